@@ -11,33 +11,27 @@ import type { InternalInit } from './init.ts'
 leakCheck()
 
 /** Applications on loopback TCP, each with the mesh as one of its services; the mesh dials no peer by itself. */
-async function withApps(inits: readonly InternalInit[], run: (one: App, other: App) => Promise<void>) {
-  const apps = await Promise.all(inits.map((init) => app(init)))
-  try {
-    await Promise.all(apps.map(({ libp2p }) => libp2p.start()))
-    await run(...(apps as [App, App]))
-  } finally {
-    await Promise.all(apps.map(({ libp2p }) => libp2p.stop()))
-  }
+async function withApps(inits: readonly [InternalInit, InternalInit], run: (one: App, other: App) => Promise<void>) {
+  await using one = await app(inits[0])
+  await using other = await app(inits[1])
+  await Promise.all([one.libp2p.start(), other.libp2p.start()])
+  await run(one, other)
 }
 
 type App = Awaited<ReturnType<typeof app>>
 
 async function app(init: InternalInit, afterStart: (components: Components) => void = () => {}) {
   /** A service of the application that starts together with the mesh. */
-  const afterMesh = (components: Components) => ({
-    start: () => {},
-    afterStart: () => afterStart(components),
-    stop: () => {},
-  })
-  const { libp2p, mesh, dial } = await createApp({ neighbours: 0, ...init }, { gossip: false, services: { afterMesh } })
+  const afterMesh = (components: Components) => ({ start() {}, afterStart: () => afterStart(components), stop() {} })
+  const created = await createApp({ neighbours: 0, ...init }, { gossip: false, services: { afterMesh } })
+  const { libp2p, mesh } = created
   const links = () => mesh.topology().peers.flatMap((peer) => peer.links)
   await libp2p.handle(chat, () => {})
   const opened: Connection[] = []
   const closed: Connection[] = []
   libp2p.addEventListener('connection:open', ({ detail }) => opened.push(detail))
   libp2p.addEventListener('connection:close', ({ detail }) => closed.push(detail))
-  return { libp2p, links, dial, opened, closed, connections: () => libp2p.getConnections().length }
+  return { ...created, links, opened, closed, connections: () => libp2p.getConnections().length }
 }
 
 const chat = '/chat/1.0.0'
@@ -53,17 +47,14 @@ async function withSeed(
   run: (one: App, other: App) => Promise<void>,
   afterStart: (components: Components, other: Multiaddr) => void = () => {},
 ) {
-  const other = await app(inits[1])
+  await using other = await app(inits[1])
   await other.libp2p.start()
   const [address] = other.libp2p.getMultiaddrs()
   assert.ok(address)
-  const one = await app({ ...inits[0], seeds: [String(address)] }, (components) => afterStart(components, address))
-  try {
-    await one.libp2p.start()
-    await run(one, other)
-  } finally {
-    await Promise.all([one.libp2p.stop(), other.libp2p.stop()])
-  }
+  const init = { ...inits[0], seeds: [String(address)] }
+  await using one = await app(init, (components) => afterStart(components, address))
+  await one.libp2p.start()
+  await run(one, other)
 }
 
 const haveOneLink = (one: App, other: App) => () =>

@@ -208,27 +208,22 @@ export class DialAttempt {
   }
 
   #onTimeout(limitMs: number): void {
+    const timeout = { type: 'TimeoutError', message: `no answer within ${Math.round(limitMs)} ms` }
     if (this.#hasEnded) {
-      const message = `no answer within ${Math.round(limitMs)} ms`
-      const timeouts = this.#pending.map(({ address, abort }): AddressFailure => {
-        abort.abort()
-        return { stage: 'dial', type: 'TimeoutError', message, address: address.toString() }
-      })
+      for (const { abort } of this.#pending) abort.abort()
+      const timeouts = this.#pending.map(
+        ({ address }) => ({ ...timeout, stage: 'dial', address: String(address) }) as const,
+      )
       this.#failures = [...this.#failures, ...timeouts]
       this.#pending = []
       this.#reportTriedPaths()
       return
     }
     const open = this.#open
+    const last = (open.length > 0 ? open : this.#pending).at(-1)
     const stage = open.length > 0 ? 'identify' : 'dial'
-    const address = (open.length > 0 ? open : this.#pending).at(-1)?.address.toString()
-    const timeout: AddressFailure = {
-      stage,
-      type: 'TimeoutError',
-      message: `no answer within ${Math.round(limitMs)} ms`,
-      ...(address !== undefined && { address }),
-    }
-    this.#end({ ok: false, failures: [...this.#failures, timeout] })
+    const failure = { ...timeout, stage, ...(last && { address: String(last.address) }) } as const
+    this.#end({ ok: false, failures: [...this.#failures, failure] })
     for (const { connection } of open) this.#dropConnection(connection, 'the peer was not identified in time')
   }
 

@@ -1,7 +1,7 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, CODE_QUIC_V1, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import type { DialFailure, NetworkEffect, NetworkEvent, PathReport } from '../core/events.ts'
+import type { DialFailure, DialStage, NetworkEffect, NetworkEvent, PathReport } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
@@ -80,12 +80,7 @@ export class Dialler {
 
   #run(name: string, limitMs: number, parse: () => Target, answer: (result: Result) => void): void {
     if (this.#inFlight >= limits.dials) {
-      const tooManyDials = {
-        stage: 'dial',
-        type: 'TooManyDials',
-        message: `${limits.dials} dials are under way`,
-      } as const
-      queueMicrotask(() => answer({ ok: false, failures: [tooManyDials], addresses: [] }))
+      queueMicrotask(() => answer(failure([], 'dial', 'TooManyDials', `${limits.dials} dials are under way`)))
       return
     }
     const owner = this.#options.owner.child(`dial ${name}`)
@@ -99,8 +94,8 @@ export class Dialler {
       if (!result.ok) for (const one of result.failures) this.#options.onFailure?.(one)
       answer(result)
     }
-    const timeout = { stage: 'resolve', type: 'TimeoutError', message: `no addresses within ${limitMs} ms` } as const
-    const cancel = owner.after(limitMs, () => end({ ok: false, failures: [timeout], addresses: [] }))
+    const timeout = failure([], 'resolve', 'TimeoutError', `no addresses within ${limitMs} ms`)
+    const cancel = owner.after(limitMs, () => end(timeout))
     this.#attempt(owner, parse, cancel, end).catch((error: unknown) =>
       end({ ok: false, failures: [failureOf(error, 'resolve')], addresses: [] }),
     )
@@ -111,9 +106,8 @@ export class Dialler {
     const { peer, addresses, limitMs, fresh } = parse()
     const until = clock.now() + limitMs
     if (peer?.equals(components.peerId)) {
-      const self = { stage: 'dial', type: 'SelfDial', message: 'the peer id is our own' } as const
       await Promise.resolve()
-      return end({ ok: false, failures: [self], addresses: addresses.map(String) })
+      return end(failure(addresses.map(String), 'dial', 'SelfDial', 'the peer id is our own'))
     }
     const { resolved, failures } = await resolveAll(addresses, lookup)
     if (owner.closed) return
@@ -131,13 +125,10 @@ export class Dialler {
     const dialable = isDenied ? [] : quicFirst(dialableAddresses)
     if (owner.closed) return
     if (dialable.length === 0) {
-      const type = isDenied ? 'DialDeniedError' : 'NoDialableAddress'
-      const notDialable = {
-        stage: 'dial',
-        type,
-        message: isDenied ? 'the connection gater denies this peer' : 'no transport can dial the address',
-      } as const
-      return end({ ok: false, failures: failures.length > 0 ? failures : [notDialable], addresses: triedAddresses })
+      if (failures.length > 0) return end({ ok: false, failures, addresses: triedAddresses })
+      if (isDenied)
+        return end(failure(triedAddresses, 'dial', 'DialDeniedError', 'the connection gater denies this peer'))
+      return end(failure(triedAddresses, 'dial', 'NoDialableAddress', 'no transport can dial the address'))
     }
     cancel()
     let reachedPeer = ''
@@ -218,6 +209,10 @@ export class Dialler {
 
 /** `keepOwner`: the owner stays open until the dials of the earlier addresses have ended. */
 type End = (result: Result, keepOwner?: boolean) => void
+
+function failure(addresses: readonly string[], stage: DialStage, type: string, message: string): Result {
+  return { ok: false, failures: [{ stage, type, message }], addresses }
+}
 
 function seedAnswer(seed: string, result: Result): NetworkEvent {
   if (!result.ok) return { type: 'seed.failed', seed, failure: dialFailure(result) }

@@ -1,7 +1,7 @@
 import { type EventHandler, TypedEventEmitter } from '@libp2p/interface'
 import type { Role } from '../catalogue/roles.ts'
 import type { AttributesOf, SpanEffect } from '../catalogue/span-effect.ts'
-import { withRemoteSpan } from './trace-context.ts'
+import { callHandler } from './trace-context.ts'
 
 /** A member of the mesh, as its last digest described it. */
 export interface MemberEventDetail {
@@ -144,14 +144,8 @@ export class MeshEvents extends TypedEventEmitter<TracemeshEvents> {
     const existing = this.#guards.get(listener)
     if (existing !== undefined) return existing
     const guard = (event: TracemeshEvents[EventType]): void => {
-      const onError = (error: unknown) => this.#onListenerError(event.type, error)
-      try {
-        const call = (): unknown => (typeof listener === 'function' ? listener(event) : listener.handleEvent(event))
-        const result = withRemoteSpan(undefined, call)
-        if (result instanceof Promise) result.catch(onError)
-      } catch (error) {
-        onError(error)
-      }
+      const call = () => (typeof listener === 'function' ? listener(event) : listener.handleEvent(event))
+      callHandler(undefined, call, (error) => this.#onListenerError(event.type, error))
     }
     this.#guards.set(listener, guard)
     return guard

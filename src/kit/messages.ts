@@ -11,7 +11,7 @@ import { RateLimiter, sampleMs } from './clock.ts'
 import type { GossipMessage, PubSub } from './components.ts'
 import { checkSize, decodeMessage, encodeMessage, type Message } from './envelope.ts'
 import type { OpenedCrossing } from './seal.ts'
-import { activeSpan, withRemoteSpan } from './trace-context.ts'
+import { activeSpan, callHandler } from './trace-context.ts'
 
 interface MessagesOptions {
   readonly self: string
@@ -200,8 +200,11 @@ export class Messages {
     this.#record('in', topic, from, data.length, id)
     if (message !== undefined) this.#emitReceived(message, id, sentAt)
     const isSampled = message?.trace !== undefined && this.#allowsSampling(from)
-    for (const { handler, isRaw } of subscriptions)
-      this.#callHandler(handler, isRaw || message === undefined ? payload : message, isSampled)
+    for (const { handler, isRaw } of subscriptions) {
+      const delivery = isRaw || message === undefined ? payload : message
+      const onError = (error: unknown) => this.#options.onHandlerError(delivery, error)
+      callHandler(delivery.trace, () => handler(delivery), onError, isSampled)
+    }
   }
 
   /** Guests must not control the sampling of applications: handlers follow one message a second of all guests. */
@@ -224,16 +227,6 @@ export class Messages {
       ...(sentAt !== undefined && { 'mesh.message.lateness_ms': Math.round(clock.wall() - sentAt) }),
     }
     this.#options.emitSpan(emitSpan('mesh.message.received', attributes, { links: [trace] }))
-  }
-
-  #callHandler(handler: MessageHandler, message: MeshMessage, isSampled: boolean): void {
-    const onError = (error: unknown) => this.#options.onHandlerError(message, error)
-    try {
-      const result: unknown = withRemoteSpan(message.trace, () => handler(message), isSampled)
-      if (result instanceof Promise) result.catch(onError)
-    } catch (error) {
-      onError(error)
-    }
   }
 
   #record(direction: MessageRecord['direction'], topic: string, peer: string, bytes: number, id: string): void {

@@ -4,7 +4,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import type { TraceRef } from '../core/trace.ts'
-import { ByteReader, shortText, traceToBytes, u64 } from './envelope.ts'
+import { ByteReader, checkSize, shortText, traceToBytes, u64 } from './envelope.ts'
 
 /**
  * Messages that cross into other meshes. Gossipsub's own signature ends at the first bridge, so the origin signs the
@@ -45,9 +45,7 @@ export async function seal(
   limitBytes: number = limits.messageBytes,
 ): Promise<Uint8Array> {
   const { origin, originMesh, sequence, topic, body, trace } = message
-  if (body.length > limitBytes) {
-    throw new MeshError('MESH_MESSAGE_TOO_LARGE', { bytes: body.length, limit: limitBytes })
-  }
+  checkSize(body, limitBytes)
   if (privateKey.type !== 'Ed25519') {
     throw new MeshError('MESH_MESSAGE_INVALID', { reason: `an ${privateKey.type} key cannot seal; use Ed25519` })
   }

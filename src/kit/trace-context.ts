@@ -15,6 +15,21 @@ export function activeSpan(): ActiveSpan | undefined {
   return { ref: { traceId, spanId }, isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0 }
 }
 
+/** Calls a handler of the application as `withRemoteSpan` does; `onError` gets what it throws or rejects with. */
+export function callHandler(
+  remote: TraceRef | undefined,
+  handler: () => unknown,
+  onError: (error: unknown) => void,
+  isSampled?: boolean,
+): void {
+  try {
+    const result = withRemoteSpan(remote, handler, isSampled)
+    if (result instanceof Promise) result.catch(onError)
+  } catch (error) {
+    onError(error)
+  }
+}
+
 /**
  * Calls a handler of the application with a remote span as its active span, across awaits too. Without a remote span
  * the handler runs in the root context: the context around the call belongs to the code that opened the stream. Spans
