@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -11,9 +11,9 @@ import { atLeast, atMost } from './proof.ts'
 
 leakCheck()
 
-const directory = await mkdtemp(join(tmpdir(), 'tracemesh-e2e-'))
-after(() => rm(directory, { recursive: true }))
-await writeFile(join(directory, 'package.json'), '{ "type": "module" }')
+const directory = await mkdtempDisposable(join(tmpdir(), 'tracemesh-e2e-'))
+after(() => directory.remove())
+await writeFile(join(directory.path, 'package.json'), '{ "type": "module" }')
 
 const urlOf = (file: string) => new URL(file, import.meta.url).href
 const holds = `{ what: 'links', want: '3', got: 3, holds: true }`
@@ -22,7 +22,7 @@ const notShown = `{ what: 'a guest', want: 'one', got: 'none here', holds: 'not 
 
 /** Runs a proof whose `run` has this body, and sends SIGINT at its first progress line if asked to. */
 async function trial(body: string, { seed = '7', json = false, interrupt = false, reporter = 'figures' } = {}) {
-  const file = join(directory, 'trial.e2e.ts')
+  const file = join(directory.path, 'trial.e2e.ts')
   const run = `async run({ random, signal, progress }: any) { ${body} }`
   const proof = `{ name: 'trial', about: 'a trial', quick: false, seconds: 1, ${run} }`
   await writeFile(
@@ -31,20 +31,16 @@ async function trial(body: string, { seed = '7', json = false, interrupt = false
   )
   const args = reporter === 'figures' ? [`--test-reporter=${urlOf('./figures-reporter.ts')}`] : ['--test']
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined, SEED: seed, [jsonVariable]: json ? '1' : '' }
-  let out = ''
+  const lines: string[] = []
   const child = new Subprocess({
-    name: 'the trial',
+    name: 'trial',
     command: [process.execPath, ...args, file],
     env,
-    onLine: (line) => {
-      out += `${line}\n`
-    },
-    onErrorLine: (line) => {
-      if (interrupt && line.includes('trial: waiting')) child.signal('SIGINT')
-    },
+    onLine: (line) => lines.push(line),
+    onErrorLine: (line) => interrupt && line.includes('trial: waiting') && child.signal('SIGINT'),
   })
-  const { code, output: err } = await child.exited
-  return { code, out, err }
+  const { code, output } = await child.exited
+  return { code, out: `${lines.join('\n')}\n`, err: output }
 }
 
 const answer = (...checks: string[]) => `return { figures: {}, checks: [${checks.join(', ')}] }`
