@@ -30,7 +30,7 @@ test('a delayed item: its old time no longer counts; an advanced one comes first
     queue.takeDue(20).map(({ name }) => name),
     ['a', 'b'],
   )
-  assert.deepEqual([queue.size, queue.earliest()], [0, Infinity], 'due items are out until scheduled anew')
+  assert.equal(queue.earliest(), Infinity, 'due items are out until scheduled anew')
 })
 
 test('any order of schedules and removals: the queue finds the same earliest item as a search of all', () => {
@@ -52,10 +52,8 @@ test('any order of schedules and removals: the queue finds the same earliest ite
           queue.schedule(one, at)
           held.set(one, at)
         }
-        assert.equal(queue.size, held.size)
         assert.equal(queue.earliest(), Math.min(Infinity, ...held.values()))
         const due = queue.takeDue(50)
-        assert.equal(queue.size, held.size - due.length)
         assert.deepEqual(new Set(due), new Set([...held].filter(([, time]) => time <= 50).map(([it]) => it)))
         assert.deepEqual(
           due.map(({ dueAt }) => dueAt),

@@ -18,10 +18,6 @@ export class DueQueue<T extends Due> {
   /** Time by which each item stands in the heap, earlier than its `dueAt` after a delay. A comparison reads these alone. */
   readonly #times: number[] = []
 
-  get size(): number {
-    return this.#items.length
-  }
-
   /** Adds the item, or moves it. */
   schedule(item: T, dueAt: number): void {
     item.dueAt = dueAt
