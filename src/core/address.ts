@@ -1,3 +1,4 @@
+import type { ConnectionInfo } from './events.ts'
 import type { DialBackTransport } from './frames.ts'
 
 /** The parts of a multiaddr that the core needs. The core depends on no multiaddr library. */
@@ -75,12 +76,8 @@ export function isLinkLocal(host: string): boolean {
 }
 
 /** The host at which a peer observes this node; undefined over a relay, where the peer observes the relay. */
-export function observedHost(at: {
-  readonly address: string
-  readonly observed?: string | undefined
-}): string | undefined {
-  if (at.observed === undefined || parseAddress(at.address).isRelayed) return undefined
-  return parseAddress(at.observed).host
+export function observedHost({ address, observed }: Pick<ConnectionInfo, 'address' | 'observed'>): string | undefined {
+  return observed === undefined || parseAddress(address).isRelayed ? undefined : parseAddress(observed).host
 }
 
 function withoutZone(address: string): string {

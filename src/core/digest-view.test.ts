@@ -17,6 +17,13 @@ import type { Digest } from './frames.ts'
 
 leakCheck()
 
+/** A view whose sweeps began at time 0. */
+function sweepingView() {
+  const view = makeView()
+  tick(view, 0)
+  return view
+}
+
 test('the first digest of a node makes it a member', () => {
   const view = makeView()
   const effects = hear(view, digestOf('b'), 10, 'gossip')
@@ -84,8 +91,7 @@ test('a digest about this node itself is ignored', () => {
 })
 
 test('retained departed member: an old digest does not bring it back, a newer one does', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   hear(view, digestOf('b', { sequence: 9 }), 0)
   runUntil(view, 35_000)
   assert.deepEqual(hear(view, digestOf('b', { sequence: 9 }), 36_000), [])
@@ -115,18 +121,13 @@ test('late digests of an incarnation that said goodbye: ignored; its next incarn
   assert.deepEqual(summary(again), ['renewed', 'mesh.member.joined', 'joined'])
 })
 
-test('goodbye of an earlier incarnation: the running one stays', () => {
-  const view = makeView()
-  hear(view, digestOf('b', { incarnation: 3 }), 0)
-  assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 2 }, 50), [])
-  assert.deepEqual(names(view), ['b'])
-})
-
-test('goodbye of a later incarnation: the member leaves', () => {
+test('goodbye of an earlier incarnation: the running one stays; of a later one: the member leaves', () => {
   const view = makeView()
   hear(view, digestOf('b', { incarnation: 3, sequence: 7 }), 0)
-  view.handle({ type: 'left', peer: 'b', incarnation: 4 }, 50)
-  assert.deepEqual(hear(view, digestOf('b', { incarnation: 3, sequence: 8 }), 60), [])
+  assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 2 }, 50), [])
+  assert.deepEqual(names(view), ['b'])
+  view.handle({ type: 'left', peer: 'b', incarnation: 4 }, 60)
+  assert.deepEqual(hear(view, digestOf('b', { incarnation: 3, sequence: 8 }), 70), [])
   assert.deepEqual(names(view), [])
 })
 
@@ -251,8 +252,7 @@ test('without members: the first sweep is 5 s after the first tick, then every 5
 })
 
 test('late tick: one sweep without catching up; slight lateness does not shift the interval', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   assert.equal(spansNamed(tick(view, 5_300), 'mesh.staleness.pruned').length, 1)
   assert.equal(view.deadline(), 10_000)
   assert.equal(spansNamed(tick(view, 33_000), 'mesh.staleness.pruned').length, 1)
@@ -260,8 +260,7 @@ test('late tick: one sweep without catching up; slight lateness does not shift t
 })
 
 test('member silent for longer than the window: expires in the next sweep, as its child span', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   hear(view, digestOf('b'), 100)
   hear(view, digestOf('c'), 10_000)
   assert.equal(spansNamed(runUntil(view, 30_000), 'mesh.member.expired').length, 0)
@@ -281,8 +280,7 @@ test('member silent for longer than the window: expires in the next sweep, as it
 })
 
 test('silence of exactly the window: the member stays', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   hear(view, digestOf('b'), 0)
   assert.deepEqual(summary(runUntil(view, 30_000)), Array(6).fill('mesh.staleness.pruned'))
 })
@@ -295,8 +293,7 @@ test('digest interval: the window grows with it, up to a maximum', () => {
     [1e12, 600_000],
   ] as const
   for (const [intervalMs, windowMs] of table) {
-    const view = makeView()
-    tick(view, 0)
+    const view = sweepingView()
     hear(view, digestOf('b', { intervalMs }), 0)
     assert.equal(spansNamed(runUntil(view, windowMs), 'mesh.member.expired').length, 0)
     assert.equal(
@@ -308,8 +305,7 @@ test('digest interval: the window grows with it, up to a maximum', () => {
 })
 
 test('member without a link: stays while a neighbour lists it as linked, and one window longer', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   const seldom = { intervalMs: 60_000 }
   hear(view, digestOf('far', seldom), 0, 'gossip')
   hear(view, digestOf('unnamed', seldom), 0, 'gossip')
@@ -340,8 +336,7 @@ test('member without a link: stays while a neighbour lists it as linked, and one
 })
 
 test('list of links of an unlinked or silent member: keeps no member alive', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   hear(view, digestOf('far'), 0, 'gossip')
   hear(view, digestOf('near', { links: ['far'] }), 0)
   for (let now = 2_000; now <= 60_000; now += 2_000) {
@@ -352,8 +347,7 @@ test('list of links of an unlinked or silent member: keeps no member alive', () 
 })
 
 test('member with a link: the interval on the link determines its window, not that over gossip', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   hear(view, digestOf('b'), 0)
   hear(view, digestOf('b', { sequence: 2, intervalMs: 60_000 }), 1_000, 'gossip')
   const expired = spansNamed(runUntil(view, 35_000), 'mesh.member.expired')
@@ -361,8 +355,7 @@ test('member with a link: the interval on the link determines its window, not th
 })
 
 test('40 expired members: the sweep lists 32, and each has a span', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   for (let i = 0; i < 40; i++) hear(view, digestOf(`peer-${i}`), 0)
   const effects = runUntil(view, 35_000)
   const last = spansNamed(effects, 'mesh.staleness.pruned').at(-1)
@@ -372,8 +365,7 @@ test('40 expired members: the sweep lists 32, and each has a span', () => {
 })
 
 test('departed member: retained for four windows, then released by the sweep', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   hear(view, digestOf('b'), 0)
   view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1_000)
   runUntil(view, 120_000)
@@ -383,8 +375,7 @@ test('departed member: retained for four windows, then released by the sweep', (
 })
 
 test('after a suspension: no member expires until the node has listened for long enough, and sweeps say so', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   hear(view, digestOf('b'), 0)
   hear(view, digestOf('c'), 0)
   view.handle({ type: 'stalled', untilMs: 75_000 }, 45_000)
@@ -402,8 +393,7 @@ test('after a suspension: no member expires until the node has listened for long
 })
 
 test('after a suspension: departed members are retained meanwhile', () => {
-  const view = makeView()
-  tick(view, 0)
+  const view = sweepingView()
   hear(view, digestOf('b'), 0)
   view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 0)
   view.handle({ type: 'stalled', untilMs: 200_000 }, 100_000)

@@ -50,13 +50,7 @@ export interface IdentityConflict {
 }
 
 /** The process behind a hello or digest. Earlier versions send no instance; the incarnation replaces it. */
-export function instanceOf({
-  instance,
-  incarnation,
-}: {
-  readonly instance?: string | undefined
-  readonly incarnation: number
-}): string {
+export function instanceOf({ instance, incarnation }: Pick<Hello, 'instance' | 'incarnation'>): string {
   return instance ?? `#${incarnation}`
 }
 

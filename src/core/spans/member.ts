@@ -2,7 +2,7 @@ import { sizeBand } from '../../catalogue/bands.ts'
 import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
 import { networkPeer } from '../address.ts'
 import type { DialFailure, PathFailure } from '../events.ts'
-import type { Digest } from '../frames.ts'
+import type { Digest, IdentityConflict } from '../frames.ts'
 import { type Member, silence } from '../member.ts'
 import type { TraceRef } from '../trace.ts'
 
@@ -75,13 +75,9 @@ function describe(digest: Digest) {
 }
 
 /** `isOwn`: it is the identity of this node. */
-export function emitIdentityConflict(of: {
-  readonly peer: string
-  readonly name: string
-  readonly instances: readonly string[]
-  readonly addresses: readonly string[]
-  readonly isOwn: boolean
-}): SpanEffect {
+export function emitIdentityConflict(
+  of: IdentityConflict & { readonly name: string; readonly isOwn: boolean },
+): SpanEffect {
   return emitSpan('mesh.identity.conflict', {
     'mesh.peer.id': of.peer,
     'mesh.peer.name': of.name,

@@ -1,18 +1,16 @@
-import type { Role } from '../../catalogue/roles.ts'
 import { type AttributesOf, emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
 import { parseAddress } from '../address.ts'
 import type { DialBackOutcome } from '../frames.ts'
 import type { LimitName } from '../limits.ts'
+import type { MeshNodeOptions } from '../mesh-node.ts'
 import type { Exhaustion, ResourceOperation } from '../resource-watch.ts'
 import type { TraceRef } from '../trace.ts'
 
-export function emitNodeStarted(of: {
-  readonly name: string
-  readonly role: Role
-  readonly incarnation: number
-  readonly instance: string
-  readonly settings: readonly string[]
-}): SpanEffect {
+export function emitNodeStarted(
+  of: Pick<Required<MeshNodeOptions>, 'name' | 'role' | 'incarnation' | 'instance'> & {
+    readonly settings: readonly string[]
+  },
+): SpanEffect {
   return emitSpan('mesh.node.started', {
     'mesh.node.name': of.name,
     'mesh.node.role': of.role,
