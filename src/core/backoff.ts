@@ -60,7 +60,10 @@ export function redialAt({ hangups, jitter }: Seed, now: number): number {
  * is a random sample.
  */
 export function rankAmong(self: string, peers: readonly string[], random: Random): number {
-  const others = peers.filter((peer) => peer !== self)
-  const lowerCount = others.filter((peer) => peer < self).length
-  return (lowerCount + random()) / (others.length + 1)
+  let [count, lowerCount] = [0, 0]
+  for (const peer of peers) {
+    if (peer !== self) count++
+    if (peer < self) lowerCount++
+  }
+  return (lowerCount + random()) / (count + 1)
 }

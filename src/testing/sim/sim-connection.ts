@@ -51,13 +51,6 @@ export interface SimHost {
   markIdentified(end: SimEnd): void
 }
 
-interface EndInit {
-  readonly internet: Internet
-  readonly node: SimHost
-  readonly direction: 'inbound' | 'outbound'
-  readonly address: string
-}
-
 /**
  * One end of a connection. Each end has its own state, since either may learn late, or never, that the other has
  * closed: that is the cause of ghosts.
@@ -78,7 +71,7 @@ export class SimEnd {
   #arrivesAt = 0
   #queue: ((far: SimEnd) => void)[] = []
 
-  constructor({ internet, node, direction, address }: EndInit) {
+  constructor(internet: Internet, node: SimHost, direction: SimEnd['direction'], address: string) {
     this.#internet = internet
     this.id = internet.connectionId()
     this.node = node
@@ -318,10 +311,9 @@ class Attempt {
   }
 
   #connect(listener: SimHost, address: string): SimEnd {
-    const internet = this.#internet
     const [from = '/memory/unknown'] = this.#node.addresses
-    const near = new SimEnd({ internet, node: this.#node, direction: 'outbound', address })
-    const far = new SimEnd({ internet, node: listener, direction: 'inbound', address: from })
+    const near = new SimEnd(this.#internet, this.#node, 'outbound', address)
+    const far = new SimEnd(this.#internet, listener, 'inbound', from)
     near.join(far)
     far.join(near)
     near.open()

@@ -26,12 +26,16 @@ async function startMesh({ seed, names = six, seedAfterMs = 0 }: StartOptions): 
   return mesh
 }
 
-async function startCompleteMesh(options: StartOptions): Promise<SimMesh> {
-  const mesh = await startMesh(options)
-  const tookMs = mesh.runUntil(() => isComplete(mesh), 60_000)
-  assert.ok(tookMs < Infinity, `not complete after 60 s: ${describeMembers(mesh)}`)
-  mesh.run(10_000)
-  return mesh
+/** A test of six nodes, each of which sees all others. */
+function meshTest(title: string, run: (mesh: SimMesh) => void | Promise<void>): void {
+  test(title, async (t) => {
+    const mesh = await startMesh({ seed: announceSeed(t) })
+    const tookMs = mesh.runUntil(() => isComplete(mesh), 60_000)
+    assert.ok(tookMs < Infinity, `not complete after 60 s: ${describeMembers(mesh)}`)
+    mesh.run(10_000)
+    await run(mesh)
+    mesh.close()
+  })
 }
 
 /** Every node sees every other one as a member. */
@@ -76,8 +80,7 @@ test('six nodes whose seed starts 20 s late: each retries in a campaign, then se
   mesh.close()
 })
 
-test('six nodes for a minute: each emits its sweep every 5 s, in the window of the minute', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
+meshTest('six nodes for a minute: each emits its sweep every 5 s, in the window of the minute', async (mesh) => {
   const since = mesh.clock.now()
   mesh.run(60_000)
   for (const name of six) {
@@ -86,11 +89,9 @@ test('six nodes for a minute: each emits its sweep every 5 s, in the window of t
     assert.ok(sweeps.length >= 11 && sweeps.length <= 13, `${sweeps.length} sweeps in a minute`)
     for (const sweep of sweeps) assert.ok(windows.includes(sweep.parent?.spanId))
   }
-  mesh.close()
 })
 
-test('a new link: both ends emit its hello in one trace', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
+meshTest('a new link: both ends emit its hello in one trace', async (mesh) => {
   const link = mesh.node('b').node.ledger.joinedLink('seed')
   assert.ok(link)
   const helloSpans = ['b', 'seed'].map((name) =>
@@ -98,42 +99,41 @@ test('a new link: both ends emit its hello in one trace', async (t) => {
   )
   assert.ok(helloSpans[0]?.parent && helloSpans[1]?.parent)
   assert.equal(helloSpans[0].parent.traceId, helloSpans[1].parent.traceId)
-  mesh.close()
 })
 
-test('a killed node: every other node expires it within window + 6 s and closes its links within 4 s', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
-  const survivors = six.filter((name) => name !== 'd')
-  const linked = survivors.filter((name) => mesh.links(name, 'd').length > 0)
-  const killedAt = mesh.clock.now()
-  mesh.kill('d')
-  mesh.run(windowMs + 6_000)
-  for (const name of survivors) {
-    const expired = mesh.spansOf(name, 'mesh.member.expired', killedAt)
-    assert.deepEqual(
-      expired.map((span) => span.attributes['mesh.peer.id']),
-      ['d'],
-      `${name} expires only d`,
-    )
-    assert.ok(!mesh.members(name).includes('d'))
-    assert.ok(
-      !mesh
-        .node(name)
-        .node.view.topology()
-        .some(({ peer }) => peer === 'd'),
-    )
-  }
-  for (const name of linked) {
-    const [closed] = mesh.spansOf(name, 'mesh.connection.closed', killedAt)
-    assert.ok(closed && closed.at - killedAt <= 4_000, `${name} closes in time`)
-    assert.equal(closed.attributes['mesh.peer.id'], 'd')
-  }
-  assert.ok(linked.length > 0)
-  mesh.close()
-})
+meshTest(
+  'a killed node: every other node expires it within window + 6 s and closes its links within 4 s',
+  async (mesh) => {
+    const survivors = six.filter((name) => name !== 'd')
+    const linked = survivors.filter((name) => mesh.links(name, 'd').length > 0)
+    const killedAt = mesh.clock.now()
+    mesh.kill('d')
+    mesh.run(windowMs + 6_000)
+    for (const name of survivors) {
+      const expired = mesh.spansOf(name, 'mesh.member.expired', killedAt)
+      assert.deepEqual(
+        expired.map((span) => span.attributes['mesh.peer.id']),
+        ['d'],
+        `${name} expires only d`,
+      )
+      assert.ok(!mesh.members(name).includes('d'))
+      assert.ok(
+        !mesh
+          .node(name)
+          .node.view.topology()
+          .some(({ peer }) => peer === 'd'),
+      )
+    }
+    for (const name of linked) {
+      const [closed] = mesh.spansOf(name, 'mesh.connection.closed', killedAt)
+      assert.ok(closed && closed.at - killedAt <= 4_000, `${name} closes in time`)
+      assert.equal(closed.attributes['mesh.peer.id'], 'd')
+    }
+    assert.ok(linked.length > 0)
+  },
+)
 
-test('a node that sends goodbye: the others see it leave and do not expire it', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
+meshTest('a node that sends goodbye: the others see it leave and do not expire it', async (mesh) => {
   const since = mesh.clock.now()
   await mesh.stop('d')
   mesh.run(windowMs + 6_000)
@@ -141,28 +141,27 @@ test('a node that sends goodbye: the others see it leave and do not expire it', 
   assert.ok(left.length > 0)
   for (const { name } of left) assert.equal(mesh.spansOf(name, 'mesh.member.expired', since).length, 0)
   for (const { name } of mesh.nodes) assert.ok(!mesh.members(name).includes('d'))
-  mesh.close()
 })
 
-test('a killed node that restarts within 10 s with its identity: linked and alive again within 15 s', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
-  mesh.kill('d')
-  mesh.run(1_000)
-  const back = await mesh.start('d', { seeds: [mesh.addressOf('seed')] })
-  assert.equal(back.incarnation, 2)
-  const since = mesh.clock.now()
-  const tookMs = mesh.runUntil(() => isComplete(mesh) && lowestIncarnation(mesh, 'd') === 2, 15_000)
-  assert.ok(tookMs < Infinity, describeMembers(mesh))
-  mesh.run(15_000)
-  assert.deepEqual(linkMismatches(mesh), [])
-  for (const name of six.filter((one) => one !== 'd'))
-    assert.equal(mesh.spansOf(name, 'mesh.member.expired', since).length, 0)
-  assert.ok(gossipIsOpen(mesh), 'gossip is open on every link')
-  mesh.close()
-})
+meshTest(
+  'a killed node that restarts within 10 s with its identity: linked and alive again within 15 s',
+  async (mesh) => {
+    mesh.kill('d')
+    mesh.run(1_000)
+    const back = await mesh.start('d', { seeds: [mesh.addressOf('seed')] })
+    assert.equal(back.incarnation, 2)
+    const since = mesh.clock.now()
+    const tookMs = mesh.runUntil(() => isComplete(mesh) && lowestIncarnation(mesh, 'd') === 2, 15_000)
+    assert.ok(tookMs < Infinity, describeMembers(mesh))
+    mesh.run(15_000)
+    assert.deepEqual(linkMismatches(mesh), [])
+    for (const name of six.filter((one) => one !== 'd'))
+      assert.equal(mesh.spansOf(name, 'mesh.member.expired', since).length, 0)
+    assert.ok(gossipIsOpen(mesh), 'gossip is open on every link')
+  },
+)
 
-test('a killed node that restarts with a new identity: a new member joins, the old one expires', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
+meshTest('a killed node that restarts with a new identity: a new member joins, the old one expires', async (mesh) => {
   mesh.kill('d')
   await mesh.start('d', { peer: 'd-again', seeds: [mesh.addressOf('seed')] })
   mesh.run(windowMs + 6_000)
@@ -170,11 +169,9 @@ test('a killed node that restarts with a new identity: a new member joins, the o
     assert.ok(mesh.members(name).includes('d-again'))
     assert.ok(!mesh.members(name).includes('d'))
   }
-  mesh.close()
 })
 
-test('a node frozen for 45 s: expires no healthy member, and is back within 15 s', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
+meshTest('a node frozen for 45 s: expires no healthy member, and is back within 15 s', async (mesh) => {
   const wake = mesh.world.freeze('d')
   mesh.run(45_000)
   for (const { name } of mesh.nodes) if (name !== 'd') assert.ok(!mesh.members(name).includes('d'))
@@ -186,7 +183,6 @@ test('a node frozen for 45 s: expires no healthy member, and is back within 15 s
   assert.equal(mesh.spansOf('d', 'mesh.member.expired').length, 0)
   assert.equal(mesh.spansOf('d', 'mesh.node.stalled', since).length, 1)
   assert.deepEqual(linkMismatches(mesh), [])
-  mesh.close()
 })
 
 test('four nodes that dial each other at once: one link per pair, the same on both ends', async (t) => {
@@ -204,8 +200,7 @@ test('four nodes that dial each other at once: one link per pair, the same on bo
   }
 })
 
-test('a partition: each side expires the other, and healing restores one mesh', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
+meshTest('a partition: each side expires the other, and healing restores one mesh', async (mesh) => {
   const [left, right] = [six.slice(0, 3), six.slice(3)]
   const heal = mesh.world.partition(left, right)
   mesh.run(windowMs + 10_000)
@@ -216,11 +211,9 @@ test('a partition: each side expires the other, and healing restores one mesh', 
   assert.ok(tookMs < Infinity, describeMembers(mesh))
   mesh.run(10_000)
   assert.deepEqual(linkMismatches(mesh), [])
-  mesh.close()
 })
 
-test('digests that arrive late: do not refresh a dead member', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
+meshTest('digests that arrive late: do not refresh a dead member', async (mesh) => {
   mesh.kill('d')
   const since = mesh.clock.now()
   for (let second = 0; second < 36; second++) {
@@ -232,31 +225,20 @@ test('digests that arrive late: do not refresh a dead member', async (t) => {
     assert.equal(mesh.spansOf(name, 'mesh.member.expired', since).length, 1)
     assert.ok(!mesh.members(name).includes('d'))
   }
-  mesh.close()
 })
 
-test('a clock one minute ahead: another node emits the skew, no member expires', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
-  const since = mesh.clock.now()
-  mesh.world.skew('d', 60_000)
-  mesh.run(60_000)
-  const emitter = mesh.nodes.find(
-    ({ name }) => name !== 'd' && mesh.spansOf(name, 'mesh.clock.skewed', since).length > 0,
-  )
-  assert.ok(emitter)
-  for (const { name } of mesh.nodes) assert.equal(mesh.spansOf(name, 'mesh.member.expired', since).length, 0)
-  mesh.close()
-})
-
-test('a clock one minute behind: another node emits the skew', async (t) => {
-  const mesh = await startCompleteMesh({ seed: announceSeed(t) })
-  const since = mesh.clock.now()
-  mesh.world.skew('d', -60_000)
-  mesh.run(120_000)
-  const emitters = mesh.nodes.filter(({ name }) => mesh.spansOf(name, 'mesh.clock.skewed', since).length > 0)
-  assert.ok(emitters.some(({ name }) => name !== 'd'))
-  mesh.close()
-})
+for (const [where, skewMs, observedMs] of [
+  ['ahead', 60_000, 60_000],
+  ['behind', -60_000, 120_000],
+] as const)
+  meshTest(`a clock one minute ${where}: another node emits the skew, no member expires`, (mesh) => {
+    const since = mesh.clock.now()
+    mesh.world.skew('d', skewMs)
+    mesh.run(observedMs)
+    const emitters = mesh.nodes.filter(({ name }) => mesh.spansOf(name, 'mesh.clock.skewed', since).length > 0)
+    assert.ok(emitters.some(({ name }) => name !== 'd'))
+    for (const { name } of mesh.nodes) assert.equal(mesh.spansOf(name, 'mesh.member.expired', since).length, 0)
+  })
 
 test('a bridge of two meshes: a member of both, whose members do not see each other', async (t) => {
   const names = ['bridge', 'a1', 'a2', 'b1', 'b2']
@@ -269,9 +251,7 @@ test('a bridge of two meshes: a member of both, whose members do not see each ot
   assert.deepEqual(mesh.members('bridge'), ['a1', 'a2', 'b1', 'b2'])
   assert.deepEqual(mesh.members('a1'), ['a2', 'bridge'])
   assert.deepEqual(mesh.members('b2'), ['b1', 'bridge'])
-  const crossing = { id: 'a1:1', origin: 'a1', originMesh: 'alpha', topic: 't', hops: 0, sealed: new Uint8Array(8) }
-  mesh.node('a1').network.perform({ do: 'forward', mesh: 'alpha', crossing })
-  mesh.run(5_000)
+  forwardCrossing(mesh, 'a1:1')
   const forwarded = mesh.spansOf('bridge', 'mesh.bridge.forwarded')
   assert.deepEqual(
     forwarded.map((span) => span.attributes['mesh.bridge.to']),
@@ -291,9 +271,7 @@ test('two bridges: one forwards each message, and after its kill the other one d
   let sent = 0
   const publish = () => {
     const id = `a1:${++sent}`
-    const crossing = { id, origin: 'a1', originMesh: 'alpha', topic: 't', hops: 0, sealed: new Uint8Array(8) }
-    mesh.node('a1').network.perform({ do: 'forward', mesh: 'alpha', crossing })
-    mesh.run(5_000)
+    forwardCrossing(mesh, id)
     return ['p', 'q'].filter((name) =>
       mesh.spansOf(name, 'mesh.bridge.forwarded').some((span) => span.attributes['mesh.message.id'] === id),
     )
@@ -305,6 +283,13 @@ test('two bridges: one forwards each message, and after its kill the other one d
   assert.deepEqual(publish(), [acting === 'p' ? 'q' : 'p'], 'the other one after the kill')
   mesh.close()
 })
+
+/** Sends a message for other meshes from a1. */
+function forwardCrossing(mesh: SimMesh, id: string): void {
+  const crossing = { id, origin: 'a1', originMesh: 'alpha', topic: 't', hops: 0, sealed: new Uint8Array(8) }
+  mesh.node('a1').network.perform({ do: 'forward', mesh: 'alpha', crossing })
+  mesh.run(5_000)
+}
 
 test('two runs of one seed: the same spans; another seed: different spans', async (t) => {
   const seed = announceSeed(t)

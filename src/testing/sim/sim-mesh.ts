@@ -78,6 +78,8 @@ export class SimMesh {
   readonly #random: Random
   readonly #hash = createHash('sha256')
   #spans: EmittedSpan[] = []
+  /** How many of `#spans` the hash covers: most runs never ask for it. */
+  #hashedSpans = 0
   #nodes: readonly SimNode[] = []
   #startedPeers: readonly string[] = []
 
@@ -94,6 +96,7 @@ export class SimMesh {
 
   /** Hash of every span emitted so far, in order: equal for two runs if and only if their spans are equal. */
   get hash(): string {
+    this.#hashSpans()
     return this.#hash.copy().digest('hex')
   }
 
@@ -203,18 +206,20 @@ export class SimMesh {
   #recordSpan(name: string, effect: SpanEffect, window: TraceRef | undefined): void {
     const { span, attributes, ref, links = [] } = effect
     const parent = effect.parent === undefined ? window : effect.parent
-    const entry: EmittedSpan = {
-      node: name,
-      at: this.clock.now(),
-      span,
-      attributes: { ...attributes },
-      ref,
-      parent,
-      links,
-    }
-    this.#hash.update(`${JSON.stringify(entry)}\n`)
-    if (this.#spans.length >= maxSpans) this.#spans = this.#spans.slice(maxSpans / 2)
-    this.#spans.push(entry)
+    if (this.#spans.length >= maxSpans) this.#dropOldSpans()
+    const at = this.clock.now()
+    this.#spans.push({ node: name, at, span, attributes: { ...attributes }, ref, parent, links })
+  }
+
+  #hashSpans(): void {
+    for (const span of this.#spans.slice(this.#hashedSpans)) this.#hash.update(`${JSON.stringify(span)}\n`)
+    this.#hashedSpans = this.#spans.length
+  }
+
+  #dropOldSpans(): void {
+    this.#hashSpans()
+    this.#spans = this.#spans.slice(maxSpans / 2)
+    this.#hashedSpans = this.#spans.length
   }
 
   #removeNode(simNode: SimNode): void {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { NetworkEvent } from '../../core/events.ts'
 import { leakCheck } from '../leak-check.ts'
 import { seededRandom } from '../random.ts'
+import { networkSuite } from '../suite/network-suite.ts'
 import { digestOf } from '../suite/suite-steps.ts'
 import type { SimNetwork, SimNetworkOptions } from './sim-network.ts'
 import { SimWorld } from './sim-world.ts'
@@ -38,11 +39,25 @@ function dialTo(from: RecordedNode, to: RecordedNode): void {
 const types = ({ events }: RecordedNode) => events.map((event) => event.type)
 const idOf = ({ network }: RecordedNode) => network.snapshot()[0]?.id as string
 
-test('a killed process: its peer closes the connection at QUIC’s idle timeout, not before', () => {
+/** A world in which a has dialled b. */
+function connectedWorld() {
   const { clock, world, add } = newWorld()
   const [a, b] = [add('a'), add('b')]
   dialTo(a, b)
   clock.advance(1_000)
+  return { clock, world, a, b }
+}
+
+/** The same with an open link stream. */
+function linkedWorld() {
+  const nodes = connectedWorld()
+  nodes.a.network.perform({ do: 'open', connection: idOf(nodes.a) })
+  nodes.clock.advance(1_000)
+  return nodes
+}
+
+test('a killed process: its peer closes the connection at QUIC’s idle timeout, not before', () => {
+  const { clock, world, a } = connectedWorld()
   world.crash('b')
   clock.advance(9_900)
   assert.equal(a.network.snapshot().length, 1, 'the ghost is still listed')
@@ -147,12 +162,7 @@ test('two crossed dials: two connections, since an inbound one is never deduplic
 })
 
 test('a stopped process that wakes: runs its timers first, then its arrivals', () => {
-  const { clock, world, add } = newWorld()
-  const [a, b] = [add('a'), add('b')]
-  dialTo(a, b)
-  clock.advance(1_000)
-  a.network.perform({ do: 'open', connection: idOf(a) })
-  clock.advance(1_000)
+  const { clock, world, a, b } = linkedWorld()
   b.network.process.clock.after(3_000, () => b.events.push({ type: 'changed', at: clock.now() }))
   const wake = world.freeze('b')
   b.events.length = 0
@@ -166,10 +176,7 @@ test('a stopped process that wakes: runs its timers first, then its arrivals', (
 })
 
 test('a process stopped for longer than the idle timeout: both ends close the connection', () => {
-  const { clock, world, add } = newWorld()
-  const [a, b] = [add('a'), add('b')]
-  dialTo(a, b)
-  clock.advance(1_000)
+  const { clock, world, a, b } = connectedWorld()
   const wake = world.freeze('b')
   clock.advance(10_100)
   assert.deepEqual([a.network.snapshot().length, b.network.snapshot().length], [0, 1])
@@ -179,12 +186,7 @@ test('a process stopped for longer than the idle timeout: both ends close the co
 })
 
 test('a short partition delays frames in order; a long one closes the connection on both ends', () => {
-  const { clock, world, add } = newWorld()
-  const [a, b] = [add('a'), add('b')]
-  dialTo(a, b)
-  clock.advance(1_000)
-  a.network.perform({ do: 'open', connection: idOf(a) })
-  clock.advance(1_000)
+  const { clock, world, a, b } = linkedWorld()
   const heal = world.partition(['a'], ['b'])
   for (let sequence = 1; sequence <= 3; sequence++) {
     const frame = { type: 'unchanged', incarnation: 1, sequence } as const
@@ -204,10 +206,7 @@ test('a short partition delays frames in order; a long one closes the connection
 })
 
 test('an abort during a partition: the far end closes once the path is back', () => {
-  const { clock, world, add } = newWorld()
-  const [a, b] = [add('a'), add('b')]
-  dialTo(a, b)
-  clock.advance(1_000)
+  const { clock, world, a, b } = connectedWorld()
   const heal = world.partition(['a'], ['b'])
   a.network.perform({ do: 'close', connection: idOf(a), abort: true })
   clock.advance(2_000)
@@ -218,12 +217,7 @@ test('an abort during a partition: the far end closes once the path is back', ()
 })
 
 test('delay and skew: both apply until they are healed', () => {
-  const { clock, world, add } = newWorld()
-  const [a, b] = [add('a'), add('b')]
-  dialTo(a, b)
-  clock.advance(1_000)
-  a.network.perform({ do: 'open', connection: idOf(a) })
-  clock.advance(1_000)
+  const { clock, world, a, b } = linkedWorld()
   const heals = [world.delay('b', 500), world.skew('b', 60_000)]
   const send = () => a.network.perform({ do: 'send', connection: idOf(a), frame: { type: 'probe' } })
   send()
@@ -270,4 +264,20 @@ test('two runs of one seed: the same events; another seed: different events', ()
   }
   assert.equal(run(7), run(7))
   assert.notEqual(run(7), run(8))
+})
+
+networkSuite('SimNetwork', {
+  async create(count, { guests, mesh }) {
+    const { clock, world } = newWorld()
+    const networks = Array.from({ length: count }, (_, index) => world.addNetwork(`peer-${index}`, { meshes: [mesh] }))
+    const silent = Array.from({ length: guests }, (_, index) => world.addNetwork(`guest-${index}`, { guest: true }))
+    return {
+      networks,
+      addresses: networks.map((network) => network.addresses[0] as string),
+      guests: silent.map((network) => network.addresses[0] as string),
+      deadAddress: '/ip4/10.255.255.254/udp/4001/quic-v1',
+      settle: async (ms) => clock.advance(ms),
+      close: async () => {},
+    }
+  },
 })
