@@ -91,6 +91,14 @@ suite('own addresses follow the interfaces', () => {
     assert.deepEqual(attributes['mesh.address.removed'], ['/ip4/45.79.10.1/tcp/4001'])
   })
 
+  test('a reading between two polls: the current addresses, and no announcement', () => {
+    const watch = start()
+    interfaces = [eth0('45.79.10.7')]
+    for (let reads = 0; reads < 2; reads++)
+      assert.deepEqual(watch.announced(), [`/ip4/45.79.10.7/tcp/4001/p2p/${peer}`])
+    assert.deepEqual([spans.length, changes, computations], [1, 1, 1])
+  })
+
   test('a host with dozens of cut addresses: the span still has the unconfirmed one', () => {
     interfaces = Array.from({ length: 60 }, (_, n) => ({ name: `br-${n}`, address: `172.17.${n}.1`, isBridge: true }))
     observed = [{ address: '/ip4/45.79.10.254/tcp/4001', isConfirmed: false, why: 'a neighbour could not dial it' }]

@@ -71,13 +71,14 @@ export class AddressWatch {
     this.#interfaces = options.interfaces ?? interfaceReader()
   }
 
+  /** The own addresses at this moment: a reading announces no change. */
   get addresses(): readonly OwnAddress[] {
-    return this.#addresses
+    return ownAddresses(this.#inputs())
   }
 
   /** The announced addresses, as other nodes dial them. */
   announced(): string[] {
-    return announcedAddresses(this.#addresses).map(
+    return announcedAddresses(this.addresses).map(
       (address) => `${address}/p2p/${this.#options.components.peerId.toString()}`,
     )
   }
@@ -101,16 +102,19 @@ export class AddressWatch {
       events.removeEventListener('transport:close', onHint)
       events.removeEventListener('self:peer:update', onHint)
     })
-    this.refresh()
+    this.#refresh()
     this.#schedulePoll()
   }
 
-  /** Recomputes the list. */
-  refresh(): void {
-    const { owner, onChange } = this.#options
+  /** Recomputes the list, and announces a change. */
+  #refresh(): void {
+    const { owner, onChange, onListening } = this.#options
     if (owner.closed) return
     const before = this.#addresses
-    this.#addresses = this.#compute()
+    const inputs = this.#inputs()
+    this.#addresses = ownAddresses(inputs)
+    const hosts = inputs.interfaces.map(({ address }) => canonicalHost(address))
+    onListening({ addresses: inputs.listening, hosts, canRequest: inputs.announce.length === 0 })
     this.#lookUpRoutes()
     const [announcedBefore, announcedNow] = [announcedAddresses(before), announcedAddresses(this.#addresses)]
     this.#emitChange(announcedBefore, announcedNow)
@@ -125,7 +129,7 @@ export class AddressWatch {
     this.#isRefreshScheduled = true
     owner.after(debounceMs, () => {
       this.#isRefreshScheduled = false
-      this.refresh()
+      this.#refresh()
     })
   }
 
@@ -133,7 +137,7 @@ export class AddressWatch {
     const { owner } = this.#options
     if (owner.closed) return
     owner.after(pollMs, () => {
-      if (this.#hasChanged()) this.refresh()
+      if (this.#hasChanged()) this.#refresh()
       this.#schedulePoll()
     })
   }
@@ -147,24 +151,19 @@ export class AddressWatch {
     return !isCurrent
   }
 
-  #compute(): OwnAddress[] {
+  #inputs(): AddressInputs {
     const { addressManager, transportManager } = this.#options.components
     const filter = filterOf(addressManager)
-    const listening = listeningAddresses(addressManager.getListenAddrs().map(String), transportManager.getListeners())
-    const interfaces = this.#interfaces()
-    const announce = addressManager.getAnnounceAddrs().map(withoutPeer)
-    const hosts = interfaces.map(({ address }) => canonicalHost(address))
-    this.#options.onListening({ addresses: listening, hosts, canRequest: announce.length === 0 })
-    return ownAddresses({
-      listening,
-      interfaces,
-      announce,
+    return {
+      listening: listeningAddresses(addressManager.getListenAddrs().map(String), transportManager.getListeners()),
+      interfaces: this.#interfaces(),
+      announce: addressManager.getAnnounceAddrs().map(withoutPeer),
       append: verifiedElsewhere(addressManager).map(withoutPeer),
       observed: this.#options.observed(),
       linkSources: this.#linkSources,
       routeSources: this.#routeSources,
       permits: filter === undefined || isMeshFilter(filter) ? () => true : (address) => permits(filter, address),
-    })
+    }
   }
 
   /** Queries the system for source addresses again if interfaces or links changed. */
@@ -184,7 +183,7 @@ export class AddressWatch {
       const before = [this.#linkSources, this.#routeSources].join('|')
       this.#linkSources = distinctHosts(links)
       this.#routeSources = distinctHosts(routes)
-      if (before !== [this.#linkSources, this.#routeSources].join('|')) this.refresh()
+      if (before !== [this.#linkSources, this.#routeSources].join('|')) this.#refresh()
     })
   }
 

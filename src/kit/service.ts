@@ -150,15 +150,11 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
 
   /** Current own addresses, with those that the node does not announce and the reason. */
   ownAddresses(): readonly OwnAddress[] {
-    const { addresses } = this.#requireRunning('ownAddresses')
-    addresses.refresh()
-    return addresses.addresses
+    return this.#requireRunning('ownAddresses').addresses.addresses
   }
 
   addresses(): readonly string[] {
-    const { addresses } = this.#requireRunning('addresses')
-    addresses.refresh()
-    return addresses.announced()
+    return this.#requireRunning('addresses').addresses.announced()
   }
 
   topology(): Topology {
