@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { until } from '../processes/waiting.ts'
-import { type LabProcess, startLabProcess } from '../testing/cluster/lab-process.ts'
+import { type LabProcess, startLabProcess } from '../testing/cluster/command-process.ts'
 import { childrenOf, commandOf, isAlive } from '../testing/cluster/process-tree.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 

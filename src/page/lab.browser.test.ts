@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { until } from '../processes/waiting.ts'
-import { startLabProcess } from '../testing/cluster/lab-process.ts'
+import { startLabProcess } from '../testing/cluster/command-process.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { browserTest, openPage } from '../testing/page/browser.ts'
 import { killOnPage, openExpiry } from '../testing/page/page-steps.ts'

@@ -5,7 +5,6 @@ import { join, resolve } from 'node:path'
 import { MeshError } from '../core/errors.ts'
 import { Watchdog } from '../processes/watchdog.ts'
 import { stackBinary } from './binaries.ts'
-import { writePrometheusConfig } from './own-configs.ts'
 import { ServiceProcess } from './service-process.ts'
 import {
   addressesOf,
@@ -15,6 +14,7 @@ import {
   type ServicePlan,
   serviceNames,
   url,
+  writePrometheusConfig,
 } from './services.ts'
 
 export interface StackOptions {

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { leakCheck } from '../testing/leak-check.ts'
 import { programTest } from '../testing/stack/program-test.ts'
 import type { StackBinary } from './binaries.ts'
-import { shippedConfigs } from './own-configs.ts'
+import { shippedConfigs } from './services.ts'
 
 leakCheck()
 

@@ -1,5 +1,5 @@
 import { errorMessage } from '../../core/errors.ts'
-import { oddOtlpProperties } from '../../testing/otlp/odd-otlp-properties.ts'
+import { oddOtlpProperties } from '../../testing/otlp/odd-otlp.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { equals } from '../proof.ts'
 

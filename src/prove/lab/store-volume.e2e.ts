@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mebibytesOf } from '../../lab/process-usage.ts'
 import { exportBytes, type OtlpClient, otlpClient, type SentSpan } from '../../store/otlp-client.ts'
-import { type StoreProcess, startStoreProcess } from '../../testing/cluster/store-process.ts'
+import { type StoreProcess, startStoreProcess } from '../../testing/cluster/command-process.ts'
 import {
   exportsPerMinute,
   hex,

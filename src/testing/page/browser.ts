@@ -43,7 +43,7 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
   })
   page.on('pageerror', (error) => complaints.push(String(error)))
   page.on('requestfailed', (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`))
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(30_000)
   await page.goto(url)
   return { page, context, complaints }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { shippedConfigs, withAddresses } from './own-configs.ts'
+import { shippedConfigs, withAddresses } from './services.ts'
 
 leakCheck()
 

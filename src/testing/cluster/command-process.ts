@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { stopWithinMs } from '../../lab/stop.ts'
 import type { MeshView } from '../../page/mesh-view.ts'
-import { nodeCommand } from '../../processes/node-program.ts'
+import { nodeCommand, nodeEnvironment } from '../../processes/node-program.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
+import { type NodeProcess, startProcess } from './node-process.ts'
 
 /** A lab in its own process. */
 export interface LabProcess extends AsyncDisposable {
@@ -50,4 +51,18 @@ export async function startLabProcess(...args: string[]): Promise<LabProcess> {
     stop,
     [Symbol.asyncDispose]: async () => void (await stop()),
   }
+}
+
+export interface StoreProcess {
+  readonly process: NodeProcess
+  readonly otlpUrl: string
+  readonly queryUrl: string
+}
+
+/** Starts `tracemesh store` in its own process, on free loopback ports. */
+export async function startStoreProcess(file: string, flags: readonly string[] = []): Promise<StoreProcess> {
+  const args = ['store', '--otlp', '127.0.0.1:0', '--http', '127.0.0.1:0', '--file', file, ...flags]
+  const process = await startProcess({ name: 'store', entry: program, args, env: nodeEnvironment() })
+  const listening = process.log.find(({ msg }) => msg === 'listening')
+  return { process, otlpUrl: String(listening?.['otlp']), queryUrl: String(listening?.['query']) }
 }
