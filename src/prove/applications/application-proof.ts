@@ -146,8 +146,8 @@ async function compareSides(application: Application, { progress, signal, seed }
     // side.
     cpuRatio: meanOf(cpuOf('with')) / meanOf(cpuOf('without')),
     cpuRatios: ratioOf(cpuOf('with'), cpuOf('without'), seed),
-    // After garbage collection: during the work, V8 releases 100 MiB at a moment of its choice, and two sides that do so
-    // in different windows differ by that.
+    // After garbage collection: during the work, V8 releases 100 MiB at a moment of its choice, and two sides that do
+    // so in different windows differ by that.
     rssAdded: meanOf(mesh.restedRss) - meanOf(bare.restedRss),
     spans: receiver.spans.length,
     /** Highest CPU of all other processes of the machine, in milliseconds per second. */

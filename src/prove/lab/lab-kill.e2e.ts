@@ -80,8 +80,8 @@ export const proof = endToEnd({
 })
 
 /**
- * Searches, as the page does, until `count` nodes have emitted the expiry of this peer, or the limit. `afterMs`: from the end
- * of a span until a search found it.
+ * Searches, as the page does, until `count` nodes have emitted the expiry of this peer, or the limit. `afterMs`: from the
+ * end of a span until a search found it.
  */
 async function findExpiries(reader: TraceReader, peer: string, fromMs: number, count: number) {
   const expiries: { span: TraceSpan; afterMs: number }[] = []

@@ -34,8 +34,8 @@ interface Mesh {
 }
 
 /**
- * Runs a guest, started by its command line, against a mesh of two nodes: it joins, publishes, leaves with a goodbye, comes
- * back, crashes, and comes back once more.
+ * Runs a guest, started by its command line, against a mesh of two nodes: it joins, publishes, leaves with a goodbye,
+ * comes back, crashes, and comes back once more.
  */
 export async function runGuestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
   await using cluster = await startCluster()
