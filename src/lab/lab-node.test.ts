@@ -29,6 +29,12 @@ test('a node that fails during its stop is a problem, an ordered exit is not', a
   }
 })
 
+test('a node that exits by itself: failed, with the reason', async (t) => {
+  const { node, problems } = startableNode(t, `throw new Error('no port')`, 20_000)
+  await node.start('same')
+  assert.deepEqual([problems, node.state], [['exited by itself with 1: Error: no port'], 'failed'])
+})
+
 /** A node that runs `program`. */
 function startableNode(t: TestContext, program: string, startLimitMs: number) {
   const directory = mkdtempSync(join(tmpdir(), 'tracemesh-node-'))

@@ -72,6 +72,7 @@ test('the search for expiries polls until all have come or none can come', () =>
     [{ isMember: false, expiryAgeMs: 16_000 }, undefined],
     [{ isMember: false, searchAgeMs: 121_000 }, undefined],
     [{ fate: 'removed', isMember: false, searchAgeMs: 121_000 }, undefined],
+    [{ fate: 'failed' }, 2_000],
     [{ fate: 'running' }, 15_000],
     [{ fate: 'stopped' }, undefined],
     [{ fate: 'waiting' }, undefined],
