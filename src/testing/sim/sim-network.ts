@@ -196,6 +196,7 @@ export class SimGossip {
   readonly #clock: VirtualClock
   #recentMessages: readonly Message[] = []
   #hops = 0
+  #published = 0
 
   constructor(clock: VirtualClock) {
     this.#clock = clock
@@ -206,7 +207,13 @@ export class SimGossip {
     return this.#hops
   }
 
+  /** Messages published so far. */
+  get published(): number {
+    return this.#published
+  }
+
   publish(from: SimHost, event: Publication): void {
+    this.#published++
     const message: Message = { event, publisher: from, firstCopies: new Map([[from, undefined]]) }
     this.#recentMessages = [...this.#recentMessages.slice(1 - maxRecentMessages), message]
     this.#flood(message, from)
