@@ -1,7 +1,6 @@
-import { MeshNode } from '../../core/mesh-node.ts'
-import { Owner } from '../../core/owner.ts'
-import { seededRandom } from '../random.ts'
-import { VirtualClock } from '../sim/virtual-clock.ts'
+import type { MeshNode } from '../../core/mesh-node.ts'
+import { helloOf, infoOf, joinLink, makeNode } from './node-fixture.ts'
+import { digestOf } from './view-fixture.ts'
 
 const digestMs = 2_000
 
@@ -55,44 +54,20 @@ class LinkedNode {
 }
 
 function meshNode(connections: number): MeshNode {
-  const node = new MeshNode(new Owner('bench', new VirtualClock()), {
-    self: peerId(connections),
-    name: 'bench',
-    role: 'compute',
-    meshes: ['m'],
-    incarnation: 1,
-    build: 'bench',
-    seeds: [],
-    random: seededRandom(1),
-    stalenessMs: 30_000,
-    sweepMs: 5_000,
-    digestMs,
-    gossipDigestMs: 10_000,
-    neighbours: 8,
-    maxPeers: connections,
-  })
+  const node = makeNode({ self: peerId(connections), digestMs, maxPeers: connections })
   node.handle({ type: 'started', settings: [] }, 0)
-  const infos = Array.from({ length: connections }, (_, index) => ({
-    id: `connection-${index}`,
-    peer: peerId(index),
-    direction: 'inbound' as const,
-    address: addressOf(index),
-    transport: 'quic' as const,
-    gossip: 'open' as const,
-  }))
+  const infos = Array.from({ length: connections }, (_, index) =>
+    infoOf({ id: `connection-${index}`, peer: peerId(index), address: addressOf(index), gossip: 'open' }),
+  )
   node.handle({ type: 'observed', connections: infos }, 0)
   return node
 }
 
 function join(node: MeshNode, connection: string, index: number, now: number): void {
   const peer = peerId(index)
-  const common = { meshes: ['m'], name: `peer-${index}`, role: 'compute', incarnation: 1 } as const
-  const trace = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) }
-  const hello = { ...common, instance: peer.slice(-16), build: 'bench', counter: 1, trace }
+  joinLink(node, connection, now, helloOf({ name: `peer-${index}`, instance: peer.slice(-16) }))
   const lists = { addresses: [addressOf(index)], topics: ['t'], links: [0, 1, 2, 3].map(peerId) }
-  const digest = { ...common, peer, sequence: 1, intervalMs: digestMs, ...lists, sentAt: now }
-  node.handle({ type: 'stream.open', connection }, now)
-  node.handle({ type: 'frame', connection, wall: now, frame: { type: 'hello', hello } }, now)
+  const digest = digestOf(peer, { intervalMs: digestMs, ...lists, sentAt: now })
   node.handle({ type: 'frame', connection, wall: now, frame: { type: 'digest', digest } }, now)
 }
 
