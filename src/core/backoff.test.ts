@@ -11,7 +11,7 @@ leakCheck()
 const seconds = (ms: number) => ms / 1_000
 const attempts = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
-test('highest jitter: waits of 1 2 4 8 16 30 30 30 30 s; lowest jitter: half of them', () => {
+test('highest jitter: delays of 1 2 4 8 16 30 30 30 30 s; lowest jitter: half of them', () => {
   const steps = [1, 2, 4, 8, 16, 30, 30, 30, 30]
   assert.deepEqual(
     attempts.map((n) => seconds(delayMs(n, 1))),
@@ -23,13 +23,13 @@ test('highest jitter: waits of 1 2 4 8 16 30 30 30 30 s; lowest jitter: half of 
   )
 })
 
-test('every wait n lies in [w/2, w]', () => {
+test('every delay n lies in [d/2, d]', () => {
   const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 100 }), jitter, (n, u) => {
       const highest = delayMs(n, 1)
-      const wait = delayMs(n, u)
-      assert.ok(wait >= highest / 2 && wait <= highest, `${wait} of ${highest}`)
+      const delay = delayMs(n, u)
+      assert.ok(delay >= highest / 2 && delay <= highest, `${delay} of ${highest}`)
     }),
   )
 })
@@ -72,7 +72,7 @@ test('each knows only half of the others: never twice the mean rate', () => {
  * Seeds are fixed here: attempts 9 and 10 spread so thin (13 dials a second) that chance alone passes twice the mean in
  * about one run of twenty, counted over 3,000 runs.
  */
-test('no node knows another: one jitter for all waits keeps almost always below twice the mean rate', () => {
+test('no node knows another: one jitter for all delays keeps almost always below twice the mean rate', () => {
   for (const seed of seeds) {
     const random = seededRandom(seed)
     const peak = worstFromSixth(peers.map(() => redials(random, random)))
@@ -80,7 +80,7 @@ test('no node knows another: one jitter for all waits keeps almost always below 
   }
 })
 
-test('fresh jitter for each wait: concentrates the dials, above three times the mean rate', () => {
+test('fresh jitter for each delay: concentrates the dials, above three times the mean rate', () => {
   for (const seed of seeds) {
     const random = seededRandom(seed)
     const peak = worstFromSixth(peers.map(() => redialsWithIndependentWaits(random)))

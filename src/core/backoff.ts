@@ -55,9 +55,9 @@ export function redialAt({ hangups, jitter }: Seed, now: number): number {
 /**
  * This node's position in [0, 1) by peer id among `peers`, which may or may not include the node itself.
  *
- * It is the jitter that spreads the delays of nodes that lost the same seed at the same moment. With random jitter alone
- * a thousand nodes over 76 s sometimes put twice the mean rate into one second; ranked nodes never do. Without peers it
- * is a random sample.
+ * As jitter it spreads the delays of nodes that lost the same seed at the same moment. With random jitter a thousand
+ * nodes over 76 s sometimes put twice the mean rate into one second; ranked nodes never do. Without peers it is a random
+ * sample.
  */
 export function rankAmong(self: string, peers: readonly string[], random: Random): number {
   let [count, lowerCount] = [0, 0]

@@ -244,8 +244,8 @@ export class DialBack implements Machine<DialBackEvent, NetworkEffect | SpanEffe
 
   /** Only a failed dial changes the confirmation; a busy or silent neighbour does not. */
   #onNotReached(one: TrackedAddress, outcome: Exclude<DialBackOutcome, 'reachable'>, now: number): TrackedAddress {
-    const waitMs = (outcome === 'refused' ? bounds.busyMs : bounds.retryMs) * 2 ** one.failures
-    const requestAt = this.#jitter(Math.min(bounds.retryMaxMs, waitMs), now)
+    const delayMs = (outcome === 'refused' ? bounds.busyMs : bounds.retryMs) * 2 ** one.failures
+    const requestAt = this.#jitter(Math.min(bounds.retryMaxMs, delayMs), now)
     const failures = one.failures + 1
     if (outcome !== 'unreachable') return { ...one, failures, requestAt }
     return { ...one, isConfirmed: false, why: 'a neighbour could not dial it', witnesses: [], failures, requestAt }

@@ -11,7 +11,7 @@ interface Setting {
   /** Heals are possible from this millisecond on. */
   readonly mayHealAt?: number
 }
-/** The steps of a repair with a check every 250 ms, with their times. `phases`: `missing 1000, open 500` milliseconds. */
+/** The steps of a repair with a check every 250 ms, with their times. `phases`: `missing 1000, open 500` in ms. */
 function stepsOf(phases: string, { isMember = true, isFirst = true, mayHealAt = 0 }: Setting = {}): string[] {
   const repair = new GossipRepair()
   const steps: string[] = []

@@ -120,8 +120,8 @@ export class GossipRepair {
   #nextHealAt(lack: GossipLack, isFirst: boolean): number {
     if (this.#hasGivenUp) return this.#lastHealAt + retryMs
     if (this.#heals > 0) return this.#lastHealAt + healTimeoutMs * 2 ** (this.#heals - 1)
-    const waitMs = this.#wasOpen && lack !== 'waiting' ? lostStreamMs : graceMs[lack]
-    return this.#lackedAt + waitMs + (lack === 'missing' || isFirst ? 0 : higherPeerDelayMs)
+    const delayMs = this.#wasOpen && lack !== 'waiting' ? lostStreamMs : graceMs[lack]
+    return this.#lackedAt + delayMs + (lack === 'missing' || isFirst ? 0 : higherPeerDelayMs)
   }
 
   #recheckAt(at: number, now: number): RepairStep {

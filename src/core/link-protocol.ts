@@ -96,10 +96,10 @@ export class LinkProtocol {
 
   /** The stream of this link is missing; without a retry two members would stay guests of each other. */
   scheduleReopen(link: Link, now: number): void {
-    const waitMs = reopenDelaysMs[link.reopens]
-    if (link.info.direction === 'inbound' || waitMs === undefined || !awaitsStream(link)) return
+    const delayMs = reopenDelaysMs[link.reopens]
+    if (link.info.direction === 'inbound' || delayMs === undefined || !awaitsStream(link)) return
     link.reopens++
-    link.reopenAt = now + waitMs
+    link.reopenAt = now + delayMs
   }
 
   onFrame(peer: string, link: Link, frame: Frame, now: number): LinkProtocolEffect[] {

@@ -29,7 +29,7 @@ export interface Exhaustion {
   readonly operations: readonly ResourceOperation[]
 }
 
-/** Time without a failure that ends an exhaustion: three polls of the process, longer than most retry waits. */
+/** Time without a failure that ends an exhaustion: three polls of the process, longer than most delays of a retry. */
 export const quietMs = 15_000
 
 export function isExhaustion(errorType: string): errorType is ExhaustionType {

@@ -42,7 +42,7 @@ const maxProcesses = 4
  * digest may wait for a slow neighbour. Guess.
  */
 const maxTransitMs: Readonly<Record<Via, number>> = { link: 5_000, gossip: 30_000 }
-/** A process counts as running for this long after its last sighting: three of the longest waits between two dials. */
+/** A process counts as running for this long after its last sighting: three of the longest delays between two dials. */
 export const runningMs = 90_000
 const spanIntervalMs = 60_000
 
