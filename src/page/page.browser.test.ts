@@ -91,8 +91,10 @@ browserTest('a trace search: the address holds the query, and text from a peer i
   await page.getByLabel('Span').selectOption('mesh.seed.dial')
   await page.getByLabel('Within').selectOption('an hour')
   await page.getByLabel('Attributes').fill('mesh.seed.cause=start')
-  // The page renders every second: typed text has to outlast that.
-  await page.waitForTimeout(2_500)
+  // The page renders after each poll: typed text has to outlast that.
+  const asked = server.requests.length
+  const polls = () => server.requests.slice(asked).filter((one) => one === 'GET /api/mesh').length
+  await until(() => polls() >= 2, 30_000, 'two more polls')
   await page.getByLabel('Attributes').press('Enter')
   await page.getByRole('row', { name: /mesh\.seed\.dial/ }).waitFor()
   assert.match(page.url(), /span=mesh\.seed\.dial&attributes=mesh\.seed\.cause%3Dstart&back=60/)
@@ -185,7 +187,8 @@ browserTest('a hidden page: it sends no requests and resumes when it is visible'
   await hide(true)
   await page.waitForTimeout(300)
   const asked = server.requests.length
-  await page.waitForTimeout(2_500)
+  // Longer than the second between two polls.
+  await page.waitForTimeout(1_500)
   await page.evaluate(`location.hash = '#/traces/${pageTrace('dial')}'`)
   await page.getByText('Loading …').waitFor()
   await page.waitForTimeout(300)
