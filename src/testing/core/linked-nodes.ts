@@ -54,20 +54,22 @@ class LinkedNode {
 }
 
 function meshNode(connections: number): MeshNode {
-  const node = makeNode({ self: peerId(connections), digestMs, maxPeers: connections })
+  const node = makeNode({ self: peerId(connections), maxPeers: connections, digestMs })
   node.handle({ type: 'started', settings: [] }, 0)
-  const infos = Array.from({ length: connections }, (_, index) =>
-    infoOf({ id: `connection-${index}`, peer: peerId(index), address: addressOf(index), gossip: 'open' }),
-  )
+  const infos = Array.from({ length: connections }, (_, index) => {
+    const ids = { id: `connection-${index}`, peer: peerId(index), address: addressOf(index) }
+    return infoOf({ ...ids, transport: 'quic', gossip: 'open' })
+  })
   node.handle({ type: 'observed', connections: infos }, 0)
   return node
 }
 
 function join(node: MeshNode, connection: string, index: number, now: number): void {
   const peer = peerId(index)
-  joinLink(node, connection, now, helloOf({ name: `peer-${index}`, instance: peer.slice(-16) }))
+  const instance = peer.slice(-16)
   const lists = { addresses: [addressOf(index)], topics: ['t'], links: [0, 1, 2, 3].map(peerId) }
-  const digest = digestOf(peer, { intervalMs: digestMs, ...lists, sentAt: now })
+  const digest = digestOf(peer, { instance, intervalMs: digestMs, ...lists, sentAt: now })
+  joinLink(node, connection, now, helloOf({ instance }))
   node.handle({ type: 'frame', connection, wall: now, frame: { type: 'digest', digest } }, now)
 }
 
