@@ -21,7 +21,7 @@ done
 healthy_within=120
 # Jaeger reads the index of all its spans before it answers.
 jaeger_within=900
-# All nodes but the compute nodes: four seeds, gateways, brokers, registries, bridges, the observer.
+# All nodes but the compute nodes: four seeds; two gateways, brokers, registries and bridges each; the observer.
 other_nodes=13
 
 main() {

@@ -91,7 +91,8 @@ export const attributes = {
   'mesh.seed.campaign': { type: 'int', brief: 'Number of the campaign for this seed, from 1.' },
   'mesh.seed.cause': {
     type: ['start', 'alone', 'lost', 'periodic'],
-    brief: 'Why the campaign began: start of the node, no peers, loss of the last peer, or the periodic check.',
+    brief:
+      'Why the campaign began: start of the node, no peers, loss of the seed or of the last peer, or the periodic check.',
   },
   'mesh.seed.others': { type: 'int', brief: 'Number of configured seeds not known to be this node itself.' },
   'mesh.path.unreachable': { type: 'string[]', brief: 'Addresses of the peer that did not answer.' },
@@ -191,8 +192,8 @@ export const attributes = {
   'mesh.audit.peers': { type: 'int', brief: 'Peers in the ledger.' },
   'mesh.audit.members': { type: 'int', brief: 'Members in the digest view.' },
   'mesh.audit.links': { type: 'int', brief: 'Links with a hello from both ends.' },
-  'mesh.audit.guests': { type: 'int', brief: 'Connected peers that send no hello.' },
-  'mesh.audit.connections': { type: 'int', brief: 'Open connections in libp2p.' },
+  'mesh.audit.guests': { type: 'int', brief: 'Links whose peer sends no hello.' },
+  'mesh.audit.connections': { type: 'int', brief: 'Open connections in libp2p, except those left to the application.' },
   ...libp2pCounts,
   'mesh.audit.sockets': { type: 'int', brief: 'Sockets of the process.' },
   'mesh.audit.timers': { type: 'int', brief: 'Timers of the process.' },
@@ -202,7 +203,7 @@ export const attributes = {
   'mesh.audit.sweeps': { type: 'int', brief: 'Sweeps over the members so far.' },
   'mesh.audit.verdict': {
     type: ['consistent', 'differs'],
-    brief: 'Whether all layers count the same number of connections.',
+    brief: 'Whether libp2p and the ledger list the same connections; either may lag by 10 s.',
   },
   'process.memory.usage': { type: 'int', brief: 'Resident memory, bytes.' },
   'v8js.memory.heap.used': { type: 'int', brief: 'JavaScript heap in use, bytes.' },

@@ -291,7 +291,8 @@ export const spans = {
     ],
   },
   'mesh.connection.superseded': {
-    brief: 'Another link of the same pair wins; the node drains and closes this one.',
+    brief:
+      'Another link of the same pair wins; the node drains this one, or aborts it if the remote process has ended.',
     when: 'on each end that compares both links, once per losing link',
     attributes: [...link, 'mesh.link.survivor', 'mesh.link.rule'],
   },

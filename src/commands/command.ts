@@ -28,7 +28,7 @@ export function command(name: string, io: Terminal): Command {
     .showHelpAfterError(`(see ${name} --help)`)
 }
 
-/** Turns a usage error, which commander has printed, or an expected error into an exit code. */
+/** Turns a usage error, which commander has printed, or an expected error into exit code 2. */
 export async function toExitCode(work: () => Promise<number>, io: Terminal): Promise<number> {
   try {
     return await work()
@@ -45,7 +45,7 @@ export const exitCodes = {
   ok: 0,
   /** A problem was found, or a stop was forced. */
   failure: 1,
-  /** Invalid flags or settings. */
+  /** Invalid flags or settings, or another expected error. */
   usage: 2,
   /** Not enough evidence for a verdict. */
   inconclusive: 3,

@@ -10,7 +10,7 @@ export const backoffPolicy = {
   attemptTimeoutMs: 10_000,
   /** Time after the timeout at which an attempt without a reported result counts as failed. */
   resultGraceMs: 2_000,
-  /** Interval between attempts while the node has no peers. */
+  /** Interval between attempts of a node without peers, after a give-up. */
   aloneMs: 30_000,
   /** Time from a give-up to the next campaign while the node has other peers. */
   periodicMs: 300_000,
@@ -22,9 +22,9 @@ export const backoffPolicy = {
  * Milliseconds from attempt `attempt` (from 1) to the next one: between half of the step and the whole step, at the
  * position that `jitter` in [0, 1) selects.
  *
- * A node keeps the same jitter for all of its delays until the seed answers. Fresh jitter for each delay looks more
+ * A node keeps the same jitter for all of its delays until the next loss. Fresh jitter for each delay looks more
  * random but spreads worse: a sum of independent samples concentrates around its mean, so a thousand nodes that lost
- * one seed together would dial at up to four times their mean rate. With one sample the time of attempt k is linear in
+ * one seed together would dial at up to four times the rate of an even spread. With one sample the time of attempt k is linear in
  * that sample, so it is uniform over the whole interval in which attempt k can happen.
  */
 export function delayMs(attempt: number, jitter: number): number {
@@ -33,7 +33,7 @@ export function delayMs(attempt: number, jitter: number): number {
   return (stepMs / 2) * (1 + jitter)
 }
 
-/** When the next attempt of a campaign follows a failed one. Without peers the attempts start 30 s apart. */
+/** When the next attempt of a campaign follows a failed one. In an `alone` campaign attempts start 30 s apart. */
 export function nextAttemptAt({ cause, attempt, attemptAt, jitter }: Seed, now: number): number {
   return cause === 'alone' ? Math.max(now, attemptAt + backoffPolicy.aloneMs) : now + delayMs(attempt, jitter)
 }
@@ -56,7 +56,8 @@ export function redialAt({ hangups, jitter }: Seed, now: number): number {
  * This node's position in [0, 1) by peer id among `peers`, which may or may not include the node itself.
  *
  * As jitter it spreads the delays of nodes that lost the same seed at the same moment. With random jitter a thousand
- * nodes over 76 s sometimes put twice the mean rate into one second; ranked nodes never do. Without peers it is a random
+ * nodes over 76 s (the time in which attempt ten can happen) sometimes put twice the mean rate into one second; ranked
+ * nodes never do. Without peers it is a random
  * sample.
  */
 export function rankAmong(self: string, peers: readonly string[], random: Random): number {

@@ -31,7 +31,7 @@ type LinkEvent =
   | Extract<NetworkEvent, { readonly type: `stream.${string}` | 'frame.refused' | 'connection.rejected' }>
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
 
-/** `disconnected`: the last connection to the peer closed. */
+/** `disconnected`: the last direct connection to the peer closed. */
 export type LedgerEffect = GossipKeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
 
 export interface LedgerOptions extends LinkProtocolOptions {

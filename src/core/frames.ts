@@ -72,7 +72,7 @@ export interface DialBackResult {
 
 export type DialBackOutcome = DialBackResult['outcome'] | 'no-answer'
 
-/** Messages of the link stream. `kit/wire.ts` has their wire numbers. */
+/** Frames of the link stream. `kit/wire.ts` has their type codes. */
 export type Frame =
   | { readonly type: 'hello'; readonly hello: Hello }
   | { readonly type: 'digest'; readonly digest: Digest }

@@ -45,8 +45,8 @@ const probeTimeoutMs = 1_200
 export const linkSilenceMs = probeAfterMs + probeTimeoutMs
 /**
  * Frames in transit on the losing link may still arrive, such as the answer to a request that the other end sent before
- * it had both hellos: one round trip. A graceful close waits for them in any case. The lower peer id sends the goodbye,
- * so that the close is one trace; the higher one acts only if no goodbye comes.
+ * it had both hellos: one round trip. A graceful close waits for them in any case. The end with the lower peer id
+ * sends the goodbye, so that the close is one trace; the other end acts only if no goodbye comes.
  */
 const lowerDrainMs = 150
 const higherDrainMs = 1_500
@@ -112,7 +112,11 @@ export class LinkProtocol {
         return this.#receiveGoodbye(peer, link, frame, now)
       case 'probe':
         return [{ do: 'send', connection: link.connection, frame: { type: 'answer' } }]
-      default:
+      case 'digest':
+      case 'unchanged':
+      case 'answer':
+      case 'dialback.request':
+      case 'dialback.result':
         return []
     }
   }

@@ -27,7 +27,7 @@ export class DialRecord {
   /** Last answer of this start of the member. */
   answeredAt = -Infinity
   /** When a new address or start last allowed an immediate dial, and how often since the last answer. */
-  redialAt = -Infinity
+  lastRedialAt = -Infinity
   redials = 0
 }
 

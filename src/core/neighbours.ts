@@ -177,10 +177,10 @@ const maxRedialIntervalMs = 1_800_000
 
 /** Earlier failures do not apply to new addresses or a new start, and a pending dial uses the old addresses. */
 export function allowRedial(record: DialRecord, hasMoved: boolean, now: number): void {
-  const sinceMs = now - record.redialAt
+  const sinceMs = now - record.lastRedialAt
   if (sinceMs < Math.min(maxRedialIntervalMs, redialIntervalMs * 2 ** Math.max(0, record.redials - 1))) return
   record.redials = sinceMs < maxRedialIntervalMs ? record.redials + 1 : 1
-  record.redialAt = now
+  record.lastRedialAt = now
   record.dialAfter = now
   record.dialFailures = 0
   if (hasMoved) record.isDialling = false

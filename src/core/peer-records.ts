@@ -30,12 +30,12 @@ export class PeerRecord implements Due {
 export const maxOverLimit = 8
 
 /**
- * The connected peers and their connections. A peer takes a place while it has a direct connection; peers connected
- * through relays only have a separate limit.
+ * The connected peers and their connections. A peer counts towards `maxPeers` while it has a direct connection;
+ * peers connected through relays only have a separate limit.
  */
 export class PeerRecords {
   readonly #records: OwnedMap<string, PeerRecord>
-  /** Entries of `#records` by the ids of their connections: each frame names its connection alone. */
+  /** Entries of `#records` by the ids of their connections: a frame carries only its connection id. */
   readonly #byConnection = new Map<string, readonly [PeerRecord, Link]>()
   readonly #queue = new DueQueue<PeerRecord>()
   readonly #maxPeers: number

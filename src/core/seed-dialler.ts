@@ -66,7 +66,7 @@ export type SeedEvent =
   | (Extract<NetworkEvent, { readonly type: 'seed.failed' }> & { readonly linked?: LinkedPeer | undefined })
   /** Number of connected peers, guests included, after a change. */
   | { readonly type: 'peers'; readonly count: number }
-  /** The last connection to a peer closed. */
+  /** The last direct connection to a peer closed. */
   | { readonly type: 'disconnected'; readonly peer: string }
 
 export type SeedEffect = Extract<NetworkEffect, { readonly do: 'dial.seed' }> | SpanEffect

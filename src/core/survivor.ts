@@ -1,7 +1,7 @@
 import { instanceOf } from './frames.ts'
 import { isActive, isJoined, isRelayed, type Link } from './link.ts'
 
-/** Why one of two links of a pair stays; `newer`: of the connections that a guest dialled. */
+/** Why one of two links of a pair wins; `newer`: the newest connection of a guest wins. */
 export type SurvivorRule = 'incarnation' | 'counter' | 'lower-peer' | 'newer' | 'incumbent'
 
 export interface Judgement {
@@ -47,8 +47,8 @@ export function judgeGuestLinks(links: readonly Link[]): Judgement[] {
 }
 
 /**
- * Chooses the winner of two links of one pair. It uses only the contents of the hellos and no times, so both ends
- * choose the same link in any order of events: a link to an earlier incarnation loses; of two dials of one side the
+ * Chooses the winner of two links of one pair. It uses the hellos, the directions and the two peer ids, and no
+ * times, so both ends choose the same link in any order of events: a link to an earlier incarnation of the peer loses; of two dials of one side the
  * later wins; of crossed dials that of the lower peer id wins.
  */
 export function chooseSurvivor(self: string, peer: string, a: Link, b: Link): Judgement {

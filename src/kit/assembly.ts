@@ -160,10 +160,7 @@ export class Assembly {
       self: components.peerId.toString(),
       meshes,
       build: `tracemesh/${version}`,
-      stalenessMs: config.stalenessMs,
       sweepMs: faultySweepMs(config.sweepMs, config.faults),
-      gossipDigestMs: config.gossipDigestMs,
-      maxPeers: config.maxPeers,
     })
   }
 

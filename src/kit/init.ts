@@ -49,7 +49,7 @@ export interface TracemeshInit {
   /** Name of the node in traces, as for `mesh`. By default its role and the end of its peer id. */
   readonly name?: string
   /**
-   * A label. Only `seed` and `bridge` have a meaning for the mesh.
+   * A label. In an application only `seed` and `bridge` change what the node does.
    *
    * @default 'compute'
    */
@@ -242,7 +242,7 @@ const agentLimit = z.object({
 })
 
 /**
- * Bounds of the options that both an application and the command line may set. Left out of the published types, which
+ * Rules of the options that both an application and the command line may set. Left out of the published types, which
  * would require zod.
  *
  * @internal

@@ -116,8 +116,8 @@ const toJson = (value: object): Uint8Array => encoder.encode(JSON.stringify(valu
 
 interface Codec<F extends Frame> {
   /**
-   * The type on the wire. Those from 16 to 127 are reserved. A node refuses unknown types below 128 and ignores those
-   * from 128 on, so that a later version can send hints to an earlier one.
+   * The type code. A node refuses an unknown code below 128 and closes the link; it ignores unknown ones from 128 on, so
+   * that a later version can send hints to an earlier one. Codes from 16 to 127 are reserved for later use.
    */
   readonly code: number
   readonly encode: (frame: F) => Uint8Array

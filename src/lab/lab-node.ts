@@ -35,7 +35,7 @@ const warmUpMs = 5_000
  * | `kill` | SIGKILL, as if its power had failed: no goodbye, other nodes expire it | `killed` |
  * | `stop` | SIGTERM, so that it says goodbye; SIGKILL after a limit | `stopped`; `failed` if its exit code is not 0 |
  * | `pause`, `resume` | SIGSTOP, SIGCONT | `paused`, `running` |
- * | none: it exits by itself | | `failed`; `stopped` if its exit code is 0 |
+ * | none: it exits by itself, which is a problem of the closing record | | `failed`; `stopped` if its exit code is 0 |
  */
 export class LabNode {
   readonly plan: PlannedNode

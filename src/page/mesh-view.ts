@@ -24,7 +24,7 @@ export type NodeState =
   | 'starting'
   | 'running'
   | 'paused'
-  /** Ended in order, with exit code 0. */
+  /** Exited with code 0. */
   | 'stopped'
   /** The lab killed it on request. */
   | 'killed'

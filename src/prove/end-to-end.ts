@@ -16,7 +16,7 @@ export function endToEnd(proof: Proof): Proof {
 }
 
 function register({ name, about, quick, seconds, run }: Proof): void {
-  // `npm test` runs the quick ones with other tests. QUIC's native part is no leak.
+  // `npm test` runs quick ones with other tests. QUIC's native part is no leak.
   if (quick) {
     collectNative()
     leakCheck()

@@ -11,7 +11,7 @@ export interface Proof {
   readonly name: string
   /** The claim, in words. */
   readonly about: string
-  /** Whether `npm test` runs it too: only when it takes less than a minute. */
+  /** Whether `npm run e2e` runs it: only if it takes less than a minute. `npm test` runs it too, up to 12 s. */
   readonly quick: boolean
   /** It starts no process and waits on no timer: `npm test` runs it with the unit tests. */
   readonly virtual?: boolean
