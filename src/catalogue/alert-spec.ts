@@ -24,8 +24,8 @@ export interface AlertDeclaration {
   /** `page` needs action now, `warn` can wait until morning. */
   readonly severity: 'page' | 'warn'
   /**
-   * Subject of one alert, which determines its labels: `mesh_id` and `mesh_node_name`, `mesh_id`, or others. A node by
-   * default.
+   * Subject of one alert, which determines its labels: `mesh_id` and `mesh_node_name`, `mesh_id`, or those of a part of
+   * the stack. A node by default.
    */
   readonly per?: 'node' | 'mesh' | 'part'
   /** Alertmanager inhibits alerts about the mesh, the default, while the export of spans is broken. */
@@ -39,7 +39,7 @@ export interface AlertDeclaration {
   readonly cure: string
   /** Target of its link: a span, `node` (all spans of the node) or `pipeline` (Jaeger's search page). */
   readonly search: { readonly span: SpanName } | 'node' | 'pipeline'
-  /** From the cause until the node has exported its spans; no time factor shortens it. */
+  /** From the moment at which its scenario calls `caused` until the node has exported its spans; no time factor shortens it. */
   readonly emitDelay: string
   /** Further delays until the windows of the expression are filled. */
   readonly windowDelays?: (d: Durations) => readonly string[]

@@ -7,7 +7,7 @@ const orZero = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`
 const opened = counter('mesh.connection.opened')
 const closed = counter('mesh.connection.closed')
 
-/** Alerts about connections that stay open too long or are too many. */
+/** Alerts about connections: leaked, too many, refused or broken. */
 export const connectionAlerts = {
   MeshConnectionsNotClosed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} does not close the connections it opens',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { leakCheck } from '../testing/leak-check.ts'
 import { roles, roleTable } from './roles.ts'
 
@@ -34,4 +35,11 @@ test('every role: a positive budget, a node in compose.yaml and in deploy/k8s, a
       `add ${role} to the entry "role" of docs/glossary.md`,
     )
   }
+})
+
+test('start.sh: counts the nodes of compose.yaml that are not compute', () => {
+  const [compose = '', start = ''] = ['deploy/compose.yaml', 'deploy/start.sh'].flatMap(textOf)
+  const services: { environment?: { MESH_ROLE?: string } }[] = Object.values(parse(compose, { merge: true }).services)
+  const others = services.filter(({ environment }) => (environment?.MESH_ROLE ?? 'compute') !== 'compute')
+  assert.match(start, new RegExp(`^other_nodes=${others.length}$`, 'm'))
 })

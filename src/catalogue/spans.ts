@@ -404,7 +404,7 @@ export const spans = {
   },
   'mesh.message.received': {
     brief:
-      'A traced message of the application arrived; linked to its `mesh.message.published`, with the same message id.',
+      'A traced message of the application arrived; linked to the span that the message carries: the application’s, or else its `mesh.message.published`.',
     when: 'sampled, at most one per second over all topics',
     attributes: [
       'mesh.message.topic',

@@ -26,12 +26,12 @@ const outboundBufferBytes = 2 * 1_048_576
  * - Degree 4 (3-8) instead of 6 (4-12): members keep about eight links, and a degree near that sends everything to
  *   every peer. Duplicates are most of the cost of a message; after the loss of a neighbour its messages arrive by
  *   IHAVE within a heartbeat. Not 3, which costs least: go's nodes want 6, and a node with too few keeps pruning them.
- * - `floodPublish` off: with a bounded view the mesh is most of the peers, and digests need no head start.
+ * - `floodPublish` off: with a bounded view gossipsub’s mesh is most of the peers, and digests need no head start.
  * - Scores: no penalty for a shared IP address. Nodes behind one NAT share one, and from the twelfth on a seed outside
  *   ignored their gossip (the library's threshold is ten). Gossipsub keeps the scores of peers that left for a minute,
  *   not for an hour, to save memory.
- * - `tagMeshPeers` off: the tags protect mesh peers from libp2p's pruner, at a peer store write per graft, but the
- *   ledger decides which links stay.
+ * - `tagMeshPeers` off: the tags protect the peers of gossipsub’s mesh from libp2p's pruner, at a peer store write per
+ *   graft, but the ledger decides which links stay.
  * - Buffers: 2 MiB for a peer that does not read, and no more until it reads (`gossip-streams.ts`); the library's
  *   default is unbounded.
  * - Inbound messages up to the library's default of 4 MiB; gossipsub forwards them to the neighbours that accept them.

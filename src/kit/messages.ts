@@ -31,7 +31,7 @@ interface MessagesOptions {
   /** Sends a message into other meshes. */
   readonly sendCrossing: (mesh: string, crossing: Crossing) => void
   readonly seal: (topic: string, body: Uint8Array, sequence: bigint, trace: TraceRef | undefined) => Promise<Crossing>
-  /** Unique, also over restarts. */
+  /** Unique per identity, across restarts. */
   readonly nextSequence: () => bigint
   /** The subscribed topics have changed. */
   readonly onTopicsChange: () => void
@@ -103,8 +103,8 @@ export class Messages {
   }
 
   /**
-   * Throws MESH_MESSAGE_TOO_LARGE before it sends anything: gossipsub would send the message and silently lose its
-   * stream to every peer with a smaller limit, for good. It does not publish a message that it cannot seal.
+   * Throws MESH_MESSAGE_TOO_LARGE before it sends anything: `GossipStreams` would withhold the message from every peer
+   * with a smaller limit. It does not publish a message that it cannot seal.
    */
   async publish(topic: string, data: Uint8Array, options: PublishOptions = {}): Promise<Published> {
     const { cross = false, raw: isRaw = false, signal } = options

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { roles } from '../catalogue/roles.ts'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Environment, type Flags, type NodeConfig, parseConfig, readConfig, settingName } from './config.ts'
@@ -140,7 +141,7 @@ test('several problems: all are reported at once', () => {
     [
       'unknown setting MESH_SEED; did you mean MESH_SEEDS?',
       'unknown setting --lisen; did you mean --listen?',
-      'MESH_ROLE (--role) is "queen"; expected one of seed, registry, gateway, broker, compute, bridge, observer',
+      `MESH_ROLE (--role) is "queen"; expected one of ${roles.join(', ')}`,
       'MESH_SWEEP_MS (--sweep-ms) is "0"; expected a whole number of milliseconds from 100 to 600000',
     ],
   )
