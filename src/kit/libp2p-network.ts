@@ -109,7 +109,8 @@ export class Libp2pNetwork implements Network {
       })
     const gossipOptions = pubsub && { pubsub, topics: meshes.map(digestTopic), streams }
     const probes = new ExpectedProbes(owner)
-    const connections = new Connections(components, owner, clock, gossipOptions, maxPeers, probes, closes)
+    // The annotation ends a circular inference, which the TypeScript of TypeDoc (`npm run docs`) refuses.
+    const connections: Connections = new Connections(components, owner, clock, gossipOptions, maxPeers, probes, closes)
     const onCrossing = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const sharedOptions = { components, owner, clock, connections, deliver: deliverIfOpen }
     const links = new LinkStreams(sharedOptions)
