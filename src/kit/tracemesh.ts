@@ -9,7 +9,7 @@ import type { Topology } from './views.ts'
  * A node of a mesh, as an application uses it: `libp2p.services.tracemesh`. libp2p starts and stops it. After a stop
  * and another start the application has to subscribe and respond again.
  *
- * It is an `EventTarget` with the events of `TracemeshEvents`. Listeners stay over a stop and another start; one that
+ * It is an `EventTarget` with the events of `TracemeshEvents`. Event listeners survive a stop and restart; one that
  * throws does not disturb the mesh, and its error is in the log.
  *
  * Every other method throws `MESH_NOT_STARTED` before the start and after the stop; one that returns a promise rejects.

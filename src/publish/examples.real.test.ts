@@ -78,7 +78,7 @@ async function codeOfDocuments(): Promise<string> {
   const texts = await Promise.all(['README.md', 'docs/embedding.md'].map((file) => readFile(join(root, file), 'utf8')))
   const blocks = texts.flatMap((text) => text.match(/(?<=^```ts\n)[\s\S]*?(?=^```$)/gm) ?? [])
   assert.equal(blocks.length, 3)
-  return ['declare const peer: string, stopping: AbortSignal', ...blocks].join('\n')
+  return blocks.join('\n')
 }
 
 function addressIn(line: string): string {
