@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { packagesOf } from '../../publish/manifest.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { root } from '../shell.ts'
-import { adaptCode, readmeApplication } from './app-project.ts'
+import { adaptCode, readmeApplication, transportsIn } from './app-project.ts'
 
 leakCheck()
 
@@ -15,6 +15,13 @@ test('the README installs exactly the packages that its application imports', as
   const { packages, code } = await readmeApplication()
   assert.deepEqual([...new Set(packagesOf(code))].sort(), [...packages].sort())
   assert.ok(packages.includes(gossipsub))
+})
+
+test('the application of the README: dials an address at which the seed of the README listens', async () => {
+  const { code, seed } = await readmeApplication()
+  const [, dialled = 'none'] = transportsIn(code)
+  assert.equal(dialled, '/tcp/4001')
+  assert.ok(transportsIn(seed.join(' ')).includes(dialled))
 })
 
 test('the gossipsub of the README: the sources import the same version by its alias', () => {

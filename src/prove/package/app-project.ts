@@ -119,17 +119,23 @@ export async function packedKit(directory: string, { progress, signal }: ProofCo
 }
 
 /**
- * The application of the README, and the packages of its install command, `tracemesh` included. Throws when the README
- * has none.
+ * The application of the README, the packages of its install command, `tracemesh` included, and the arguments of its
+ * seed. Throws when the README has none.
  */
 export async function readmeApplication() {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
+  const seed = /^npx tracemesh (node --role seed .+)$/m.exec(readme)?.[1]
   const section = /^## In your own js-libp2p application$([\s\S]*?)^## /m.exec(readme)?.[1] ?? ''
   const install = /^npm install (.+)$/m.exec(section)?.[1]
   const code = /^```ts\n([\s\S]*?)^```$/m.exec(section)?.[1]
-  if (install === undefined || code === undefined) throw new Error('README.md has no application to install and copy')
-  return { packages: install.trim().split(/\s+/), code }
+  if (install === undefined || code === undefined || seed === undefined)
+    throw new Error('README.md has no application to install and copy, or no seed')
+  return { packages: install.trim().split(/\s+/), code, seed: seed.split(' ') }
 }
+
+/** The transport and port of each IPv4 multiaddr in a text, such as `/tcp/4001`. */
+export const transportsIn = (text: string) =>
+  Array.from(text.matchAll(/\/ip4\/[\d.]+([\w/-]+)/g), ([, part]) => part ?? '')
 
 /** Replaces every `from` by its `to`. Throws when a `from` is missing, so that no change is lost. */
 export function adaptCode(code: string, changes: Changes): string {
@@ -195,6 +201,30 @@ export async function applicationChecks(on: string, project: AppProject) {
   const pair = await checkPair(on, project.entry)
   const typed = succeeds(`${on}: type check`, await project.typeCheck())
   return { figures: pair.figures, checks: [...(await installChecks(on, project, true)), typed, ...pair.checks] }
+}
+
+/** Runs the seed of the README, on loopback and free ports, and an application that dials the transport of the README. */
+export async function checkSeed(on: string, { directory, entry }: AppProject): Promise<Check> {
+  const { code, seed: args } = await readmeApplication()
+  const loopback = args.map((arg) =>
+    arg.replace('0.0.0.0', '127.0.0.1').replace('4001', '0').replace(/^\.\//, `${directory}/`),
+  )
+  await using cluster = await startCluster()
+  const seed = await cluster.node('seed', {
+    entry: join(directory, 'node_modules/tracemesh/dist/bin.js'),
+    args: loopback,
+  })
+  const [, dialled = ''] = transportsIn(code)
+  const seeds = seed.addresses.filter((address) => address.includes(`/${dialled.split('/')[1]}/`))
+  const application = await cluster.node('app', { entry, listen: ['/ip4/127.0.0.1/tcp/0'], seeds })
+  const joins = () =>
+    seed.log.some(({ msg, 'mesh.peer.id': peer }) => msg === 'mesh.member.joined' && peer === application.peer)
+  return atMost(
+    `${on}: the application joins at the seed of the README`,
+    limitMs,
+    await timeUntil(limitMs, joins),
+    'ms',
+  )
 }
 
 /** Runs an application twice, with the first as seed of the second: gossip, traces and exit of both. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endToEnd } from '../end-to-end.ts'
 import type { Check } from '../proof.ts'
-import { applicationChecks, packedKit } from './app-project.ts'
+import { applicationChecks, checkSeed, packedKit } from './app-project.ts'
 
 /** Both minor versions of the API, each with the newest SDK that accepts it. */
 const telemetry = [
@@ -14,7 +14,7 @@ const telemetry = [
 export const proof = endToEnd({
   name: 'readme-app',
   about:
-    'the application of the README in an empty project with npm’s newest packages, beside API 1.9 and 1.10: typed, two of them gossip both ways, traces joined in its exporter; the gossipsub for libp2p 2 is refused at start',
+    'the application of the README in an empty project with npm’s newest packages, beside API 1.9 and 1.10: typed, two of them gossip both ways, traces joined in its exporter; it joins at the seed of the README; the gossipsub for libp2p 2 is refused at start',
   quick: false,
   seconds: 150,
   async run(context) {
@@ -23,11 +23,9 @@ export const proof = endToEnd({
     const checks: Check[] = []
     const figures: Record<string, unknown> = {}
     for (const { name, packages } of telemetry) {
-      const result = await applicationChecks(
-        name,
-        await kit.project(name, { ...kit.newest, ...packages }, 'npm install'),
-      )
-      checks.push(...result.checks)
+      const project = await kit.project(name, { ...kit.newest, ...packages }, 'npm install')
+      const result = await applicationChecks(name, project)
+      checks.push(...result.checks, await checkSeed(name, project))
       figures[name] = result.figures
     }
     checks.push(await refusal(kit))
