@@ -217,6 +217,23 @@ test('a flush: sends at once, without waiting for a full batch or a pending retr
   assert.equal(clock.pending, 0)
 })
 
+test('flushes while the receiver is away: one warning; the first delivery logs the recovery', async () => {
+  const { clock, state, outbox, burst, reports } = createOutbox()
+  state.outcome = 'retryable'
+  burst(10)
+  clock.advance(100)
+  for (const outcome of ['retryable', 'sent'] as const) {
+    state.outcome = outcome
+    const flushed = outbox.flush(200)
+    clock.advance(300)
+    await flushed
+  }
+  assert.deepEqual(
+    reports.map(({ message }) => message),
+    ['OTLP export failed, spans queued', 'OTLP export recovered'],
+  )
+})
+
 test('a flush that reaches its limit: returns the number still queued, and loses nothing', async () => {
   const { clock, state, outbox, burst } = createOutbox()
   state.outcome = 'retryable'

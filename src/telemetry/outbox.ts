@@ -104,7 +104,10 @@ export class Outbox<T extends QueueItem> {
   /** Set while a batch is in flight or waits for a retry. */
   #batch: readonly T[] | undefined
   #isSending = false
+  /** Failed exports since the last delivery or flush, for the backoff. */
   #failures = 0
+  /** Whether the last export failed; a flush resets the backoff, but not this. */
+  #isFailing = false
   #unknowns = 0
   /** Deadline of the next request on the monotonic clock: the earliest of all waiting items. */
   #dueAt = Number.POSITIVE_INFINITY
@@ -240,8 +243,9 @@ export class Outbox<T extends QueueItem> {
 
   #retry(batch: readonly T[], cause: unknown): void {
     const { minMs, maxMs } = this.#options.limits.backoff
-    if (this.#failures === 0)
+    if (!this.#isFailing)
       this.#options.report('warn', 'OTLP export failed, spans queued', { cause: errorMessage(cause) })
+    this.#isFailing = true
     const longestMs = Math.min(maxMs, minMs * 2 ** this.#failures++)
     const delayMs = (longestMs / 2) * (1 + this.#options.random())
     this.#setTimer(delayMs, () => this.#send(batch))
@@ -249,7 +253,8 @@ export class Outbox<T extends QueueItem> {
 
   #recordDelivery(count: number): void {
     this.#sent += count
-    if (this.#failures > 0) this.#options.report('info', 'OTLP export recovered', { queued: this.#queue.size })
+    if (this.#isFailing) this.#options.report('info', 'OTLP export recovered', { queued: this.#queue.size })
+    this.#isFailing = false
     this.#failures = 0
     for (const where of ['ring', 'refused'] as const) {
       const lost = this.#unreportedLosses[where]

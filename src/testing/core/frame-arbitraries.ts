@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { closeReasons } from '../../catalogue/attributes.ts'
 import { roles } from '../../catalogue/roles.ts'
-import type { Digest, Frame, Hello } from '../../core/frames.ts'
+import type { Digest, Frame, FrameType, Hello } from '../../core/frames.ts'
 import type { TraceRef } from '../../core/trace.ts'
 
 /** Arbitraries of valid frames, for property tests. */
@@ -94,35 +94,34 @@ export const digestArbitrary: fc.Arbitrary<Digest> = withOptional(
 
 const nonceArbitrary = text('0123456789abcdef', 32, 32)
 
-export const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
-  helloArbitrary.map((hello): Frame => ({ type: 'hello', hello })),
-  digestArbitrary.map((digest): Frame => ({ type: 'digest', digest })),
-  fc.record(
-    { type: fc.constant('unchanged' as const), incarnation: fc.maxSafeNat(), sequence: fc.maxSafeNat() },
-    plain,
-  ),
-  fc.constantFrom<Frame>({ type: 'probe' }, { type: 'answer' }),
-  fc.record(
+/** Of each type; its frame without `type`. */
+const frames: { readonly [T in FrameType]: fc.Arbitrary<Omit<Extract<Frame, { readonly type: T }>, 'type'>> } = {
+  hello: fc.record({ hello: helloArbitrary }, plain),
+  digest: fc.record({ digest: digestArbitrary }, plain),
+  unchanged: fc.record({ incarnation: fc.maxSafeNat(), sequence: fc.maxSafeNat() }, plain),
+  probe: fc.record({}, plain),
+  answer: fc.record({}, plain),
+  goodbye: fc.record({ reason: fc.constantFrom(...closeReasons), trace: traceArbitrary }, plain),
+  'dialback.request': fc.record(
     {
-      type: fc.constant('goodbye' as const),
-      reason: fc.constantFrom(...closeReasons),
-      trace: traceArbitrary,
+      request: fc.record(
+        { nonce: nonceArbitrary, transport: fc.constantFrom('quic', 'tcp'), port: fc.integer({ min: 1, max: 65_535 }) },
+        plain,
+      ),
     },
     plain,
   ),
-  fc
-    .record(
-      { nonce: nonceArbitrary, transport: fc.constantFrom('quic', 'tcp'), port: fc.integer({ min: 1, max: 65_535 }) },
-      plain,
-    )
-    .map((request): Frame => ({ type: 'dialback.request', request })),
-  fc
-    .record(
-      {
-        nonce: nonceArbitrary,
-        outcome: fc.constantFrom('reachable', 'unreachable', 'refused'),
-      },
-      plain,
-    )
-    .map((result): Frame => ({ type: 'dialback.result', result })),
+  'dialback.result': fc.record(
+    {
+      result: fc.record(
+        { nonce: nonceArbitrary, outcome: fc.constantFrom('reachable', 'unreachable', 'refused') },
+        plain,
+      ),
+    },
+    plain,
+  ),
+}
+
+export const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
+  ...Object.entries(frames).map(([type, frame]) => frame.map((fields) => ({ type, ...fields }) as Frame)),
 )

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Network, NetworkEvent } from '../../core/events.ts'
-import type { Digest, Frame } from '../../core/frames.ts'
+import type { Digest, Frame, FrameType } from '../../core/frames.ts'
 import { newTrace } from '../../core/trace.ts'
 import { seededRandom } from '../random.ts'
 
@@ -142,9 +142,9 @@ export function digestOf(peer: string, sequence: number): Digest {
 
 /** One frame of every type. */
 export function allFrames(peer: string): Frame[] {
-  return [
-    {
-      type: 'hello',
+  const nonce = '0a'.repeat(16)
+  const frames: { readonly [T in FrameType]: Omit<Extract<Frame, { readonly type: T }>, 'type'> } = {
+    hello: {
       hello: {
         meshes: ['suite', 'other'],
         name: 'node-1',
@@ -155,12 +155,13 @@ export function allFrames(peer: string): Frame[] {
         trace,
       },
     },
-    { type: 'digest', digest: digestOf(peer, 7) },
-    { type: 'unchanged', incarnation: 3, sequence: 8 },
-    { type: 'probe' },
-    { type: 'answer' },
-    { type: 'goodbye', reason: 'stopping', trace },
-    { type: 'dialback.request', request: { nonce: '0a'.repeat(16), transport: 'quic', port: 4001 } },
-    { type: 'dialback.result', result: { nonce: '0a'.repeat(16), outcome: 'unreachable' } },
-  ]
+    digest: { digest: digestOf(peer, 7) },
+    unchanged: { incarnation: 3, sequence: 8 },
+    probe: {},
+    answer: {},
+    goodbye: { reason: 'stopping', trace },
+    'dialback.request': { request: { nonce, transport: 'quic', port: 4001 } },
+    'dialback.result': { result: { nonce, outcome: 'unreachable' } },
+  }
+  return Object.entries(frames).map(([type, fields]) => ({ type, ...fields }) as Frame)
 }
