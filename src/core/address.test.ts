@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { networkPeer } from './address.ts'
 
@@ -32,17 +33,14 @@ test('a relayed connection has the address of its relay', () => {
   assert.deepEqual([peer['network.peer.address'], peer['network.peer.port']], ['192.0.2.1', 4_001])
 })
 
-test('address without IP: no attributes; no text throws', () => {
+test('address without IP: no attributes; no text throws', async (t) => {
   for (const address of ['', '/memory/5', '/unix/tmp/x', '/dns4/seed.example/tcp/4001', '/ip4', '/ip4/'])
     assert.deepEqual(networkPeer(address), {}, address)
   // An address without a port has no port.
   for (const address of ['/ip4/10.0.0.1', '/ip4/10.0.0.1/udp', '/ip4/10.0.0.1/udp/x', '/ip4/10.0.0.1/sctp/1'])
     assert.deepEqual(networkPeer(address), { 'network.peer.address': '10.0.0.1' }, address)
-  fc.assert(
-    fc.property(fc.string(), (text) => {
-      const { 'network.peer.port': port = 0 } = networkPeer(`/ip4/10.0.0.1/udp/${text}`)
-      assert.ok(Number.isInteger(port))
-    }),
-    { numRuns: 200 },
-  )
+  await forAll({ t, numRuns: 200 }, [fc.string()], (text) => {
+    const { 'network.peer.port': port = 0 } = networkPeer(`/ip4/10.0.0.1/udp/${text}`)
+    assert.ok(Number.isInteger(port))
+  })
 })

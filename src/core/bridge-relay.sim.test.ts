@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { announceSeed, seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
@@ -82,17 +83,12 @@ function randomDelays(most: number, seed: number): () => readonly number[] {
   return () => Array.from({ length: 1 + Math.floor(random() * 3) }, () => Math.floor(random() * most))
 }
 
-test('two live bridges, latencies below half the takeover: each message enters each mesh exactly once', (t) => {
-  const seed = announceSeed(t)
-  fc.assert(
-    fc.property(seeds, (runSeed) => {
-      const messages = messagesOf(['a', 'b'], 20)
-      const entries = carry({ bridges: twoBridges, delays: randomDelays(1_000, runSeed) }, messages)
-      for (const { id } of messages) for (const mesh of ['a', 'b']) assert.equal(count(entries, id, mesh), 1)
-    }),
-    { seed, numRuns: 100 },
-  )
-})
+test('two live bridges, latencies below half the takeover: each message enters each mesh exactly once', (t) =>
+  forAll({ t, numRuns: 100 }, [seeds], (runSeed) => {
+    const messages = messagesOf(['a', 'b'], 20)
+    const entries = carry({ bridges: twoBridges, delays: randomDelays(1_000, runSeed) }, messages)
+    for (const { id } of messages) for (const mesh of ['a', 'b']) assert.equal(count(entries, id, mesh), 1)
+  }))
 
 test('latencies above the takeover: a message may enter twice, so receivers must detect duplicates by id', (t) => {
   const seed = announceSeed(t)
@@ -113,29 +109,23 @@ test('two bridges: each forwards for about half of the origins; if one dies, the
   assert.deepEqual([...new Set(alone.filter(({ by }) => by === 'y').map(({ at }) => at))].sort(), [2_005, 5])
 })
 
-test('triangle of meshes: a message enters every mesh, at most once per bridge, and never its origin again', (t) => {
-  const seed = announceSeed(t)
+test('triangle of meshes: a message enters every mesh, at most once per bridge, and never its origin again', async (t) => {
   const bridges = { x: ['a', 'b'], y: ['b', 'c'], z: ['a', 'c'], w: ['b', 'c'] } as const
-  fc.assert(
-    fc.property(seeds, (runSeed) => {
-      const messages = messagesOf(['a', 'b', 'c'], 9)
-      const entries = carry({ bridges, delays: randomDelays(1_500, runSeed) }, messages)
-      for (const { id, originMesh } of messages) {
-        assert.equal(count(entries, id, originMesh), 1)
-        for (const mesh of ['a', 'b', 'c']) assert(count(entries, id, mesh) >= 1, `${id} did not reach ${mesh}`)
-        const forwards = entries.filter((entry) => entry.id === id && entry.by !== 'origin')
-        assert.equal(new Set(forwards.map(({ by }) => by)).size, forwards.length)
-      }
-    }),
-    { seed, numRuns: 60 },
-  )
+  await forAll({ t, numRuns: 60 }, [seeds], (runSeed) => {
+    const messages = messagesOf(['a', 'b', 'c'], 9)
+    const entries = carry({ bridges, delays: randomDelays(1_500, runSeed) }, messages)
+    for (const { id, originMesh } of messages) {
+      assert.equal(count(entries, id, originMesh), 1)
+      for (const mesh of ['a', 'b', 'c']) assert(count(entries, id, mesh) >= 1, `${id} did not reach ${mesh}`)
+      const forwards = entries.filter((entry) => entry.id === id && entry.by !== 'origin')
+      assert.equal(new Set(forwards.map(({ by }) => by)).size, forwards.length)
+    }
+  })
 })
 
 test('chain of meshes: a message passes as many bridges as the hop limit', () => {
   const bridges = { p: ['0', '1'], q: ['1', '2'], r: ['2', '3'], s: ['3', '4'], t: ['4', '5'] } as const
   const entries = carry({ bridges, delays: () => [5] }, messagesOf(['0'], 1))
-  assert.deepEqual(
-    entries.map(({ mesh }) => mesh),
-    ['0', '1', '2', '3', '4'],
-  )
+  const meshes = entries.map(({ mesh }) => mesh)
+  assert.deepEqual(meshes, ['0', '1', '2', '3', '4'])
 })

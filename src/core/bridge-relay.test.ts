@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { peerIdArbitrary } from '../testing/core/frame-arbitraries.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { announceSeed } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { BridgeRelay, type RelayEffect, rank } from './bridge-relay.ts'
 import type { Crossing } from './events.ts'
@@ -195,42 +195,27 @@ function ranks(origin: string, bridges: readonly string[]): number[] {
   return bridges.map((self) => rank(origin, self, bridges))
 }
 
-test('all bridges compute the same order: each rank occurs once', (t) => {
-  const seed = announceSeed(t)
-  fc.assert(
-    fc.property(peerIdArbitrary, bridgesArbitrary, (origin, bridges) => {
-      assert.deepEqual(
-        ranks(origin, bridges).sort((a, b) => a - b),
-        bridges.map((_, place) => place),
-      )
-    }),
-    { seed },
-  )
-})
+test('all bridges compute the same order: each rank occurs once', (t) =>
+  forAll({ t }, [peerIdArbitrary, bridgesArbitrary], (origin, bridges) => {
+    assert.deepEqual(
+      ranks(origin, bridges).sort((a, b) => a - b),
+      bridges.map((_, place) => place),
+    )
+  }))
 
-test('order of the list, or the node itself in it: does not change the rank', (t) => {
-  const seed = announceSeed(t)
-  fc.assert(
-    fc.property(peerIdArbitrary, bridgesArbitrary, (origin, [self = '', ...others]) => {
-      const place = rank(origin, self, others)
-      assert.equal(rank(origin, self, [...others].reverse()), place)
-      assert.equal(rank(origin, self, [self, ...others]), place)
-    }),
-    { seed },
-  )
-})
+test('order of the list, or the node itself in it: does not change the rank', (t) =>
+  forAll({ t }, [peerIdArbitrary, bridgesArbitrary], (origin, [self = '', ...others]) => {
+    const place = rank(origin, self, others)
+    assert.equal(rank(origin, self, [...others].reverse()), place)
+    assert.equal(rank(origin, self, [self, ...others]), place)
+  }))
 
-test('bridge that leaves: only those ranked after it move up', (t) => {
-  const seed = announceSeed(t)
-  fc.assert(
-    fc.property(peerIdArbitrary, bridgesArbitrary, (origin, [leaver = '', ...others]) => {
-      const before = ranks(origin, [leaver, ...others])
-      const expected = before.slice(1).map((place) => (place > (before[0] ?? 0) ? place - 1 : place))
-      assert.deepEqual(ranks(origin, others), expected)
-    }),
-    { seed },
-  )
-})
+test('bridge that leaves: only those ranked after it move up', (t) =>
+  forAll({ t }, [peerIdArbitrary, bridgesArbitrary], (origin, [leaver = '', ...others]) => {
+    const before = ranks(origin, [leaver, ...others])
+    const expected = before.slice(1).map((place) => (place > (before[0] ?? 0) ? place - 1 : place))
+    assert.deepEqual(ranks(origin, others), expected)
+  }))
 
 for (const count of [2, 3, 5]) {
   test(`10,000 origins spread over ${count} bridges within 10 %`, () => {

@@ -5,6 +5,7 @@ import type { SpanName } from '../catalogue/spans.ts'
 import { helloOf, infoOf, makeLedger } from '../testing/core/node-fixture.ts'
 import { TwoEnds } from '../testing/core/two-ends.ts'
 import { spansNamed } from '../testing/core/view-fixture.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import type { ConnectionLedger, LedgerEffect } from './connection-ledger.ts'
@@ -146,32 +147,29 @@ suite('a link stream that fails to open', () => {
   })
 })
 
-test('any order of dials, snapshots and frames: both ends keep the same single link', () => {
+test('any order of dials, snapshots and frames: both ends keep the same single link', async (t) => {
   const steps = fc.array(fc.constantFrom('dial a', 'dial b', 'see a', 'see b', 'frame'), {
     minLength: 1,
     maxLength: 40,
   })
-  fc.assert(
-    fc.property(steps, fc.integer(), (order, seed) => {
-      const random = seededRandom(seed)
-      const ends = new TwoEnds(random)
-      let dials = 0
-      for (const step of order) {
-        if (step.startsWith('dial') && dials++ < 4) ends.dial(step.endsWith('a') ? 'a' : 'b')
-        if (step.startsWith('see')) ends.observe(step.endsWith('a') ? 'a' : 'b')
-        const waiting = ends.queuedFrames()
-        const chosen = waiting[Math.floor(random() * waiting.length)]
-        if (step === 'frame' && chosen !== undefined) ends.deliver(chosen.pipe, chosen.to)
-      }
-      ends.settle(4_000)
-      assert.equal(ends.openConnections().length, dials === 0 ? 0 : 1)
-      assert.equal(ends.ledgers.a.joinedLink('b')?.connection, ends.ledgers.b.joinedLink('a')?.connection)
-      const opened = spansOf(ends, 'mesh.connection.opened').length
-      const closed = spansOf(ends, 'mesh.connection.closed').length
-      assert.equal(opened - closed, dials === 0 ? 0 : 2, 'all but the remaining link are closed')
-    }),
-    { numRuns: 300 },
-  )
+  await forAll({ t, numRuns: 300 }, [steps, fc.integer()], (order, seed) => {
+    const random = seededRandom(seed)
+    const ends = new TwoEnds(random)
+    let dials = 0
+    for (const step of order) {
+      if (step.startsWith('dial') && dials++ < 4) ends.dial(step.endsWith('a') ? 'a' : 'b')
+      if (step.startsWith('see')) ends.observe(step.endsWith('a') ? 'a' : 'b')
+      const waiting = ends.queuedFrames()
+      const chosen = waiting[Math.floor(random() * waiting.length)]
+      if (step === 'frame' && chosen !== undefined) ends.deliver(chosen.pipe, chosen.to)
+    }
+    ends.settle(4_000)
+    assert.equal(ends.openConnections().length, dials === 0 ? 0 : 1)
+    assert.equal(ends.ledgers.a.joinedLink('b')?.connection, ends.ledgers.b.joinedLink('a')?.connection)
+    const opened = spansOf(ends, 'mesh.connection.opened').length
+    const closed = spansOf(ends, 'mesh.connection.closed').length
+    assert.equal(opened - closed, dials === 0 ? 0 : 2, 'all but the remaining link are closed')
+  })
 })
 
 suite('the ledger', () => {
@@ -248,10 +246,8 @@ suite('the ledger', () => {
     observe(one, 0, info('1'), info('2', 'q'))
     const effects = hear(one, '2', 10)
     const sent = effects.flatMap((e) => (e.do === 'send' ? [e.frame] : []))
-    assert.deepEqual(
-      sent.map((frame) => [frame.type, frame.type === 'goodbye' && frame.reason]),
-      [['goodbye', 'limit']],
-    )
+    const answers = sent.map((frame) => [frame.type, frame.type === 'goodbye' && frame.reason])
+    assert.deepEqual(answers, [['goodbye', 'limit']])
     assert.deepEqual(closesIn(effects), ['close 2'])
     assert.equal(one.isMember('2'), false)
   })
@@ -284,22 +280,18 @@ suite('the ledger', () => {
       return one.handle({ type: 'connection.rejected', connection, reason }, 1 + index)
     })
     assert.deepEqual(closesIn(effects), ['abort 1', 'abort 2', 'abort 3'])
-    assert.deepEqual(
-      spansNamed(effects, 'mesh.limit.reached').map(({ attributes }) => attributes),
-      [
-        {
-          'mesh.limit.name': 'linkOutBytes',
-          'mesh.limit.value': limits.linkOutBytes,
-          'mesh.limit.action': 'closed',
-          'mesh.peer.id': 'p',
-        },
-      ],
-    )
+    const reached = spansNamed(effects, 'mesh.limit.reached').map(({ attributes }) => attributes)
+    assert.deepEqual(reached, [
+      {
+        'mesh.limit.name': 'linkOutBytes',
+        'mesh.limit.value': limits.linkOutBytes,
+        'mesh.limit.action': 'closed',
+        'mesh.peer.id': 'p',
+      },
+    ])
     const closed = spansNamed(observe(one, 5), 'mesh.connection.closed')
-    assert.deepEqual(
-      closed.map(({ attributes }) => attributes['mesh.close.reason']),
-      ['limit', 'limit', 'silent'],
-    )
+    const reasons = closed.map(({ attributes }) => attributes['mesh.close.reason'])
+    assert.deepEqual(reasons, ['limit', 'limit', 'silent'])
   })
 
   /** The actions of a ledger on connections with gossip that then stay unchanged, with a snapshot every 250 ms. */

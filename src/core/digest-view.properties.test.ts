@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { digestOf, makeView, window } from '../testing/core/view-fixture.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import type { DigestView, ViewEvent } from './digest-view.ts'
 import type { Digest } from './frames.ts'
@@ -33,36 +34,30 @@ function merge(inputs: readonly Digest[], into = makeView()): Record<string, Dig
   )
 }
 
-test('merging is commutative and idempotent: order and repetition make no difference', () => {
+test('merging is commutative and idempotent: order and repetition make no difference', async (t) => {
   const order = digests.chain((inputs) =>
     fc.record({
       inputs: fc.constant(inputs),
       reordered: fc.shuffledSubarray([...inputs, ...inputs], { minLength: 2 * inputs.length }),
     }),
   )
-  fc.assert(fc.property(order, ({ inputs, reordered }) => assert.deepEqual(merge(reordered), merge(inputs))))
+  await forAll({ t }, [order], ({ inputs, reordered }) => assert.deepEqual(merge(reordered), merge(inputs)))
 })
 
-test('merging is associative: previously merged digests may be merged as one', () => {
-  fc.assert(
-    fc.property(digests, digests, digests, (a, b, c) => {
-      const ab = Object.values(merge([...a, ...b]))
-      const bc = Object.values(merge([...b, ...c]))
-      assert.deepEqual(merge([...ab, ...c]), merge([...a, ...bc]))
-    }),
-  )
-})
+test('merging is associative: previously merged digests may be merged as one', (t) =>
+  forAll({ t }, [digests, digests, digests], (a, b, c) => {
+    const ab = Object.values(merge([...a, ...b]))
+    const bc = Object.values(merge([...b, ...c]))
+    assert.deepEqual(merge([...ab, ...c]), merge([...a, ...bc]))
+  }))
 
-test('merging keeps the highest version', () => {
-  fc.assert(
-    fc.property(digests, (inputs) => {
-      for (const { peer, incarnation, sequence } of Object.values(merge(inputs))) {
-        const versions = inputs.filter((digest) => digest.peer === peer).map((d) => d.incarnation * 1_000 + d.sequence)
-        assert.equal(incarnation * 1_000 + sequence, Math.max(...versions))
-      }
-    }),
-  )
-})
+test('merging keeps the highest version', (t) =>
+  forAll({ t }, [digests], (inputs) => {
+    for (const { peer, incarnation, sequence } of Object.values(merge(inputs))) {
+      const versions = inputs.filter((digest) => digest.peer === peer).map((d) => d.incarnation * 1_000 + d.sequence)
+      assert.equal(incarnation * 1_000 + sequence, Math.max(...versions))
+    }
+  }))
 
 const event: fc.Arbitrary<ViewEvent> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ type: fc.constant('digest' as const), digest, via, wall: fc.constant(0) }) },
@@ -97,78 +92,63 @@ function play(
   return now
 }
 
-test('silence longer than the window and one sweep: not a member', () => {
-  fc.assert(
-    fc.property(script, (steps) => {
-      const view = makeView()
-      play(view, steps, (now) => {
-        for (const member of view.members()) assert.ok(now - view.aliveAt(member) <= windowMs + sweepMs)
-      })
-    }),
-  )
-})
+test('silence longer than the window and one sweep: not a member', (t) =>
+  forAll({ t }, [script], (steps) => {
+    const view = makeView()
+    play(view, steps, (now) => {
+      for (const member of view.members()) assert.ok(now - view.aliveAt(member) <= windowMs + sweepMs)
+    })
+  }))
 
-test('vouching by neighbours: lasts no longer than the last digest on a link', () => {
-  fc.assert(
-    fc.property(script, (steps) => {
-      const view = makeView()
-      const heardAt: Record<string, number> = {}
-      let lastOnLink = -Infinity
-      play(view, steps, (now, event) => {
-        if (event.type === 'unchanged' || (event.type === 'digest' && event.via === 'link')) lastOnLink = now
-        if (event.type === 'unchanged') heardAt[event.peer] = now
-        if (event.type === 'digest') heardAt[event.digest.peer] = now
-        for (const member of view.members()) {
-          const own = heardAt[member.digest.peer] ?? -Infinity
-          assert.ok(view.aliveAt(member) <= Math.max(own, lastOnLink - linkSilenceMs))
-        }
-      })
-    }),
-  )
-})
+test('vouching by neighbours: lasts no longer than the last digest on a link', (t) =>
+  forAll({ t }, [script], (steps) => {
+    const view = makeView()
+    const heardAt: Record<string, number> = {}
+    let lastOnLink = -Infinity
+    play(view, steps, (now, event) => {
+      if (event.type === 'unchanged' || (event.type === 'digest' && event.via === 'link')) lastOnLink = now
+      if (event.type === 'unchanged') heardAt[event.peer] = now
+      if (event.type === 'digest') heardAt[event.digest.peer] = now
+      for (const member of view.members()) {
+        const own = heardAt[member.digest.peer] ?? -Infinity
+        assert.ok(view.aliveAt(member) <= Math.max(own, lastOnLink - linkSilenceMs))
+      }
+    })
+  }))
 
-test('relayed digest that is not newer: refreshes no member', () => {
-  fc.assert(
-    fc.property(script, digest, (steps, relayed) => {
-      const view = makeView()
-      const now = play(view, steps, () => {})
-      const member = view.get(relayed.peer)
-      fc.pre(member !== undefined)
-      const old = { ...relayed, incarnation: member.digest.incarnation, sequence: member.digest.sequence }
-      const before = structuredClone(member)
-      assert.deepEqual(view.handle({ type: 'digest', digest: old, via: 'gossip', wall: 0 }, now + 1), [])
-      assert.deepEqual(structuredClone(view.get(relayed.peer)), before)
-    }),
-  )
-})
+test('relayed digest that is not newer: refreshes no member', (t) =>
+  forAll({ t }, [script, digest], (steps, relayed) => {
+    const view = makeView()
+    const now = play(view, steps, () => {})
+    const member = view.get(relayed.peer)
+    fc.pre(member !== undefined)
+    const old = { ...relayed, incarnation: member.digest.incarnation, sequence: member.digest.sequence }
+    const before = structuredClone(member)
+    assert.deepEqual(view.handle({ type: 'digest', digest: old, via: 'gossip', wall: 0 }, now + 1), [])
+    assert.deepEqual(structuredClone(view.get(relayed.peer)), before)
+  }))
 
-test('suspended expiry: no member expires', () => {
-  fc.assert(
-    fc.property(script, (steps) => {
-      const view = makeView()
-      view.handle({ type: 'stalled', untilMs: Number.MAX_SAFE_INTEGER }, 0)
-      play(view, steps, () => {
-        for (const peer of ['b', 'c', 'd']) assert.notEqual(view.get(peer)?.departure, 'expired')
-      })
-    }),
-  )
-})
+test('suspended expiry: no member expires', (t) =>
+  forAll({ t }, [script], (steps) => {
+    const view = makeView()
+    view.handle({ type: 'stalled', untilMs: Number.MAX_SAFE_INTEGER }, 0)
+    play(view, steps, () => {
+      for (const peer of ['b', 'c', 'd']) assert.notEqual(view.get(peer)?.departure, 'expired')
+    })
+  }))
 
-test('retained member: its version never decreases, and the capacity holds', () => {
-  fc.assert(
-    fc.property(script, fc.integer({ min: 1, max: 3 }), (steps, capacity) => {
-      const view = makeView({ capacity })
-      let before: Record<string, number> = {}
-      play(view, steps, () => {
-        const peers = ['b', 'c', 'd'].flatMap((peer) => view.get(peer)?.digest ?? [])
-        assert.ok(peers.length <= capacity)
-        const versions = peers.map(({ peer, incarnation, sequence }): [string, number] => [
-          peer,
-          incarnation * 1_000 + Math.min(sequence, 999),
-        ])
-        for (const [peer, version] of versions) assert.ok(version >= (before[peer] ?? 0), peer)
-        before = Object.fromEntries(versions)
-      })
-    }),
-  )
-})
+test('retained member: its version never decreases, and the capacity holds', (t) =>
+  forAll({ t }, [script, fc.integer({ min: 1, max: 3 })], (steps, capacity) => {
+    const view = makeView({ capacity })
+    let before: Record<string, number> = {}
+    play(view, steps, () => {
+      const peers = ['b', 'c', 'd'].flatMap((peer) => view.get(peer)?.digest ?? [])
+      assert.ok(peers.length <= capacity)
+      const versions = peers.map(({ peer, incarnation, sequence }): [string, number] => [
+        peer,
+        incarnation * 1_000 + Math.min(sequence, 999),
+      ])
+      for (const [peer, version] of versions) assert.ok(version >= (before[peer] ?? 0), peer)
+      before = Object.fromEntries(versions)
+    })
+  }))

@@ -40,10 +40,8 @@ test('blocked address that answers again: emitted once', () => {
   const note = noteFixture()
   note([tcp], silent(quic))
   const restored = note([quic])
-  assert.deepEqual(
-    restored.map(({ span }) => span),
-    ['mesh.path.restored'],
-  )
+  const spans = restored.map(({ span }) => span)
+  assert.deepEqual(spans, ['mesh.path.restored'])
   assert.deepEqual(restored[0]?.['mesh.path.restored'], [quic])
   assert.deepEqual(note([quic]), [])
 })

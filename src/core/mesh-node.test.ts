@@ -70,10 +70,8 @@ function suspend(): { node: MeshNode; wokenAt: number; effects: NodeEffect[] } {
 
 test('suspended process with many queued events: one stall span', () => {
   const stalls = spansNamed(suspend().effects, 'mesh.node.stalled')
-  assert.deepEqual(
-    stalls.map(({ attributes }) => attributes['mesh.stall.slept_ms']),
-    [sleepMs],
-  )
+  const sleeps = stalls.map(({ attributes }) => attributes['mesh.stall.slept_ms'])
+  assert.deepEqual(sleeps, [sleepMs])
 })
 
 test("suspension: extends a link's silence once; a link that stays silent closes as usual", () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { isMeshError } from './errors.ts'
 import { OwnedMap, type RegistrySpec } from './owned-map.ts'
@@ -145,35 +146,32 @@ const operation = fc.oneof(
   fc.record({ do: fc.constantFrom('expire' as const, 'walk' as const), key, ms: fc.nat(200) }),
 )
 
-test('any operations: each value is released exactly once, the capacity holds and the census adds up', () => {
-  fc.assert(
-    fc.property(fc.array(operation, { maxLength: 200 }), (operations) => {
-      const { map, released } = makeMap()
-      let now = 0
-      const made: string[] = []
-      for (const { do: what, key, ms } of operations) {
-        now += ms
-        if (what === 'set') map.set(key, made[made.push(`value ${made.length}`) - 1] as string, now)
-        if (what === 'again') map.set(key, map.get(key) ?? (made[made.push(`value ${made.length}`) - 1] as string), now)
-        if (what === 'touch') map.touch(key, now)
-        if (what === 'delete') map.delete(key)
-        if (what === 'expire') map.expire(now)
-        const census = map.census(now)
-        assert.ok(
-          census.size <= census.capacity &&
-            census.highWaterMark <= census.capacity &&
-            census.highWaterMark >= census.size,
-        )
-        assert.deepEqual([census.added, census.added - census.released], [made.length, census.size])
-        assert.equal(
-          Object.values(census.byReason).reduce((a, b) => a + b),
-          released.length,
-        )
-        if (what === 'expire') assert.ok(census.oldestMs <= 100)
-        assert.deepEqual([...map.values(), ...released.map(([value]) => value)].sort(), [...made].sort())
-      }
-      map.close()
-      assert.deepEqual(released.map(([value]) => value).sort(), made.sort())
-    }),
-  )
-})
+test('any operations: each value is released exactly once, the capacity holds and the census adds up', (t) =>
+  forAll({ t }, [fc.array(operation, { maxLength: 200 })], (operations) => {
+    const { map, released } = makeMap()
+    let now = 0
+    const made: string[] = []
+    for (const { do: what, key, ms } of operations) {
+      now += ms
+      if (what === 'set') map.set(key, made[made.push(`value ${made.length}`) - 1] as string, now)
+      if (what === 'again') map.set(key, map.get(key) ?? (made[made.push(`value ${made.length}`) - 1] as string), now)
+      if (what === 'touch') map.touch(key, now)
+      if (what === 'delete') map.delete(key)
+      if (what === 'expire') map.expire(now)
+      const census = map.census(now)
+      assert.ok(
+        census.size <= census.capacity &&
+          census.highWaterMark <= census.capacity &&
+          census.highWaterMark >= census.size,
+      )
+      assert.deepEqual([census.added, census.added - census.released], [made.length, census.size])
+      assert.equal(
+        Object.values(census.byReason).reduce((a, b) => a + b),
+        released.length,
+      )
+      if (what === 'expire') assert.ok(census.oldestMs <= 100)
+      assert.deepEqual([...map.values(), ...released.map(([value]) => value)].sort(), [...made].sort())
+    }
+    map.close()
+    assert.deepEqual(released.map(([value]) => value).sort(), made.sort())
+  }))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { isMeshError } from './errors.ts'
@@ -56,10 +57,8 @@ test('inventory: lists current items with their owners, and drops closed ones', 
     { owner: 'node-a/kit', kind: 'timer', name: 'after 50 ms' },
     { owner: 'node-a/kit', kind: 'timer', name: 'after 70 ms' },
   ])
-  assert.deepEqual(
-    owner.inventory().registries.map(({ name, owner }) => [name, owner]),
-    [['connections', 'node-a/kit']],
-  )
+  const registries = owner.inventory().registries.map(({ name, owner }) => [name, owner])
+  assert.deepEqual(registries, [['connections', 'node-a/kit']])
   clock.advance(50)
   cancel()
   await release()
@@ -115,13 +114,11 @@ test('failed steps: close returns them, disposal throws them together', async ()
   })
   owner.adopt('b', async () => Promise.reject(new Error('later')))
   const steps = await owner.close()
-  assert.deepEqual(
-    steps.map(({ name, error }) => [name, error]),
-    [
-      ['b', 'later'],
-      ['a', 'at once'],
-    ],
-  )
+  const errors = steps.map(({ name, error }) => [name, error])
+  assert.deepEqual(errors, [
+    ['b', 'later'],
+    ['a', 'at once'],
+  ])
   await assert.rejects(
     async () => owner[Symbol.asyncDispose](),
     (error) => isMeshError(error, 'MESH_RELEASE_FAILED') && error.detail.steps === 'b: later; a: at once',
@@ -172,40 +169,37 @@ const operation = fc.record({
   pick: fc.nat(20),
 })
 
-test('any operations: each resource is closed exactly once, and no item is left', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
-      const { owner, clock } = makeOwner()
-      const owners = [owner]
-      const closed: number[] = []
-      let adopted = 0
-      const releases: (() => Promise<void>)[] = []
-      const cancels: (() => void)[] = []
-      const at = <T>(list: readonly T[], pick: number) => list[pick % list.length]
-      for (const { what, pick } of operations) {
-        const open = owners.filter(({ closed }) => !closed)
-        const some = at(open, pick) ?? owner
-        if (what === 'adopt') {
-          const index = adopted++
-          releases.push(some.adopt(`resource ${index}`, () => void closed.push(index)))
-        }
-        if (what === 'after') cancels.push(some.after(pick, () => {}))
-        if (what === 'child') owners.push(some.child(`child ${pick}`))
-        if (what === 'release') await at(releases, pick)?.()
-        if (what === 'cancel') at(cancels, pick)?.()
-        if (what === 'advance') clock.advance(pick)
-        if (what === 'closeChild' && some !== owner) await some.close()
-        const timers = owner.inventory().resources.filter(({ kind }) => kind === 'timer').length
-        assert.equal(timers, clock.pending)
+test('any operations: each resource is closed exactly once, and no item is left', (t) =>
+  forAll({ t, numRuns: 50 }, [fc.array(operation, { maxLength: 60 })], async (operations) => {
+    const { owner, clock } = makeOwner()
+    const owners = [owner]
+    const closed: number[] = []
+    let adopted = 0
+    const releases: (() => Promise<void>)[] = []
+    const cancels: (() => void)[] = []
+    const at = <T>(list: readonly T[], pick: number) => list[pick % list.length]
+    for (const { what, pick } of operations) {
+      const open = owners.filter(({ closed }) => !closed)
+      const some = at(open, pick) ?? owner
+      if (what === 'adopt') {
+        const index = adopted++
+        releases.push(some.adopt(`resource ${index}`, () => void closed.push(index)))
       }
-      const steps = await owner.close()
-      assert.deepEqual(
-        closed.sort((a, b) => a - b),
-        Array.from({ length: adopted }, (_, index) => index),
-      )
-      assert.ok(steps.every(({ error }) => error === undefined))
-      assert.deepEqual([owner.inventory(), clock.pending], [nothing, 0])
-    }),
-    { numRuns: 50 },
-  )
-})
+      if (what === 'after') cancels.push(some.after(pick, () => {}))
+      if (what === 'child') owners.push(some.child(`child ${pick}`))
+      if (what === 'release') await at(releases, pick)?.()
+      if (what === 'cancel') at(cancels, pick)?.()
+      if (what === 'advance') clock.advance(pick)
+      if (what === 'closeChild' && some !== owner) await some.close()
+      const timers = owner.inventory().resources.filter(({ kind }) => kind === 'timer').length
+      assert.equal(timers, clock.pending)
+    }
+    const steps = await owner.close()
+    const ordered = closed.sort((a, b) => a - b)
+    assert.deepEqual(
+      ordered,
+      Array.from({ length: adopted }, (_, index) => index),
+    )
+    assert.ok(steps.every(({ error }) => error === undefined))
+    assert.deepEqual([owner.inventory(), clock.pending], [nothing, 0])
+  }))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { spansNamed } from '../testing/core/view-fixture.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import {
   type ExhaustionType,
@@ -48,29 +49,27 @@ test('ordinary failure: not an exhaustion', () => {
   assert.deepEqual(watch().handle({ type: 'tick' }, 60_000), [])
 })
 
-test('any failures: each exhaustion is emitted once, recovers once, and counts its failures', () => {
+test('any failures: each exhaustion is emitted once, recovers once, and counts its failures', async (t) => {
   const failure = fc.record({
     errorType: fc.constantFrom(...types),
     operation: fc.constantFrom(...operations),
     afterMs: fc.nat(2 * quietMs),
   })
-  fc.assert(
-    fc.property(fc.array(failure, { maxLength: 60 }), (failures) => {
-      const resources = watch()
-      let now = 0
-      const emitted = failures.flatMap(({ errorType, operation, afterMs }) => {
-        now += afterMs
-        return [
-          ...resources.handle({ type: 'tick' }, now),
-          ...resources.handle({ type: 'failed', errorType, operation }, now),
-        ]
-      })
-      emitted.push(...resources.handle({ type: 'tick' }, now + quietMs))
-      const recovered = spansNamed(emitted, 'mesh.resource.recovered')
-      assert.equal(spansNamed(emitted, 'mesh.resource.exhausted').length, recovered.length)
-      const failureCount = recovered.reduce((sum, { attributes }) => sum + attributes['mesh.resource.failures'], 0)
-      assert.equal(failureCount, failures.length)
-      assert.equal(resources.deadline(), Infinity)
-    }),
-  )
+  await forAll({ t }, [fc.array(failure, { maxLength: 60 })], (failures) => {
+    const resources = watch()
+    let now = 0
+    const emitted = failures.flatMap(({ errorType, operation, afterMs }) => {
+      now += afterMs
+      return [
+        ...resources.handle({ type: 'tick' }, now),
+        ...resources.handle({ type: 'failed', errorType, operation }, now),
+      ]
+    })
+    emitted.push(...resources.handle({ type: 'tick' }, now + quietMs))
+    const recovered = spansNamed(emitted, 'mesh.resource.recovered')
+    assert.equal(spansNamed(emitted, 'mesh.resource.exhausted').length, recovered.length)
+    const failureCount = recovered.reduce((sum, { attributes }) => sum + attributes['mesh.resource.failures'], 0)
+    assert.equal(failureCount, failures.length)
+    assert.equal(resources.deadline(), Infinity)
+  })
 })

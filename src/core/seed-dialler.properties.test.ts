@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { refusal } from '../testing/core/seed-player.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { SeedDialler, type SeedEffect, type SeedEvent } from './seed-dialler.ts'
@@ -48,66 +49,54 @@ function play(script: readonly { event: SeedEvent; pauseMs: number | undefined }
 
 const ends = ['mesh.seed.retry', 'mesh.seed.connected', 'mesh.seed.giveup']
 
-test('any events: a seed has at most one attempt in flight', () => {
-  fc.assert(
-    fc.property(steps, (script) => {
-      const inFlight = new Set<string>()
-      for (const { effects } of play(script)) {
-        for (const effect of effects) {
-          if (effect.do === 'dial.seed') {
-            assert.ok(!inFlight.has(effect.seed))
-            inFlight.add(effect.seed)
-          } else if (ends.includes(effect.span) && 'mesh.seed.address' in effect.attributes) {
-            assert.ok(inFlight.delete(effect.attributes['mesh.seed.address']), 'an end without an attempt')
-          }
+test('any events: a seed has at most one attempt in flight', (t) =>
+  forAll({ t }, [steps], (script) => {
+    const inFlight = new Set<string>()
+    for (const { effects } of play(script)) {
+      for (const effect of effects) {
+        if (effect.do === 'dial.seed') {
+          assert.ok(!inFlight.has(effect.seed))
+          inFlight.add(effect.seed)
+        } else if (ends.includes(effect.span) && 'mesh.seed.address' in effect.attributes) {
+          assert.ok(inFlight.delete(effect.attributes['mesh.seed.address']), 'an end without an attempt')
         }
       }
-    }),
-  )
-})
+    }
+  }))
 
-test('after a tick nothing is overdue', () => {
-  fc.assert(
-    fc.property(steps, (script) => {
-      for (const { at, event, deadline } of play(script)) {
-        if (event.type === 'tick') assert.ok(deadline > at, `${deadline} at ${at}`)
-      }
-    }),
-  )
-})
+test('after a tick nothing is overdue', (t) =>
+  forAll({ t }, [steps], (script) => {
+    for (const { at, event, deadline } of play(script)) {
+      if (event.type === 'tick') assert.ok(deadline > at, `${deadline} at ${at}`)
+    }
+  }))
 
-test('a campaign has at most nine retries and one end, each in its trace', () => {
-  fc.assert(
-    fc.property(steps, (script) => {
-      const campaigns = new Map<string, { retries: number; ends: number }>()
-      for (const effect of play(script).flatMap(({ effects }) => effects)) {
-        if (effect.do !== 'emit-span') continue
-        if (effect.span === 'mesh.seed.dial') campaigns.set(effect.ref?.traceId ?? '', { retries: 0, ends: 0 })
-        const campaign = campaigns.get((effect.ref ?? effect.parent)?.traceId ?? '')
-        assert.ok(campaign, `${effect.span} outside a campaign`)
-        assert.equal(campaign.ends, 0, `${effect.span} after the end`)
-        if (effect.span === 'mesh.seed.retry') campaign.retries++
-        if (effect.span === 'mesh.seed.giveup') assert.equal(campaign.retries, 9)
-        if (effect.span === 'mesh.seed.giveup' || effect.span === 'mesh.seed.connected') campaign.ends++
-        assert.ok(campaign.retries <= 9)
-      }
-    }),
-  )
-})
+test('a campaign has at most nine retries and one end, each in its trace', (t) =>
+  forAll({ t }, [steps], (script) => {
+    const campaigns = new Map<string, { retries: number; ends: number }>()
+    for (const effect of play(script).flatMap(({ effects }) => effects)) {
+      if (effect.do !== 'emit-span') continue
+      if (effect.span === 'mesh.seed.dial') campaigns.set(effect.ref?.traceId ?? '', { retries: 0, ends: 0 })
+      const campaign = campaigns.get((effect.ref ?? effect.parent)?.traceId ?? '')
+      assert.ok(campaign, `${effect.span} outside a campaign`)
+      assert.equal(campaign.ends, 0, `${effect.span} after the end`)
+      if (effect.span === 'mesh.seed.retry') campaign.retries++
+      if (effect.span === 'mesh.seed.giveup') assert.equal(campaign.retries, 9)
+      if (effect.span === 'mesh.seed.giveup' || effect.span === 'mesh.seed.connected') campaign.ends++
+      assert.ok(campaign.retries <= 9)
+    }
+  }))
 
-test('unconnected seed: always has a next attempt', () => {
-  fc.assert(
-    fc.property(steps, (script) => {
-      const dialler = new SeedDialler(seeds, { random: seededRandom(7) })
-      let now = 0
-      for (const { event, pauseMs } of script) {
-        now += pauseMs ?? 0
-        dialler.handle(event, now)
-        for (const { state, nextAt } of dialler.seeds()) {
-          assert.equal(nextAt === undefined, state === 'connected' || state === 'dialling')
-          if (nextAt !== undefined) assert.ok(nextAt <= now + 300_000)
-        }
+test('unconnected seed: always has a next attempt', (t) =>
+  forAll({ t }, [steps], (script) => {
+    const dialler = new SeedDialler(seeds, { random: seededRandom(7) })
+    let now = 0
+    for (const { event, pauseMs } of script) {
+      now += pauseMs ?? 0
+      dialler.handle(event, now)
+      for (const { state, nextAt } of dialler.seeds()) {
+        assert.equal(nextAt === undefined, state === 'connected' || state === 'dialling')
+        if (nextAt !== undefined) assert.ok(nextAt <= now + 300_000)
       }
-    }),
-  )
-})
+    }
+  }))

@@ -259,10 +259,8 @@ test('seed whose peer is linked through another address: no give-up, one path sp
     failLinked(player)
   }
   const blocked = player.attributesOf('mesh.path.blocked')
-  assert.deepEqual(
-    blocked.map((one) => [one['mesh.path.reached_by'], one['error.type'], one['mesh.peer.id']]),
-    [[linked.address, 'TimeoutError', 'peer-a']],
-  )
+  const paths = blocked.map((one) => [one['mesh.path.reached_by'], one['error.type'], one['mesh.peer.id']])
+  assert.deepEqual(paths, [[linked.address, 'TimeoutError', 'peer-a']])
   for (const span of ['mesh.seed.giveup', 'mesh.seed.retry'] as const) assert.deepEqual(player.spansNamed(span), [])
   assert.deepEqual(gaps(player.dials()), [300, 301, 301])
   assert.ok(player.effects.some(({ effect }) => effect.do === 'dial.seed' && effect.fresh === true))

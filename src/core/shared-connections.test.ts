@@ -88,10 +88,8 @@ suite('a relayed connection', () => {
     observe(0, info('1', relayed))
     hear(view, digestOf('p', { links: [], addresses: ['/ip4/10.0.0.1/udp/1/quic-v1'] }), 0, 'gossip')
     neighbours.handle({ type: 'joined', peer: 'p' }, 0)
-    assert.deepEqual(
-      neighbours.handle({ type: 'tick' }, 10_000).map((effect) => effect.do),
-      ['dial.peer'],
-    )
+    const effects = neighbours.handle({ type: 'tick' }, 10_000).map((effect) => effect.do)
+    assert.deepEqual(effects, ['dial.peer'])
   })
 
   test('peers behind relays: listed up to a limit, also after their direct connections closed', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import type { Via } from './member.ts'
 import {
@@ -34,10 +35,8 @@ test('alternating sightings of two processes: a conflict, the earlier one first'
   const both = addReports([...every(2_000, 0, 20_000, 'a'), ...every(2_000, 7_000, 20_000, 'b')])
   const conflict = { peer: 'p', instances: ['a', 'b'], addresses: ['/at/a', '/at/b'] }
   assert.deepEqual(conflictOf('p', both, 20_000), conflict)
-  assert.deepEqual(
-    [areRivals(both, 'b', 'a'), areRivals(both, 'a', 'a'), areRivals(both, 'a', 'c')],
-    [true, false, false],
-  )
+  const rivals = [areRivals(both, 'b', 'a'), areRivals(both, 'a', 'a'), areRivals(both, 'a', 'c')]
+  assert.deepEqual(rivals, [true, false, false])
 })
 
 test('sightings by hellos only: a conflict once each process returned after the other', () => {
@@ -117,7 +116,7 @@ test('one of the two processes stops: the conflict ends', () => {
 /** Longest delay of a report, below the longest time in transit. */
 const maxDelayMs: Readonly<Record<Via, number>> = { link: 4_999, gossip: 29_999 }
 
-test('any delays: processes that run one after the other are never in conflict', () => {
+test('any delays: processes that run one after the other are never in conflict', async (t) => {
   const report = fc.record({
     at: fc.nat(1_000),
     via: fc.constantFrom<Via>('link', 'gossip'),
@@ -128,23 +127,21 @@ test('any delays: processes that run one after the other are never in conflict',
     reports: fc.array(report, { maxLength: 12 }),
   })
   const processes = fc.array(run, { minLength: 2, maxLength: 5 })
-  fc.assert(
-    fc.property(processes, (runs) => {
-      let start = 0
-      const reports = runs.flatMap(({ lengthMs, reports }, index) => {
-        const from = start
-        start += lengthMs + 1
-        return reports.map(
-          ({ at, via, delay }): Report => [
-            from + (at / 1_000) * lengthMs + delay * maxDelayMs[via],
-            `process ${index}`,
-            via,
-          ],
-        )
-      })
-      assert.equal(addReports(reports).conflict, undefined)
-    }),
-  )
+  await forAll({ t }, [processes], (runs) => {
+    let start = 0
+    const reports = runs.flatMap(({ lengthMs, reports }, index) => {
+      const from = start
+      start += lengthMs + 1
+      return reports.map(
+        ({ at, via, delay }): Report => [
+          from + (at / 1_000) * lengthMs + delay * maxDelayMs[via],
+          `process ${index}`,
+          via,
+        ],
+      )
+    })
+    assert.equal(addReports(reports).conflict, undefined)
+  })
 })
 
 test('processes of one identity: the retained number is bounded', () => {
@@ -152,7 +149,7 @@ test('processes of one identity: the retained number is bounded', () => {
   assert.equal(all.processes.length, 4)
 })
 
-test('a repeated report of the only process: the update in place equals a new sighting', () => {
+test('a repeated report of the only process: the update in place equals a new sighting', async (t) => {
   const ages = fc.oneof(fc.constant(0), fc.nat(100_000))
   const report = fc.record({
     afterMs: fc.oneof(fc.nat(5_000), fc.nat(200_000)),
@@ -161,16 +158,14 @@ test('a repeated report of the only process: the update in place equals a new si
     via: fc.constantFrom<Via>('link', 'gossip'),
     ageMs: ages,
   })
-  fc.assert(
-    fc.property(fc.array(report, { maxLength: 20 }), (reports) => {
-      let now = 0
-      let [updated, added] = [noSightings, noSightings]
-      for (const { afterMs, ...one } of reports) {
-        now += afterMs
-        if (!repeatSighting(updated, one, now)) updated = addSighting(updated, one, now)
-        added = addSighting(added, one, now)
-        assert.deepEqual(updated, added)
-      }
-    }),
-  )
+  await forAll({ t }, [fc.array(report, { maxLength: 20 })], (reports) => {
+    let now = 0
+    let [updated, added] = [noSightings, noSightings]
+    for (const { afterMs, ...one } of reports) {
+      now += afterMs
+      if (!repeatSighting(updated, one, now)) updated = addSighting(updated, one, now)
+      added = addSighting(added, one, now)
+      assert.deepEqual(updated, added)
+    }
+  })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { helloOf, infoOf } from '../testing/core/node-fixture.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { Link } from './link.ts'
 import { chooseSurvivor, type SurvivorRule } from './survivor.ts'
@@ -40,14 +41,12 @@ for (const [why, winner, loser, rule] of rows) {
   })
 }
 
-test('live links: both ends choose the same winner in any order', () => {
+test('live links: both ends choose the same winner in any order', async (t) => {
   const sample = fc.tuple(fc.constantFrom<End>('a', 'b'), fc.nat(9), fc.constant(1))
-  fc.assert(
-    fc.property(sample, sample, (x, y) => {
-      fc.pre(x[0] !== y[0] || x[1] !== y[1])
-      const atA = chooseSurvivor('a', 'b', linkAt('a', x), linkAt('a', y))
-      const atB = chooseSurvivor('b', 'a', linkAt('b', y), linkAt('b', x))
-      assert.deepEqual([atA.winner.info.id, atA.rule], [atB.winner.info.id, atB.rule])
-    }),
-  )
+  await forAll({ t }, [sample, sample], (x, y) => {
+    fc.pre(x[0] !== y[0] || x[1] !== y[1])
+    const atA = chooseSurvivor('a', 'b', linkAt('a', x), linkAt('a', y))
+    const atB = chooseSurvivor('b', 'a', linkAt('b', y), linkAt('b', x))
+    assert.deepEqual([atA.winner.info.id, atA.rule], [atB.winner.info.id, atB.rule])
+  })
 })

@@ -67,10 +67,8 @@ test('a failing request handler: error spans on both ends, and a log line in the
     const [sent] = here.spansNamed('mesh.request.sent')
     const [handled] = there.spansNamed('mesh.request.handled')
     assert.deepEqual([sent?.failed, handled?.failed], [true, true])
-    assert.deepEqual(
-      [sent, handled].map((span) => span?.attributes['error.type']),
-      ['handler-failed', 'TypeError'],
-    )
+    const errorTypes = [sent, handled].map((span) => span?.attributes['error.type'])
+    assert.deepEqual(errorTypes, ['handler-failed', 'TypeError'])
     const [line] = lines
     assert.deepEqual(
       [line?.['msg'], line?.['topic'], line?.['peer'], line?.['trace_id']],

@@ -89,10 +89,8 @@ describe('a reading changes nothing', () => {
     setOpen('a', 'b')
     connections.reconcile()
     setOpen('b')
-    assert.deepEqual(
-      connections.connectionInfos().map(({ id }) => id),
-      ['b'],
-    )
+    const ids = connections.connectionInfos().map(({ id }) => id)
+    assert.deepEqual(ids, ['b'])
     assert.equal(size(), 2)
     connections.reconcile()
     assert.equal(size(), 1)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Owner } from '../core/owner.ts'
@@ -83,7 +84,6 @@ function connection(): Connection & { readonly aborted: boolean } {
   return fake as unknown as Connection & { readonly aborted: boolean }
 }
 
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const [first, second] = ['/ip4/10.0.0.1/udp/1/quic-v1', '/ip4/10.0.0.2/udp/1/quic-v1']
 
 describe('one attempt over several addresses', () => {
@@ -92,10 +92,8 @@ describe('one attempt over several addresses', () => {
     await advance(250)
     await fail(0, new Error('refused'))
     await advance(250)
-    assert.deepEqual(
-      dials.map(({ at }) => at),
-      [0, 250, 250, 500],
-    )
+    const times = dials.map(({ at }) => at)
+    assert.deepEqual(times, [0, 250, 250, 500])
   })
 
   test('an identified connection ends the attempt: it drops other connections and aborts later dials', async () => {
@@ -201,10 +199,8 @@ describe('an attempt that shares its connections with the application', () => {
     await identify(await open(1))
     assert.equal(outcomes[0]?.ok, true)
     assert.deepEqual(aborts(), [true, false, true])
-    assert.deepEqual(
-      triedPaths.map(({ worked, failures }) => [worked.length, failures.length]),
-      [[1, 0]],
-    )
+    const counts = triedPaths.map(({ worked, failures }) => [worked.length, failures.length])
+    assert.deepEqual(counts, [[1, 0]])
   })
 
   test('every unneeded connection is handed over: slower, late and unidentified ones', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Connection } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -16,8 +17,6 @@ const self = peerIdFromString('12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvK
 const peer = peerIdFromString('12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN')
 const quic = '/ip4/10.0.0.1/udp/1/quic-v1'
 const tcp = '/ip4/10.0.0.1/tcp/1'
-
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** Dials a peer over QUIC and TCP; both open, and QUIC is identified first. */
 async function dialBoth(closes: 'own' | 'all', protocolOnTcp: string) {
@@ -69,19 +68,13 @@ function connectionTo(address: string, protocol: string) {
   return Object.assign(fake, { remoteAddr: multiaddr(address) }) as unknown as Connection
 }
 
-describe('two connections of one dial', () => {
-  test('the application has a stream on the second: it stays open', async () => {
-    const { fast, other, leftToApp } = await dialBoth('own', '/bitswap/1.2.0')
-    assert.deepEqual([fast.status, other.status, leftToApp], ['open', 'open', [other]])
+for (const [situation, closes, protocol, status] of [
+  ['the application has a stream on the second: it stays', 'own', '/bitswap/1.2.0', 'open'],
+  ['the application does not use the second: it is', 'own', '/ipfs/id/1.0.0', 'aborted'],
+  ['`closes: all`: the second, even with a stream of the application, is', 'all', '/bitswap/1.2.0', 'aborted'],
+] as const) {
+  test(`two connections of one dial, ${situation} ${status}`, async () => {
+    const { fast, other, leftToApp } = await dialBoth(closes, protocol)
+    assert.deepEqual([fast.status, other.status, leftToApp], ['open', status, status === 'open' ? [other] : []])
   })
-
-  test('the application does not use the second: it is aborted', async () => {
-    const { fast, other, leftToApp } = await dialBoth('own', '/ipfs/id/1.0.0')
-    assert.deepEqual([fast.status, other.status, leftToApp], ['open', 'aborted', []])
-  })
-
-  test('`closes: all`: the second is aborted even with a stream of the application', async () => {
-    const { fast, other, leftToApp } = await dialBoth('all', '/bitswap/1.2.0')
-    assert.deepEqual([fast.status, other.status, leftToApp], ['open', 'aborted', []])
-  })
-})
+}

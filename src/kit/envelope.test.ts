@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { isMeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { traceArbitrary } from '../testing/core/frame-arbitraries.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { announceSeed } from '../testing/random.ts'
 import { decodeMessage, encodeMessage, envelopeBytes } from './envelope.ts'
 
 leakCheck()
@@ -21,18 +21,14 @@ const stamps = fc
   )
   .map(([sequence, sentAt]) => ({ sequence, sentAt }))
 
-test('body, trace, stamp and flag survive encode and decode', (t) => {
-  const seed = announceSeed(t)
+test('body, trace, stamp and flag survive encode and decode', async (t) => {
   const traces = fc.option(traceArbitrary, { nil: undefined })
-  fc.assert(
-    fc.property(bodies, traces, fc.option(stamps), fc.boolean(), (body, trace, stamp, crossing) => {
-      const message = { body, ...(trace && { trace }), ...(stamp && { stamp }), ...(crossing && { crossing }) }
-      const bytes = encodeMessage(message)
-      assert(bytes.length <= body.length + envelopeBytes)
-      assert.deepEqual(decodeMessage(bytes), message)
-    }),
-    { seed },
-  )
+  await forAll({ t }, [bodies, traces, fc.option(stamps), fc.boolean()], (body, trace, stamp, crossing) => {
+    const message = { body, ...(trace && { trace }), ...(stamp && { stamp }), ...(crossing && { crossing }) }
+    const bytes = encodeMessage(message)
+    assert(bytes.length <= body.length + envelopeBytes)
+    assert.deepEqual(decodeMessage(bytes), message)
+  })
 })
 
 const stamp = { sequence: 7n, sentAt: 1_700_000_000_000 }
@@ -52,22 +48,18 @@ test('the layout matches the one documented for readers in other languages', () 
   assert.deepEqual(payload.subarray(6 + (flags & 2 ? 24 : 0) + (flags & 4 ? 14 : 0)), Buffer.from(body))
 })
 
-test('random bytes after the magic: refused, or decoded and encoded to the same payload', (t) => {
-  const seed = announceSeed(t)
+test('random bytes after the magic: refused, or decoded and encoded to the same payload', async (t) => {
   const versions = fc.oneof(fc.constant(1), fc.nat(255))
   const flags = fc.oneof(fc.nat(7), fc.nat(255))
-  fc.assert(
-    fc.property(versions, flags, fc.uint8Array({ maxLength: 80 }), (version, flags, rest) => {
-      const payload = Uint8Array.of(0xf5, 0x74, 0x6d, 0x65, version, flags, ...rest)
-      try {
-        assert.deepEqual(encodeMessage(decodeMessage(payload)), payload)
-        assert.deepEqual([version, flags & ~7], [1, 0])
-      } catch (error) {
-        assert.ok(isMeshError(error, 'MESH_MESSAGE_INVALID'), String(error))
-      }
-    }),
-    { seed, numRuns: 2_000 },
-  )
+  await forAll({ t, numRuns: 2_000 }, [versions, flags, fc.uint8Array({ maxLength: 80 })], (version, flags, rest) => {
+    const payload = Uint8Array.of(0xf5, 0x74, 0x6d, 0x65, version, flags, ...rest)
+    try {
+      assert.deepEqual(encodeMessage(decodeMessage(payload)), payload)
+      assert.deepEqual([version, flags & ~7], [1, 0])
+    } catch (error) {
+      assert.ok(isMeshError(error, 'MESH_MESSAGE_INVALID'), String(error))
+    }
+  })
 })
 
 test('a trace or a stamp that does not fit its bytes is refused', () => {
@@ -85,15 +77,11 @@ test('a trace or a stamp that does not fit its bytes is refused', () => {
   }
 })
 
-test('a guest’s payload without a header is the body', (t) => {
-  const seed = announceSeed(t)
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
-      const plain = new TextEncoder().encode(text)
-      assert.deepEqual(decodeMessage(plain), { body: plain })
-    }),
-    { seed },
-  )
+test('a guest’s payload without a header is the body', async (t) => {
+  await forAll({ t }, [fc.string({ unit: 'binary' })], (text) => {
+    const plain = new TextEncoder().encode(text)
+    assert.deepEqual(decodeMessage(plain), { body: plain })
+  })
   assert.deepEqual(decodeMessage(new Uint8Array(0)), { body: new Uint8Array(0) })
 })
 

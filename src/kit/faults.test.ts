@@ -147,10 +147,8 @@ describe('an injected fault', () => {
 
   test('no-descriptors: the node emits that it has run out of descriptors', async () => {
     await using node = await startNode('no-descriptors')
-    assert.deepEqual(
-      node.spansNamed('mesh.resource.exhausted').map(({ attributes }) => Object.values(attributes)),
-      [['descriptors', 'EMFILE', 'open']],
-    )
+    const exhausted = node.spansNamed('mesh.resource.exhausted').map(({ attributes }) => Object.values(attributes))
+    assert.deepEqual(exhausted, [['descriptors', 'EMFILE', 'open']])
   })
 
   test('hold-memory: it is resident, has a name in the inventory, and ends with the owner', async () => {
@@ -159,10 +157,8 @@ describe('an injected fault', () => {
     const before = mib()
     startFaults(['hold-memory'], parts)
     assert.ok(mib() - before > 200, `${mib() - before} MiB more`)
-    assert.deepEqual(
-      owner.inventory().resources.map(({ name }) => name),
-      ['memory held by a fault'],
-    )
+    const names = owner.inventory().resources.map(({ name }) => name)
+    assert.deepEqual(names, ['memory held by a fault'])
     await owner.close()
     assert.deepEqual(owner.inventory().resources, [])
   })

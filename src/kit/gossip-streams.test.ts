@@ -93,10 +93,8 @@ describe('the guard measures an RPC before gossipsub sends it', () => {
     rust.outbound.push(answer)
     assert.deepEqual(sizesOf(go.sent), Array(20).fill([60_000]))
     go.outbound.push(rpc(...Array(20).fill(5_000)))
-    assert.deepEqual(
-      go.sent.slice(20).map(({ messages }) => messages.length),
-      [13, 7],
-    )
+    const shared = go.sent.slice(20).map(({ messages }) => messages.length)
+    assert.deepEqual(shared, [13, 7])
     assert.deepEqual(sizesOf(rust.sent), Array(20).fill([60_000]))
     assert.deepEqual(unsent, [])
   })
@@ -132,10 +130,8 @@ describe('the guard measures an RPC before gossipsub sends it', () => {
     rawStream.writeBufferLength = 950_000
     assert.throws(() => outbound.push(rpc(1_000)))
     outbound.push(RPC.encode({ subscriptions: [{ topic: 'news', subscribe: true }], messages: [] }))
-    assert.deepEqual(
-      sent.map(({ subscriptions }) => subscriptions.length),
-      [1],
-    )
+    const subscriptions = sent.map(({ subscriptions }) => subscriptions.length)
+    assert.deepEqual(subscriptions, [1])
     assert.deepEqual(unsent, [{ peer: 'go', reason: 'backlog', topic: 'news', bytes: 950_000, limit: 1_000_000 }])
   })
 

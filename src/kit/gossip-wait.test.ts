@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -9,8 +10,6 @@ import type { ConnectionRecord } from './connections.ts'
 import { GossipWait } from './gossip-wait.ts'
 
 leakCheck()
-
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** A wait for connections that lack gossip until the test says otherwise. `members`: peers with a joined link. */
 function waitFor(members: readonly string[]) {

@@ -81,8 +81,6 @@ test('levels: warn, error and fatal are errors, debug and info lines, trace is t
 
 test('a logger whose error part has no switch of its own: the switch of the logger decides', () => {
   const log = libp2pLogger(silentLibp2p)
-  assert.deepEqual(
-    ['trace', 'info', 'error'].map((level) => log.isLevelEnabled(level)),
-    [false, false, false],
-  )
+  const enabled = ['trace', 'info', 'error'].map((level) => log.isLevelEnabled(level))
+  assert.deepEqual(enabled, [false, false, false])
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Connection, Stream } from '@libp2p/interface'
 import type { NetworkEvent } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
@@ -46,8 +47,6 @@ function unreadStream(): Stream {
   })
   return stream as unknown as Stream
 }
-
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 test('a stream that does not open within 5 s: the connection is rejected as silent', async () => {
   const { clock, links, events } = linkOf(() => new Promise(() => {}))

@@ -122,10 +122,8 @@ describe('raw messages and handlers', () => {
         [body, undefined],
       ],
     )
-    assert.deepEqual(
-      fixture.messages.recent().map(({ bytes }) => bytes),
-      [body.length, body.length],
-    )
+    const sizes = fixture.messages.recent().map(({ bytes }) => bytes)
+    assert.deepEqual(sizes, [body.length, body.length])
   })
 
   test('a malformed header: only raw handlers get the message, and it is reported once per second', () => {
@@ -150,10 +148,8 @@ describe('raw messages and handlers', () => {
     endRaw()
     endRaw()
     fixture.arrive(encodeMessage({ body }))
-    assert.deepEqual(
-      messages.map(({ data }) => data),
-      [body],
-    )
+    const bodies = messages.map(({ data }) => data)
+    assert.deepEqual(bodies, [body])
   })
 })
 
@@ -213,10 +209,8 @@ describe('trace context', () => {
     opener.end()
     await promise
     assert.deepEqual(seen, [remote.traceId, undefined])
-    assert.deepEqual(
-      fixture.spans.map(({ span, links }) => [span, links]),
-      [['mesh.message.received', [remote]]],
-    )
+    const emitted = fixture.spans.map(({ span, links }) => [span, links])
+    assert.deepEqual(emitted, [['mesh.message.received', [remote]]])
   })
 
   test('handlers have a sampled parent for each traced message of members, and one a second of guests', () => {
@@ -278,9 +272,7 @@ test('without export: a message carries no span of the mesh, but still that of t
     span.end()
     return span.spanContext().traceId
   })
-  assert.deepEqual(
-    payloads.map((payload) => decodeMessage(payload).trace?.traceId),
-    [undefined, app],
-  )
+  const traceIds = payloads.map((payload) => decodeMessage(payload).trace?.traceId)
+  assert.deepEqual(traceIds, [undefined, app])
   assert.deepEqual(spans, [])
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { isOneMessage, type RpcPart, rpcLimit, smallestLimit, splitRpc } from './rpc-size.ts'
 
@@ -39,65 +40,52 @@ function contentOf(parts: readonly Pick<RpcPart, 'bytes'>[]) {
   }
 }
 
-test('the parts of an RPC have its content, and none exceeds the limit', () => {
-  fc.assert(
-    fc.property(rpcs, fc.integer({ min: 17_000, max: 40_000 }), (rpc, limit) => {
-      const encoded = RPC.encode(rpc)
-      const { parts, oversized } = splitRpc(encoded, { limit: 100_000, partBytes: limit })
-      assert.deepEqual(oversized, [])
-      assert.ok(parts.every((part) => part.bytes.length <= limit))
-      assert.deepEqual(contentOf(parts), contentOf([{ bytes: encoded }]))
-    }),
-    { numRuns: 60 },
-  )
-})
+test('the parts of an RPC have its content, and none exceeds the limit', (t) =>
+  forAll({ t, numRuns: 60 }, [rpcs, fc.integer({ min: 17_000, max: 40_000 })], (rpc, limit) => {
+    const encoded = RPC.encode(rpc)
+    const { parts, oversized } = splitRpc(encoded, { limit: 100_000, partBytes: limit })
+    assert.deepEqual(oversized, [])
+    assert.ok(parts.every((part) => part.bytes.length <= limit))
+    assert.deepEqual(contentOf(parts), contentOf([{ bytes: encoded }]))
+  }))
 
 test('a message above the limit: left out and named; the others stay', () => {
   const message = (size: number) => ({ topic: 'news', data: new Uint8Array(size) })
   const encoded = RPC.encode({ subscriptions: [], messages: [message(10), message(70_000), message(20)] })
   const { parts, oversized } = splitRpc(encoded, { limit: 65_536, partBytes: 65_536 })
   assert.deepEqual(contentOf(parts).messages, ['news 10', 'news 20'])
-  assert.deepEqual(
-    oversized.map(({ topic, bytes }) => [topic, bytes > 70_000 && bytes < 70_100]),
-    [['news', true]],
-  )
+  const named = oversized.map(({ topic, bytes }) => [topic, bytes > 70_000 && bytes < 70_100])
+  assert.deepEqual(named, [['news', true]])
 })
 
 test('messages share parts up to `partBytes`; a larger one goes alone', () => {
   const messages = [60_000, 30_000, 30_000, 500_000, 10].map((size) => ({ topic: 'news', data: new Uint8Array(size) }))
   const { parts } = splitRpc(RPC.encode({ subscriptions: [], messages }), { limit: 1_048_576, partBytes: 65_536 })
-  assert.deepEqual(
-    parts.map(({ bytes }) => RPC.decode(bytes).messages.map(({ data }) => data?.length)),
-    [[60_000], [30_000, 30_000], [500_000], [10]],
-  )
+  const sizes = parts.map(({ bytes }) => RPC.decode(bytes).messages.map(({ data }) => data?.length))
+  assert.deepEqual(sizes, [[60_000], [30_000, 30_000], [500_000], [10]])
 })
 
-test('isOneMessage recognizes an RPC of one message without decoding it', () => {
-  fc.assert(
-    fc.property(rpcs, (rpc) => {
-      const decoded = RPC.decode(RPC.encode(rpc))
-      const control = Object.values(decoded.control ?? {}).some((list) => list.length > 0)
-      const one = decoded.messages.length === 1 && decoded.subscriptions.length === 0
-      const { control: _, ...plain } = rpc
-      const encoded = RPC.encode(control ? rpc : plain)
-      assert.equal(isOneMessage(encoded), one && !control)
-      for (const message of rpc.messages) assert.ok(isOneMessage(RPC.encode({ messages: [message] })))
-    }),
-    { numRuns: 100 },
-  )
-})
+test('isOneMessage recognizes an RPC of one message without decoding it', (t) =>
+  forAll({ t, numRuns: 100 }, [rpcs], (rpc) => {
+    const decoded = RPC.decode(RPC.encode(rpc))
+    const control = Object.values(decoded.control ?? {}).some((list) => list.length > 0)
+    const one = decoded.messages.length === 1 && decoded.subscriptions.length === 0
+    const { control: _, ...plain } = rpc
+    const encoded = RPC.encode(control ? rpc : plain)
+    assert.equal(isOneMessage(encoded), one && !control)
+    for (const message of rpc.messages) assert.ok(isOneMessage(RPC.encode({ messages: [message] })))
+  }))
 
-test('a known agent version: the RPC limit is the default of its implementation', () => {
-  assert.equal(rpcLimit('rust-libp2p/0.47.0'), 65_536)
-  assert.equal(rpcLimit('github.com/libp2p/go-libp2p@v0.51.0'), 1_048_576)
-  assert.equal(rpcLimit('js-libp2p/3.3.11 UserAgent=node'), 4_194_304)
-  assert.equal(rpcLimit('tracemesh/0.1.0'), 4_194_304)
-})
-
-test('an unknown or missing agent version: the RPC limit is 1 MiB', () => {
-  assert.equal(rpcLimit('kubo/0.30.0/'), 1_048_576)
-  assert.equal(rpcLimit(undefined), 1_048_576)
-})
+for (const [agent, limit] of [
+  ['rust-libp2p/0.47.0', 65_536],
+  ['github.com/libp2p/go-libp2p@v0.51.0', 1_048_576],
+  ['js-libp2p/3.3.11 UserAgent=node', 4_194_304],
+  ['tracemesh/0.1.0', 4_194_304],
+  ['kubo/0.30.0/', 1_048_576],
+  [undefined, 1_048_576],
+] as const) {
+  test(`agent version ${agent}: an RPC limit of ${limit} bytes`, () => assert.equal(rpcLimit(agent), limit))
+}
 
 test('overrides win over the defaults, in their order', () => {
   const overrides = [

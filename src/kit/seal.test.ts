@@ -6,8 +6,8 @@ import fc from 'fast-check'
 import { isMeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { traceArbitrary } from '../testing/core/frame-arbitraries.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { announceSeed } from '../testing/random.ts'
 import { crossingSequence, encodeCrossing, openCrossing, type Sealable, seal } from './seal.ts'
 
 leakCheck()
@@ -35,7 +35,6 @@ async function refusalOf(payload: Uint8Array) {
 }
 
 test('a crossing survives seal and open, with the hops in front', async (t) => {
-  const seed = announceSeed(t)
   const contents = fc.record({
     originMesh: fc.string({ unit: 'grapheme', maxLength: 6 }),
     topic: fc.string({ unit: 'grapheme', maxLength: 6 }),
@@ -43,16 +42,13 @@ test('a crossing survives seal and open, with the hops in front', async (t) => {
     body: fc.uint8Array({ maxLength: 300 }),
     trace: fc.option(traceArbitrary, { nil: undefined }),
   })
-  await fc.assert(
-    fc.asyncProperty(contents, fc.nat(255), async ({ trace, ...rest }, hops) => {
-      const input = { ...rest, origin, ...(trace === undefined ? {} : { trace }) }
-      const sealed = await seal(key, input)
-      const { sequence, ...fields } = input
-      const opened = await openCrossing(encodeCrossing({ hops, sealed }))
-      assert.deepEqual(opened, { ...fields, id: `${origin}/${sequence}`, hops, sealed })
-    }),
-    { seed, numRuns: 60 },
-  )
+  await forAll({ t, numRuns: 60 }, [contents, fc.nat(255)], async ({ trace, ...rest }, hops) => {
+    const input = { ...rest, origin, ...(trace === undefined ? {} : { trace }) }
+    const sealed = await seal(key, input)
+    const { sequence, ...fields } = input
+    const opened = await openCrossing(encodeCrossing({ hops, sealed }))
+    assert.deepEqual(opened, { ...fields, id: `${origin}/${sequence}`, hops, sealed })
+  })
 })
 
 test('a changed byte: only the hops may change', async () => {
@@ -82,15 +78,10 @@ test('a truncated or oversized payload, or a later version, is refused', async (
   assert.match((await refusalOf(new Uint8Array(limits.messageBytes + 2_000))).reason, /62000 bytes/)
 })
 
-test('random bytes are refused', async (t) => {
-  const seed = announceSeed(t)
-  await fc.assert(
-    fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), async (bytes) => {
-      await refusalOf(bytes)
-    }),
-    { seed, numRuns: 300 },
-  )
-})
+test('random bytes are refused', (t) =>
+  forAll({ t, numRuns: 300 }, [fc.uint8Array({ maxLength: 400 })], async (bytes) => {
+    await refusalOf(bytes)
+  }))
 
 test('an origin without an Ed25519 key, or in another text form of its peer id, is refused', async () => {
   const secp = await generateKeyPair('secp256k1')

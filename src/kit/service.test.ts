@@ -59,10 +59,8 @@ describe('the mesh service follows the start and stop of libp2p', () => {
       const { closed } = one.mesh
       const names = closed.map(({ name }) => name)
       for (const name of ['subscriptions', 'network', 'peers']) assert.ok(names.includes(name), `${name} of ${names}`)
-      assert.deepEqual(
-        closed.filter(({ error }) => error !== undefined),
-        [],
-      )
+      const failed = closed.filter(({ error }) => error !== undefined)
+      assert.deepEqual(failed, [])
       await until(() => !other.isLinkedTo(one), 30_000, 'the other end unlinked')
       // The service emits its steps only with its own telemetry.
       assert.equal(one.spansNamed('mesh.node.step').length, 0)
@@ -103,10 +101,8 @@ describe('publish and subscribe', () => {
       const published = one.spansNamed('mesh.message.published')[0]
       assert.equal(message?.trace?.spanId, published?.ref?.spanId)
       const receivedSpan = other.spansNamed('mesh.message.received')[0]
-      assert.deepEqual(
-        receivedSpan?.links?.map(({ spanId }) => spanId),
-        [published?.ref?.spanId],
-      )
+      const linked = receivedSpan?.links?.map(({ spanId }) => spanId)
+      assert.deepEqual(linked, [published?.ref?.spanId])
       assert.equal(receivedSpan?.attributes['mesh.message.id'], published?.attributes['mesh.message.id'])
       // Both ends share one clock: lateness is only the transit time.
       const lateness = receivedSpan?.attributes['mesh.message.lateness_ms'] ?? -1

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import type { Digest, Frame, Hello } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'
 import { digestArbitrary, frameArbitrary } from '../testing/core/frame-arbitraries.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { announceSeed } from '../testing/random.ts'
 import { decodeDigest, encodeDigest, encodeFrame, FrameReader, FrameRefusedError } from './wire.ts'
 
 leakCheck()
@@ -59,24 +59,20 @@ function refusalReason(bytes: Uint8Array): string {
   return refusalOf(() => read(bytes)).detail.reason
 }
 
-test('frames survive encode and decode at any chunk boundaries', (t) => {
-  const seed = announceSeed(t)
+test('frames survive encode and decode at any chunk boundaries', async (t) => {
   const cuts = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 })
-  fc.assert(
-    fc.property(fc.array(frameArbitrary, { maxLength: 12 }), cuts, (frames, sizes) => {
-      const bytes = Buffer.concat(frames.map(encodeFrame))
-      const reader = new FrameReader()
-      const decoded: Frame[] = []
-      for (let at = 0, n = 0; at < bytes.length; n++) {
-        const size = sizes[n % sizes.length] ?? 1
-        decoded.push(...reader.push(bytes.subarray(at, at + size), 0))
-        at += size
-      }
-      assert.deepEqual(decoded, frames)
-      assert.equal(reader.bufferedBytes, 0)
-    }),
-    { seed, numRuns: 200 },
-  )
+  await forAll({ t, numRuns: 200 }, [fc.array(frameArbitrary, { maxLength: 12 }), cuts], (frames, sizes) => {
+    const bytes = Buffer.concat(frames.map(encodeFrame))
+    const reader = new FrameReader()
+    const decoded: Frame[] = []
+    for (let at = 0, n = 0; at < bytes.length; n++) {
+      const size = sizes[n % sizes.length] ?? 1
+      decoded.push(...reader.push(bytes.subarray(at, at + size), 0))
+      at += size
+    }
+    assert.deepEqual(decoded, frames)
+    assert.equal(reader.bufferedBytes, 0)
+  })
 })
 
 test('the layout is u16 length, u8 type, payload', () => {
@@ -89,8 +85,7 @@ test('the layout is u16 length, u8 type, payload', () => {
   assert.equal(new TextDecoder().decode(goodbye.subarray(4)), `00-${trace.traceId}-${trace.spanId}-01`)
 })
 
-test('10,000 random strings: valid frames or a refusal, and at most one frame buffered', (t) => {
-  const seed = announceSeed(t)
+test('10,000 random strings: valid frames or a refusal, and at most one frame buffered', async (t) => {
   const header = fc.tuple(fc.nat(70), fc.nat(255), fc.nat(9), fc.uint8Array({ maxLength: 300 }))
   const nearlyFrames = header.map(([high, low, type, rest]) => Uint8Array.of(high, low, type, ...rest))
   const corrupted = fc.tuple(frameArbitrary, fc.nat(), fc.nat(255)).map(([sound, at, byte]) => {
@@ -99,8 +94,10 @@ test('10,000 random strings: valid frames or a refusal, and at most one frame bu
     return bytes
   })
   let refusals = 0
-  fc.assert(
-    fc.property(fc.oneof(fc.uint8Array({ maxLength: 400 }), nearlyFrames, corrupted), (bytes) => {
+  await forAll(
+    { t, numRuns: 10_000 },
+    [fc.oneof(fc.uint8Array({ maxLength: 400 }), nearlyFrames, corrupted)],
+    (bytes) => {
       const reader = new FrameReader()
       try {
         for (const sound of reader.push(bytes, 0)) assert.deepEqual(read(encodeFrame(sound)), [sound])
@@ -110,8 +107,7 @@ test('10,000 random strings: valid frames or a refusal, and at most one frame bu
         assert.equal(reader.bufferedBytes, 0)
       }
       assert(reader.bufferedBytes <= 3 + limits.frameBytes)
-    }),
-    { seed, numRuns: 10_000 },
+    },
   )
   assert(refusals > 1_000, `only ${refusals} refusals: the generator is too weak`)
 })
@@ -222,7 +218,7 @@ test('a goodbye with an unknown reason is still a goodbye', () => {
   assert.deepEqual(read(bytes), [{ type: 'goodbye', reason: 'unknown', trace }])
 })
 
-test('a digest with invalid or excess values is shortened, and other nodes accept it', (t) => {
+test('a digest with invalid or excess values is shortened, and other nodes accept it', async (t) => {
   const odd = {
     ...digest,
     topics: ['fine', '', 'two\nlines', 't'.repeat(129)],
@@ -230,17 +226,12 @@ test('a digest with invalid or excess values is shortened, and other nodes accep
     links: ['no', peer],
   }
   assert.deepEqual(decodeDigest(encodeDigest(odd)), { ...digest, topics: ['fine'], addresses: [], links: [peer] })
-
-  const seed = announceSeed(t)
   const huge = fc.array(fc.string({ unit: 'binary', maxLength: 200 }), { maxLength: 90 })
-  fc.assert(
-    fc.property(digestArbitrary, huge, huge, (sound, topics, addresses) => {
-      const bytes = encodeDigest({ ...sound, topics, addresses: addresses.map((text) => `/${text}`) })
-      assert(bytes.length <= limits.frameBytes)
-      assert.equal(decodeDigest(bytes).sequence, sound.sequence)
-    }),
-    { seed, numRuns: 200 },
-  )
+  await forAll({ t, numRuns: 200 }, [digestArbitrary, huge, huge], (sound, topics, addresses) => {
+    const bytes = encodeDigest({ ...sound, topics, addresses: addresses.map((text) => `/${text}`) })
+    assert(bytes.length <= limits.frameBytes)
+    assert.equal(decodeDigest(bytes).sequence, sound.sequence)
+  })
   const full = { ...digest, topics: Array.from({ length: 64 }, () => '漢'.repeat(128)), links: Array(64).fill(peer) }
   assert(decodeDigest(encodeDigest(full)).topics.length > 8)
 })
