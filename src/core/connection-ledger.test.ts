@@ -16,11 +16,13 @@ import { maxOverLimit } from './peer-records.ts'
 
 leakCheck()
 
-type Attributes = Readonly<Record<string, unknown>>
-
 const spansOf = (ends: TwoEnds, name: SpanName) => ends.spans.filter(({ effect }) => effect.span === name)
 const tracesOf = (ends: TwoEnds, name: SpanName) =>
   spansOf(ends, name).map(({ effect }) => (effect.parent ?? effect.ref)?.traceId)
+const endsOf = (effects: readonly { readonly end: string }[]) => effects.map(({ end }) => end).toSorted()
+const valuesOf = (ends: TwoEnds, name: SpanName, attribute: string) =>
+  spansOf(ends, name).map(({ effect }) => (effect.attributes as Readonly<Record<string, unknown>>)[attribute])
+
 /** Two ends of a link that `dialler` dialled. */
 function linkedBy(dialler: 'a' | 'b'): TwoEnds {
   const ends = new TwoEnds(seededRandom(1))
@@ -38,10 +40,7 @@ suite('a link', () => {
     assert.equal(root?.parent, null)
     assert.deepEqual(other?.parent, root?.ref)
     assert.deepEqual(tracesOf(ends, 'mesh.hello.received'), [root?.ref?.traceId, root?.ref?.traceId])
-    const ids = spansOf(ends, 'mesh.hello.received').map(
-      ({ effect }) => (effect.attributes as Attributes)['mesh.link.id'],
-    )
-    assert.deepEqual(ids, ['a.1.1', 'a.1.1'])
+    assert.deepEqual(valuesOf(ends, 'mesh.hello.received', 'mesh.link.id'), ['a.1.1', 'a.1.1'])
   })
 
   test('closes in one trace for both ends, linked to the opened span', () => {
@@ -52,10 +51,9 @@ suite('a link', () => {
     const [trace] = tracesOf(ends, 'mesh.goodbye.sent')
     assert.deepEqual(tracesOf(ends, 'mesh.goodbye.received'), [trace])
     assert.deepEqual(tracesOf(ends, 'mesh.connection.closed'), [trace, trace])
-    for (const { effect } of spansOf(ends, 'mesh.connection.closed')) {
-      assert.equal((effect.attributes as Attributes)['mesh.close.reason'], 'stopping')
-      assert.equal(effect.links?.[0]?.traceId, openedTrace)
-    }
+    assert.deepEqual(valuesOf(ends, 'mesh.connection.closed', 'mesh.close.reason'), ['stopping', 'stopping'])
+    const links = spansOf(ends, 'mesh.connection.closed').map(({ effect }) => effect.links?.[0]?.traceId)
+    assert.deepEqual(links, [openedTrace, openedTrace])
   })
 
   test('with crossed goodbyes closes in one trace, that of the lower peer id', () => {
@@ -66,19 +64,13 @@ suite('a link', () => {
     assert.deepEqual([byA?.end, byB?.end], ['a', 'b'])
     const trace = byA?.effect.ref?.traceId
     for (const name of ['mesh.goodbye.received', 'mesh.connection.closed'] as const) {
-      assert.deepEqual(
-        spansOf(ends, name)
-          .map(({ end }) => end)
-          .toSorted(),
-        ['a', 'b'],
-        name,
-      )
+      assert.deepEqual(endsOf(spansOf(ends, name)), ['a', 'b'], name)
       assert.deepEqual(tracesOf(ends, name), [trace, trace], name)
     }
     const received = spansOf(ends, 'mesh.goodbye.received').find(({ end }) => end === 'a')?.effect
     assert.equal(received?.links?.at(-1)?.spanId, byB?.effect.ref?.spanId, 'it links to the other goodbye')
-    const left = ends.effects.filter(({ effect }) => effect.do === 'left').map(({ end }) => end)
-    assert.deepEqual(left.toSorted(), ['a', 'b'], 'each learns that the other stops')
+    const left = ends.effects.filter(({ effect }) => effect.do === 'left')
+    assert.deepEqual(endsOf(left), ['a', 'b'], 'each learns that the other stops')
   })
 
   test('of two crossed dials: both ends keep the one dialled by the lower peer id', () => {
@@ -96,12 +88,8 @@ suite('a link', () => {
     ends.dial('a')
     ends.settle(200)
     assert.deepEqual(ends.openConnections(), [])
-    for (const end of ['a', 'b'] as const) {
-      const refused = spansOf(ends, 'mesh.link.refused').filter((one) => one.end === end)
-      assert.equal(refused.length, 1, `${end} emits it once`)
-      const joined = ends.effects.some((one) => one.end === end && one.effect.do === 'joined')
-      assert.equal(joined, false)
-    }
+    assert.deepEqual(endsOf(spansOf(ends, 'mesh.link.refused')), ['a', 'b'], 'each emits it once')
+    assert.ok(ends.effects.every(({ effect }) => effect.do !== 'joined'))
     const closed = spansOf(ends, 'mesh.connection.closed').map(({ effect }) => effect.parent?.traceId)
     assert.deepEqual([closed.length, new Set(closed).size], [2, 1], 'both ends close it in one trace')
   })
@@ -281,14 +269,8 @@ suite('the ledger', () => {
     })
     assert.deepEqual(closesIn(effects), ['abort 1', 'abort 2', 'abort 3'])
     const reached = spansNamed(effects, 'mesh.limit.reached').map(({ attributes }) => attributes)
-    assert.deepEqual(reached, [
-      {
-        'mesh.limit.name': 'linkOutBytes',
-        'mesh.limit.value': limits.linkOutBytes,
-        'mesh.limit.action': 'closed',
-        'mesh.peer.id': 'p',
-      },
-    ])
+    const limit = { 'mesh.limit.name': 'linkOutBytes', 'mesh.limit.value': limits.linkOutBytes }
+    assert.deepEqual(reached, [{ ...limit, 'mesh.limit.action': 'closed', 'mesh.peer.id': 'p' }])
     const closed = spansNamed(observe(one, 5), 'mesh.connection.closed')
     const reasons = closed.map(({ attributes }) => attributes['mesh.close.reason'])
     assert.deepEqual(reasons, ['limit', 'limit', 'silent'])

@@ -53,6 +53,11 @@ suite('dial-back', () => {
 
   const listen = (hosts: readonly string[] = [lan], canRequest = true) =>
     dialBack.handle({ type: 'listening', addresses: listening, hosts, canRequest }, 0)
+  /** A node with private addresses, at which neighbours observe the public address of its NAT. */
+  function behindNat(...neighbours: readonly string[]): void {
+    for (const peer of neighbours) link(peer, nat)
+    listen()
+  }
   const tick = (now: number) => dialBack.handle({ type: 'tick' }, now)
   const receive = (connection: string, frame: DialBackFrame, now: number) =>
     dialBack.handle({ type: 'frame', connection, frame }, now)
@@ -83,8 +88,7 @@ suite('dial-back', () => {
   const answersBy = (...times: readonly number[]) => times.map((now) => answer('reachable', now).by)
 
   test('behind a NAT: requests a dial-back per transport, one at a time, for the listening port', () => {
-    link('seed', nat)
-    listen()
+    behindNat('seed')
     const first = requestIn(tick(0))
     assert.deepEqual([first?.transport, first?.port], ['quic', 4001])
     assert.equal(requestIn(tick(10_000)), undefined)
@@ -94,8 +98,7 @@ suite('dial-back', () => {
   })
 
   test('address that a neighbour reached: confirmed, and no new request for at least 10 minutes', () => {
-    link('seed', nat)
-    listen()
+    behindNat('seed')
     assert.deepEqual(outcomeIn(answer('reachable', 0).effects), ['reachable'])
     const [first] = dialBack.observedAddresses
     assert.deepEqual([first?.address, first?.isConfirmed], ['/ip4/203.0.113.9/udp/4001/quic-v1', true])
@@ -104,8 +107,7 @@ suite('dial-back', () => {
   })
 
   test('unreachable address: unconfirmed with a reason, and requests back off', () => {
-    link('seed', nat)
-    listen()
+    behindNat('seed')
     let requests = 0
     for (let now = 0; now < 3_600_000; now += 2_000) requests += Number(answer('unreachable', now).by !== undefined)
     assert.ok(requests >= 4 && requests <= 20, `${requests} requests`)
@@ -114,8 +116,7 @@ suite('dial-back', () => {
   })
 
   test('neighbour without an answer: times out after 15 s, and changes no confirmation', () => {
-    link('seed', nat)
-    listen()
+    behindNat('seed')
     answer('reachable', 0)
     tick(6_000)
     assert.deepEqual(outcomeIn(tick(15_000)), [])
@@ -138,8 +139,7 @@ suite('dial-back', () => {
   }
 
   test('result from another connection or with another nonce: ignored', () => {
-    link('seed', nat)
-    listen()
+    behindNat('seed')
     const result = { nonce: requestIn(tick(0))?.nonce ?? '', outcome: 'reachable' } as const
     assert.deepEqual(receive('other', { type: 'dialback.result', result }, 1), [])
     assert.deepEqual(receive('seed', { type: 'dialback.result', result: { ...result, nonce: nonceOf(1) } }, 1), [])
@@ -223,9 +223,7 @@ suite('dial-back', () => {
 
   suite('two neighbours', () => {
     test('both observe the address: confirmed once both have reached it', () => {
-      link('seed', nat)
-      link('b', nat)
-      listen()
+      behindNat('seed', 'b')
       const first = answersBy(0)
       assert.equal(states()[0], '203.0.113.9 false')
       assert.match(dialBack.observedAddresses[0]?.why ?? '', /another one has to/)
@@ -255,8 +253,7 @@ suite('dial-back', () => {
     })
 
     test('address of a single witness: stays confirmed during the request to a second neighbour', () => {
-      link('seed', nat)
-      listen()
+      behindNat('seed')
       answersBy(0, 5_000)
       link('b', nat)
       assert.deepEqual(answersBy(10_000), ['b'])
@@ -264,9 +261,7 @@ suite('dial-back', () => {
     })
 
     test('one of them leaves: one more dial-back by the other confirms the address', () => {
-      link('seed', nat)
-      link('b', nat)
-      listen()
+      behindNat('seed', 'b')
       answersBy(0)
       unlinkAll()
       link('seed', nat)
@@ -276,8 +271,7 @@ suite('dial-back', () => {
 
     test('one observes a private address: the other alone confirms the public one, the private one needs both', () => {
       link('near', '/ip4/192.168.1.1/udp/61000/quic-v1')
-      link('seed', nat)
-      listen()
+      behindNat('seed')
       answersBy(0, 5_000, 10_000, 15_000)
       const expected = ['192.168.1.1 false', '192.168.1.1 false', '203.0.113.9 true', '203.0.113.9 true']
       assert.deepEqual(states().toSorted(), expected)
@@ -285,8 +279,7 @@ suite('dial-back', () => {
   })
 
   test('NAT with a new address: the old one is dropped once links observe only the new one', () => {
-    link('seed', nat)
-    listen()
+    behindNat('seed')
     answersBy(0)
     unlinkAll()
     tick(1_000)

@@ -17,6 +17,9 @@ const silent = (address: string, errorType = 'TimeoutError'): PathFailure => ({
   ...{ address, errorType, stage: 'dial', errorMessage: 'timed out' },
 })
 
+const pathsOf = (blocked: Readonly<Record<string, unknown>> | undefined) =>
+  ['mesh.path.unreachable', 'mesh.path.reached_by', 'error.type'].map((name) => blocked?.[name])
+
 function noteFixture() {
   const member = new Member(digestOf('p', { addresses }), 'link', 0)
   return (worked: readonly string[], ...failed: readonly PathFailure[]) =>
@@ -29,10 +32,7 @@ test('address that does not answer while another does: emitted once, with the wo
   const note = noteFixture()
   const [blocked, ...more] = note([tcp], silent(quic))
   assert.equal(blocked?.['span'], 'mesh.path.blocked')
-  assert.deepEqual(
-    [blocked?.['mesh.path.unreachable'], blocked?.['mesh.path.reached_by'], blocked?.['error.type']],
-    [[quic], tcp, 'TimeoutError'],
-  )
+  assert.deepEqual(pathsOf(blocked), [[quic], tcp, 'TimeoutError'])
   assert.deepEqual([more, note([tcp], silent(quic))], [[], []])
 })
 
@@ -75,11 +75,7 @@ test('blocked address at the first dial: emitted once, with the first digest', (
   assert.deepEqual(paths.onTried({ peer: 'p', workingAddresses: [tcp], failures: [unreachable] }), [])
   hear(view, digestOf('p', { addresses }), 0)
   const [blocked, ...more] = paths.onMember('p')
-  const attributes: Readonly<Record<string, unknown>> = { ...blocked?.attributes }
-  assert.deepEqual(
-    [attributes['mesh.path.unreachable'], attributes['mesh.path.reached_by'], attributes['error.type']],
-    [[unreachable.address], tcp, 'ENETUNREACH'],
-  )
+  assert.deepEqual(pathsOf({ ...blocked?.attributes }), [[unreachable.address], tcp, 'ENETUNREACH'])
   assert.deepEqual([more, paths.onMember('p')], [[], []])
 })
 
@@ -93,11 +89,8 @@ test('several dials before the first digest: the latest result per address count
       workingAddresses: [`/ip4/10.0.1.${i}/tcp/1`],
       failures: [silent(`/ip4/10.0.2.${i}/tcp/1`)],
     })
-  const report = ledger.get('p')?.paths
-  assert.deepEqual(
-    [report?.workingAddresses.length, report?.failures.length],
-    [limits.digestAddresses, limits.digestAddresses],
-  )
+  const { workingAddresses = [], failures = [] } = ledger.get('p')?.paths ?? {}
+  assert.deepEqual([workingAddresses.length, failures.length], Array(2).fill(limits.digestAddresses))
   hear(view, digestOf('p', { addresses }), 0)
   const [blocked] = paths.onMember('p')
   assert.equal(JSON.stringify(blocked).includes(quic), false)

@@ -19,11 +19,8 @@ const dialled = (peer: string, failure: DialFailure | undefined): NeighbourEvent
 
 function fixture(targetLinks = 8) {
   const view = makeView({ self })
-  const neighbours = new Neighbours(
-    { self, neighbours: targetLinks, random: seededRandom(1) },
-    view,
-    makeLedger({ self }),
-  )
+  const options = { self, neighbours: targetLinks, random: seededRandom(1) }
+  const neighbours = new Neighbours(options, view, makeLedger({ self }))
   const addMember = (peer: string, links: readonly string[] = [], addresses = ['/ip4/10.0.0.1/udp/1/quic-v1']) => {
     hear(view, digestOf(peer, { links, addresses }), 0, 'gossip')
     neighbours.handle({ type: 'joined', peer }, 0)

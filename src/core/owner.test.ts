@@ -17,6 +17,8 @@ function makeOwner() {
   return { clock, owner: new Owner('node-a', clock) }
 }
 
+const resourceNames = (owner: Owner) => owner.inventory().resources.map(({ name }) => name)
+
 /** Lets resolved promises settle. */
 const settle = () => new Promise(setImmediate)
 
@@ -62,10 +64,7 @@ test('inventory: lists current items with their owners, and drops closed ones', 
   clock.advance(50)
   cancel()
   await release()
-  assert.deepEqual(
-    owner.inventory().resources.map(({ name }) => name),
-    ['kit'],
-  )
+  assert.deepEqual(resourceNames(owner), ['kit'])
   await kit.close()
   assert.deepEqual(owner.inventory(), nothing)
 })
@@ -98,10 +97,7 @@ test('step that never ends: reported, stays in the inventory, and does not block
     error: 'MESH_STEP_TIMEOUT: libp2p did not finish within 2000 ms',
   })
   assert.equal(closed, 1)
-  assert.deepEqual(
-    owner.inventory().resources.map(({ name }) => name),
-    ['kit', 'libp2p'],
-  )
+  assert.deepEqual(resourceNames(owner), ['kit', 'libp2p'])
   finish()
   await settle()
   assert.deepEqual(owner.inventory(), nothing)
@@ -114,11 +110,8 @@ test('failed steps: close returns them, disposal throws them together', async ()
   })
   owner.adopt('b', async () => Promise.reject(new Error('later')))
   const steps = await owner.close()
-  const errors = steps.map(({ name, error }) => [name, error])
-  assert.deepEqual(errors, [
-    ['b', 'later'],
-    ['a', 'at once'],
-  ])
+  const errors = steps.map(({ name, error }) => `${name}: ${error}`)
+  assert.deepEqual(errors, ['b: later', 'a: at once'])
   await assert.rejects(
     async () => owner[Symbol.asyncDispose](),
     (error) => isMeshError(error, 'MESH_RELEASE_FAILED') && error.detail.steps === 'b: later; a: at once',

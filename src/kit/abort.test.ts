@@ -17,52 +17,46 @@ const requestStreams = ({ libp2p }: App) =>
 
 for (const [transport, listen] of Object.entries(listenOn))
   describe(`an aborted request over ${transport}`, () => {
+    const withApps = (run: (one: App, other: App) => Promise<void>) => withLinkedApps([{}, {}], run, { listen })
+
     test('in flight: rejects at once with the reason, and both ends lose the stream', () =>
-      withLinkedApps(
-        [{}, {}],
-        async (one, other) => {
-          const controller = new AbortController()
-          let release = () => {}
-          const handling = new Promise<void>((called) => {
-            other.mesh.respond('never', () => {
-              called()
-              return new Promise((resolve) => {
-                release = () => resolve(data)
-              })
+      withApps(async (one, other) => {
+        const controller = new AbortController()
+        let release = () => {}
+        const handling = new Promise<void>((called) => {
+          other.mesh.respond('never', () => {
+            called()
+            return new Promise((resolve) => {
+              release = () => resolve(data)
             })
           })
-          const response = one.mesh.request(other.mesh.peer, 'never', data, { signal: controller.signal })
-          await handling
-          assert.deepEqual([requestStreams(one).length, requestStreams(other).length], [1, 1])
-          const late = AbortSignal.timeout(500)
-          controller.abort()
-          await assert.rejects(response, (error) => error === controller.signal.reason)
-          assert.equal(late.aborted, false, 'rejects at once')
-          await until(() => requestStreams(one).length === 0, 30_000, 'no stream at the requester')
-          release()
-          await until(() => requestStreams(other).length === 0, 30_000, 'no stream at the responder')
-          const [sent] = one.spansNamed('mesh.request.sent')
-          assert.deepEqual([sent?.failed, sent?.attributes['error.type']], [true, 'AbortError'])
-          assert.equal(getEventListeners(controller.signal, 'abort').length, 0)
-        },
-        { listen },
-      ))
+        })
+        const response = one.mesh.request(other.mesh.peer, 'never', data, { signal: controller.signal })
+        await handling
+        assert.deepEqual([requestStreams(one).length, requestStreams(other).length], [1, 1])
+        const late = AbortSignal.timeout(500)
+        controller.abort()
+        await assert.rejects(response, (error) => error === controller.signal.reason)
+        assert.equal(late.aborted, false, 'rejects at once')
+        await until(() => requestStreams(one).length === 0, 30_000, 'no stream at the requester')
+        release()
+        await until(() => requestStreams(other).length === 0, 30_000, 'no stream at the responder')
+        const [sent] = one.spansNamed('mesh.request.sent')
+        assert.deepEqual([sent?.failed, sent?.attributes['error.type']], [true, 'AbortError'])
+        assert.equal(getEventListeners(controller.signal, 'abort').length, 0)
+      }))
 
     test('negative control: without an abort a signal changes nothing, and keeps no listener', () =>
-      withLinkedApps(
-        [{}, {}],
-        async (one, other) => {
-          const { signal } = new AbortController()
-          other.mesh.respond('echo', ({ data }) => data)
-          const echo = await one.mesh.request(other.mesh.peer, 'echo', data, { signal })
-          assert.deepEqual(Uint8Array.from(echo), data)
-          const noHandler = one.mesh.request(other.mesh.peer, 'unknown', data, { signal })
-          await assert.rejects(noHandler, { code: 'MESH_REQUEST_FAILED' })
-          await until(() => requestStreams(one).length === 0, 30_000, 'no stream')
-          await until(() => getEventListeners(signal, 'abort').length === 0, 30_000, 'no listener')
-        },
-        { listen },
-      ))
+      withApps(async (one, other) => {
+        const { signal } = new AbortController()
+        other.mesh.respond('echo', ({ data }) => data)
+        const echo = await one.mesh.request(other.mesh.peer, 'echo', data, { signal })
+        assert.deepEqual(Uint8Array.from(echo), data)
+        const noHandler = one.mesh.request(other.mesh.peer, 'unknown', data, { signal })
+        await assert.rejects(noHandler, { code: 'MESH_REQUEST_FAILED' })
+        await until(() => requestStreams(one).length === 0, 30_000, 'no stream')
+        await until(() => getEventListeners(signal, 'abort').length === 0, 30_000, 'no listener')
+      }))
   })
 
 test('a signal that has aborted already: request and publish reject with its reason, and send nothing', () =>

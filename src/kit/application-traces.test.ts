@@ -70,10 +70,8 @@ test('a failing request handler: error spans on both ends, and a log line in the
     const errorTypes = [sent, handled].map((span) => span?.attributes['error.type'])
     assert.deepEqual(errorTypes, ['handler-failed', 'TypeError'])
     const [line] = lines
-    assert.deepEqual(
-      [line?.['msg'], line?.['topic'], line?.['peer'], line?.['trace_id']],
-      ['a request handler failed', 'broken', here.mesh.peer, sent?.ref?.traceId],
-    )
+    const fields = ['msg', 'topic', 'peer', 'trace_id'].map((name) => line?.[name])
+    assert.deepEqual(fields, ['a request handler failed', 'broken', here.mesh.peer, sent?.ref?.traceId])
   })
 })
 
@@ -104,10 +102,8 @@ test('a span processor of the application gets the spans of the mesh, and outliv
   assert.equal(lives.length, 2)
   for (const life of lives) {
     const numbers = life.map(({ attributes }) => attributes['mesh.seq'])
-    assert.deepEqual(
-      numbers,
-      life.map((_, index) => index + 1),
-    )
+    const expected = life.map((_, index) => index + 1)
+    assert.deepEqual(numbers, expected)
   }
   assert.equal(trace.getTracerProvider(), global)
 })

@@ -142,11 +142,7 @@ describe('the guard measures an RPC before gossipsub sends it', () => {
     outbound.push(rpc(70_000))
     assert.equal(sent.length, 1)
     assert.deepEqual(unsent, [])
-    for (const [target, name] of [
-      [gossip.streamsOutbound, 'set'],
-      [gossip.streamsInbound, 'set'],
-    ] as const)
-      assert.ok(!Object.hasOwn(target, name))
+    for (const table of [gossip.streamsOutbound, gossip.streamsInbound]) assert.ok(!Object.hasOwn(table, 'set'))
   })
 })
 
@@ -216,10 +212,9 @@ describe('the streams that gossipsub really uses', () => {
       })
     const read = inbound('read', 60_000)
     gossip.streamsInbound.set('go', { rawStream: read })
-    const all = [read, inbound('unread', 60_000), inbound('fresh', 0)]
-    guard.clearForHeal('missing', 'go' as unknown as PeerId, [
-      { remotePeer: 'go', streams: all } as unknown as Connection,
-    ])
+    const streams = [read, inbound('unread', 60_000), inbound('fresh', 0)]
+    const connection = { remotePeer: 'go', streams } as unknown as Connection
+    guard.clearForHeal('missing', 'go' as unknown as PeerId, [connection])
     assert.deepEqual(reset, ['unread'])
   })
 })

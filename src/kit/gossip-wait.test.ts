@@ -11,20 +11,22 @@ import { GossipWait } from './gossip-wait.ts'
 
 leakCheck()
 
-/** A wait for connections that lack gossip until the test says otherwise. `members`: peers with a joined link. */
-function waitFor(members: readonly string[]) {
+/** A wait for members, of which the first lacks gossip until the test says otherwise. */
+function waitFor(...members: [string, ...string[]]) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
   let lacking: readonly ConnectionRecord[] = []
+  const setLacking = (...peers: string[]) => {
+    lacking = peers.map((peer) => ({ waitedMs: 0, connection: { remotePeer: peer } }) as unknown as ConnectionRecord)
+  }
+  setLacking(members[0])
   const connections = { lackingGossip: () => lacking, reconcile: () => {} }
   const wait = new GossipWait({ connections, owner, clock, isJoined: (peer) => members.includes(peer) })
   const done: number[] = []
   return {
     owner,
     done,
-    setLacking: (...peers: string[]) => {
-      lacking = peers.map((peer) => ({ waitedMs: 0, connection: { remotePeer: peer } }) as unknown as ConnectionRecord)
-    },
+    setLacking,
     publish: (number: number, signal?: AbortSignal) =>
       wait.waitUntilReachable(signal).then(
         () => void done.push(number),
@@ -39,24 +41,12 @@ function waitFor(members: readonly string[]) {
   }
 }
 
-test('messages wait until all members have gossip, and keep their order', async () => {
-  const { setLacking, publish, advance, done } = waitFor(['p'])
-  setLacking('p')
-  publish(1)
-  publish(2)
+test('messages with and without a signal: wait until all members have gossip, and keep their order', async () => {
+  const { setLacking, publish, advance, done } = waitFor('p')
+  const { signal } = new AbortController()
+  for (const number of [1, 2, 3, 4]) void publish(number, number % 2 === 0 ? undefined : signal)
   await advance(400)
   assert.deepEqual(done, [])
-  setLacking()
-  await advance(20)
-  assert.deepEqual(done, [1, 2])
-})
-
-test('messages with and without a signal keep their order', async () => {
-  const { setLacking, publish, advance, done } = waitFor(['p'])
-  const { signal } = new AbortController()
-  setLacking('p')
-  for (const number of [1, 2, 3, 4]) void publish(number, number % 2 === 0 ? undefined : signal)
-  await advance(20)
   setLacking()
   await advance(20)
   assert.deepEqual(done, [1, 2, 3, 4])
@@ -64,9 +54,8 @@ test('messages with and without a signal keep their order', async () => {
 })
 
 test('an aborted message: rejects at once with the reason, and the others go on waiting', async () => {
-  const { setLacking, publish, advance, done } = waitFor(['p'])
+  const { setLacking, publish, advance, done } = waitFor('p')
   const controller = new AbortController()
-  setLacking('p')
   const aborted = publish(1, controller.signal)
   void publish(2)
   await advance(20)
@@ -80,9 +69,8 @@ test('an aborted message: rejects at once with the reason, and the others go on 
 })
 
 test('after the abort of the only message: the wait ends, with its timer', async () => {
-  const { owner, setLacking, publish, advance } = waitFor(['p'])
+  const { owner, publish, advance } = waitFor('p')
   const controller = new AbortController()
-  setLacking('p')
   const aborted = publish(1, controller.signal)
   await advance(20)
   controller.abort()
@@ -92,7 +80,7 @@ test('after the abort of the only message: the wait ends, with its timer', async
 })
 
 test('messages do not wait for a guest', async () => {
-  const { setLacking, publish, done } = waitFor(['p'])
+  const { setLacking, publish, done } = waitFor('p')
   setLacking('a guest')
   publish(1)
   await nextTurn()
@@ -100,8 +88,7 @@ test('messages do not wait for a guest', async () => {
 })
 
 test('a connection delays messages for 2 s in total, not for 2 s each', async () => {
-  const { setLacking, publish, advance, done } = waitFor(['p', 'q'])
-  setLacking('p')
+  const { setLacking, publish, advance, done } = waitFor('p', 'q')
   publish(1)
   await advance(1_980)
   assert.deepEqual(done, [])
@@ -118,8 +105,7 @@ test('a connection delays messages for 2 s in total, not for 2 s each', async ()
 })
 
 test('too many waiting messages: all resolve', async () => {
-  const { setLacking, publish, advance, done } = waitFor(['p'])
-  setLacking('p')
+  const { publish, advance, done } = waitFor('p')
   for (let number = 1; number < limits.publishesWaiting; number++) publish(number)
   await advance(100)
   assert.equal(done.length, 0)
@@ -129,8 +115,7 @@ test('too many waiting messages: all resolve', async () => {
 })
 
 test('a stop ends the wait', async () => {
-  const { owner, setLacking, publish, done } = waitFor(['p'])
-  setLacking('p')
+  const { owner, publish, done } = waitFor('p')
   publish(1)
   await owner.close()
   await nextTurn()

@@ -29,15 +29,18 @@ const invalidValues: Readonly<Record<string, readonly unknown[]>> = {
   messageBytes: [0, 63, 60_001],
 }
 
+const assertRefused = (init: object, key: string) =>
+  assert.throws(
+    () => tracemesh(init as TracemeshInit),
+    (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && error.detail.key === key,
+  )
+
 describe('tracemesh() validates the options of an application', () => {
   for (const [key, values] of Object.entries(invalidValues))
     for (const value of values) {
       const expectedKey = key === 'role' && value === 'bridge' ? 'bridgeTo' : key
       test(`${key}: ${String(JSON.stringify(value) ?? value).slice(0, 40)} (${String(value).slice(0, 10)})`, () => {
-        assert.throws(
-          () => tracemesh({ [key]: value } as TracemeshInit),
-          (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && error.detail.key === expectedKey,
-        )
+        assertRefused({ [key]: value }, expectedKey)
       })
     }
 
@@ -49,12 +52,7 @@ describe('tracemesh() validates the options of an application', () => {
 })
 
 test('an option that only the code of this repository has: tracemesh() refuses it', () => {
-  for (const key of ['telemetry', 'clock', 'random', 'settings', 'faults']) {
-    assert.throws(
-      () => tracemesh({ [key]: [] } as TracemeshInit),
-      (error) => isMeshError(error, 'MESH_CONFIG_INVALID') && error.detail.key === key,
-    )
-  }
+  for (const key of ['telemetry', 'clock', 'random', 'settings', 'faults']) assertRefused({ [key]: [] }, key)
 })
 
 test('a seed may use any transport of the application, and `neighbours` may be 0', () => {

@@ -24,10 +24,8 @@ describe('gossipsub', () => {
     assert.deepEqual(id, Uint8Array.from([...sender, 0, 0, 0, 0, 0, 0, 1, 2]))
     const seqno = Uint8Array.of(0, 0, 0, 0, 0, 0, 1, 2)
     assert.equal(fastMessageId({ from: sender, seqno, topic: 't' }), Buffer.from(id).toString('latin1'))
-    assert.notEqual(
-      fastMessageId({ from: sender, seqno: seqno.toReversed(), topic: 't' }),
-      Buffer.from(id).toString('latin1'),
-    )
+    const later = fastMessageId({ from: sender, seqno: seqno.toReversed(), topic: 't' })
+    assert.notEqual(later, Buffer.from(id).toString('latin1'))
   })
 
   test('nodes behind one NAT share an address without a score penalty', () => {
@@ -64,15 +62,9 @@ describe('the native QUIC library', () => {
   })
 
   test('versions compare by number', () => {
-    const pairs = [
-      ['2.1.3', true],
-      ['2.1.4', false],
-      ['2.1.10', false],
-      ['2.2.0', false],
-      ['1.9.9', true],
-      ['3.0.0', false],
-    ] as const
-    for (const [version, older] of pairs) assert.equal(isOlder(version, '2.1.4'), older, version)
+    const versions = ['2.1.3', '2.1.4', '2.1.10', '2.2.0', '1.9.9', '3.0.0']
+    const older = versions.filter((version) => isOlder(version, '2.1.4'))
+    assert.deepEqual(older, ['2.1.3', '1.9.9'])
   })
 })
 

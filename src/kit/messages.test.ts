@@ -73,10 +73,10 @@ beforeEach(() => {
   fixture = setup()
 })
 
-/** Subscribes, and collects the messages of the handler. */
-function collect(raw: boolean): MeshMessage[] {
-  const messages: MeshMessage[] = []
-  fixture.messages.subscribe('news', (message) => messages.push(message), { raw })
+/** Subscribes, and collects the bodies and traces that the handler gets. */
+function collect(raw: boolean) {
+  const messages: [data: Uint8Array, trace: TraceRef | undefined][] = []
+  fixture.messages.subscribe('news', ({ data, trace }) => messages.push([data, trace]), { raw })
   return messages
 }
 
@@ -99,7 +99,7 @@ describe('raw messages and handlers', () => {
     assert.deepEqual(decodeMessage(fixture.payloads[0] ?? body).body, lookalike)
     const plain = collect(false)
     fixture.arrive(fixture.payloads[0] ?? body)
-    assert.deepEqual(plain[0]?.data, lookalike)
+    assert.deepEqual(plain[0]?.[0], lookalike)
   })
 
   test('one message: a raw handler gets the payload, another handler the body', () => {
@@ -108,20 +108,14 @@ describe('raw messages and handlers', () => {
     const payload = encodeMessage({ body, trace: remote, stamp: { sequence: 1n, sentAt: 0 } })
     fixture.arrive(payload)
     fixture.arrive(body)
-    assert.deepEqual(
-      raw.map(({ data, trace }) => [data, trace]),
-      [
-        [payload, undefined],
-        [body, undefined],
-      ],
-    )
-    assert.deepEqual(
-      decoded.map(({ data, trace }) => [data, trace]),
-      [
-        [body, remote],
-        [body, undefined],
-      ],
-    )
+    assert.deepEqual(raw, [
+      [payload, undefined],
+      [body, undefined],
+    ])
+    assert.deepEqual(decoded, [
+      [body, remote],
+      [body, undefined],
+    ])
     const sizes = fixture.messages.recent().map(({ bytes }) => bytes)
     assert.deepEqual(sizes, [body.length, body.length])
   })
@@ -154,6 +148,12 @@ describe('raw messages and handlers', () => {
 })
 
 describe('trace context', () => {
+  /** Trace flags of the context in which a handler runs, of each message. */
+  const collectFlags = () => {
+    const flags: (number | undefined)[] = []
+    fixture.messages.subscribe('news', () => flags.push(trace.getSpanContext(context.active())?.traceFlags))
+    return flags
+  }
   const traceOf = (index = 0) => decodeMessage(fixture.payloads[index] ?? body).trace
 
   test('an active span of the application: the message carries it instead of the mesh’s span', async () => {
@@ -214,12 +214,9 @@ describe('trace context', () => {
   })
 
   test('handlers have a sampled parent for each traced message of members, and one a second of guests', () => {
-    const flags: (number | undefined)[] = []
+    const flags = collectFlags()
     const ids: (string | undefined)[] = []
-    fixture.messages.subscribe('news', () => {
-      flags.push(trace.getSpanContext(context.active())?.traceFlags)
-      ids.push(activeTraceId())
-    })
+    fixture.messages.subscribe('news', () => ids.push(activeTraceId()))
     const traced = encodeMessage({ body, trace: remote })
     for (const from of ['peer', 'peer', 'guest', 'guest', 'other guest']) fixture.arrive(traced, from)
     fixture.clock.advance(1_000)
@@ -230,8 +227,7 @@ describe('trace context', () => {
   })
 
   test('a guest’s untraced message does not use up the rate of traced ones', () => {
-    const flags: (number | undefined)[] = []
-    fixture.messages.subscribe('news', () => flags.push(trace.getSpanContext(context.active())?.traceFlags))
+    const flags = collectFlags()
     fixture.arrive(body, 'guest')
     fixture.arrive(encodeMessage({ body, trace: remote }), 'guest')
     assert.deepEqual(flags, [undefined, TraceFlags.SAMPLED])
@@ -243,10 +239,7 @@ describe('trace context', () => {
     fixture.messages.subscribe('news', ({ data }) => seen.push([data, activeTraceId()]), { raw: true })
     const crossing = { id: 'far/1', origin: 'far', originMesh: 'mesh-b', topic: 'news', hops: 1, sealed: body }
     fixture.messages.deliverCrossing({ ...crossing, body, trace: remote })
-    assert.deepEqual(seen, [
-      [body, remote.traceId],
-      [body, remote.traceId],
-    ])
+    assert.deepEqual(seen, Array(2).fill([body, remote.traceId]))
   })
 
   test('a handler that throws or rejects is reported, and does not affect the others', async () => {

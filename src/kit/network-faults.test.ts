@@ -22,8 +22,11 @@ import { encodeFrame } from './wire.ts'
 collectNative()
 leakCheck()
 
-type RecordedEvents = NetworkEvent[] & {
-  of<T extends NetworkEvent['type']>(type: T): Extract<NetworkEvent, { type: T }>[]
+type EventOf<T extends NetworkEvent['type']> = Extract<NetworkEvent, { type: T }>
+interface RecordedEvents {
+  of<T extends NetworkEvent['type']>(type: T): EventOf<T>[]
+  /** Waits until this event of the type has occurred: 1 is the first. */
+  nth<T extends NetworkEvent['type']>(number: number, type: T): Promise<EventOf<T>>
 }
 
 const until = (what: string, condition: () => boolean, ms = 30_000) => poll(condition, ms, what)
@@ -31,19 +34,23 @@ const until = (what: string, condition: () => boolean, ms = 30_000) => poll(cond
 async function startRecording(node: RealNode): Promise<RecordedEvents> {
   const events: NetworkEvent[] = []
   await node.network.start((event) => events.push(event))
-  return Object.assign(events, {
-    of: (type: string) => events.filter((event) => event.type === type),
-  }) as RecordedEvents
+  const of = <T extends NetworkEvent['type']>(type: T) => events.filter((one): one is EventOf<T> => one.type === type)
+  const nth = async <T extends NetworkEvent['type']>(number: number, type: T) => {
+    await until(`${type} ${number}`, () => of(type).length >= number)
+    return of(type)[number - 1] as EventOf<T>
+  }
+  return { of, nth }
 }
 
-/** Runs with nodes, of which the first is started, and its events; stops them also after a failure. */
+/** Starts nodes and runs with them and the events of the first; stops them also after a failure. */
 async function withNodes(
   nodes: readonly Promise<RealNode>[],
   run: (events: RecordedEvents, ...nodes: [RealNode, RealNode, RealNode]) => Promise<void>,
 ) {
   const all = (await Promise.all(nodes)) as [RealNode, RealNode, RealNode]
   try {
-    await run(await startRecording(all[0]), ...all)
+    const [events] = (await Promise.all(all.map(startRecording))) as [RecordedEvents]
+    await run(events, ...all)
   } finally {
     await Promise.all(all.map((node) => node.stop()))
   }
@@ -58,8 +65,7 @@ describe('dials', () => {
       const peer = target.network.self
       const late = AbortSignal.timeout(2_000)
       node.network.perform({ do: 'dial.peer', peer, addresses, limitMs: 3_000 })
-      await until('dialled', () => events.of('peer.dialled').length === 1)
-      assert.deepEqual(events.of('peer.dialled')[0], { type: 'peer.dialled', peer, ok: true })
+      assert.deepEqual(await events.nth(1, 'peer.dialled'), { type: 'peer.dialled', peer, ok: true })
       assert.equal(late.aborted, false)
     }))
 
@@ -72,8 +78,7 @@ describe('dials', () => {
         await until('failed', () => events.of('peer.dialled').length === 1, 1_000)
         assert.equal(events.of('peer.dialled')[0]?.ok, false)
         node.network.perform({ do: 'dial.peer', peer, addresses: [deadAddressOf.quic, target.address], limitMs: 3_000 })
-        await until('dialled', () => events.of('peer.dialled').length === 2)
-        assert.equal(events.of('peer.dialled')[1]?.ok, true)
+        assert.equal((await events.nth(2, 'peer.dialled')).ok, true)
       },
     ))
 
@@ -89,18 +94,16 @@ describe('dials', () => {
       const seed = target.address.replace('/ip4/127.0.0.1/', '/dns4/seed.test/')
       const dial = () => node.network.perform({ do: 'dial.seed', seed, limitMs: 1_000 })
       dial()
-      await until('failed', () => events.of('seed.failed').length === 1)
-      const failure = events.of('seed.failed')[0]?.failure
-      assert.equal(failure?.stage, 'dial')
-      assert.deepEqual(failure?.addresses, [seed.replace('/dns4/seed.test/', '/ip4/127.0.0.2/')])
+      const { failure } = await events.nth(1, 'seed.failed')
+      assert.equal(failure.stage, 'dial')
+      assert.deepEqual(failure.addresses, [seed.replace('/dns4/seed.test/', '/ip4/127.0.0.2/')])
       address = ''
       dial()
-      await until('failed again', () => events.of('seed.failed').length === 2)
-      assert.equal(events.of('seed.failed')[1]?.failure.stage, 'resolve')
-      assert.equal(events.of('seed.failed')[1]?.failure.errorType, 'ENOTFOUND')
+      const { failure: unresolved } = await events.nth(2, 'seed.failed')
+      assert.deepEqual([unresolved.stage, unresolved.errorType], ['resolve', 'ENOTFOUND'])
       address = '127.0.0.1'
       dial()
-      await until('answered', () => events.of('seed.answered').length === 1)
+      await events.nth(1, 'seed.answered')
       assert.deepEqual(queries, ['seed.test 4', 'seed.test 4', 'seed.test 4'])
     })
   })
@@ -136,10 +139,10 @@ describe('dials', () => {
       try {
         const seed = plain.getMultiaddrs()[0]?.toString() as string
         node.network.perform({ do: 'dial.seed', seed, limitMs: 3_000 })
-        await until('answered', () => events.of('seed.answered').length === 1)
+        await events.nth(1, 'seed.answered')
         const connection = node.network.snapshot()[0]?.id as string
         node.network.perform({ do: 'open', connection })
-        await until('absent', () => events.of('stream.absent').length === 1)
+        await events.nth(1, 'stream.absent')
         await sleep(1_200)
         assert.equal(node.network.snapshot()[0]?.gossip, 'none')
       } finally {
@@ -171,8 +174,8 @@ describe('dials', () => {
     withNodes([quicNode(), quicNode()], async (events, node, full) => {
       Object.assign(full.components.connectionManager, { acceptIncomingConnection: () => false })
       node.network.perform({ do: 'dial.seed', seed: full.address, limitMs: 3_000 })
-      await until('failed', () => events.of('seed.failed').length === 1)
-      assert.equal(events.of('seed.failed')[0]?.failure.stage, 'identify')
+      const { failure } = await events.nth(1, 'seed.failed')
+      assert.equal(failure.stage, 'identify')
     }))
 
   test('a QUIC dial that succeeds after its limit: no connection remains', () =>
@@ -180,7 +183,7 @@ describe('dials', () => {
       const address = early.address
       await early.stop()
       node.network.perform({ do: 'dial.seed', seed: address, limitMs: 300 })
-      await until('failed', () => events.of('seed.failed').length === 1)
+      await events.nth(1, 'seed.failed')
       await withNodes([realNode([address])], async (_, late) => {
         let opened = 0
         late.components.events.addEventListener('connection:open', () => opened++)
@@ -203,19 +206,18 @@ describe('a misbehaving peer', () => {
   for (const [what, bytes, flooding] of payloads) {
     test(`sends ${what}: refused, its stream ends, other links are unaffected`, () =>
       withNodes([quicNode(), quicNode(), quicNode()], async (events, node, friend, attacker) => {
-        await startRecording(friend)
         const link = await linkNodes(friend, node)
         const connection = await attacker.libp2p.dial(multiaddr(node.address))
         const stream = await connection.newStream(linkProtocol)
         stream.send(bytes())
-        await until('refused', () => events.of('frame.refused').length === 1)
-        assert.equal(events.of('frame.refused')[0]?.isFlooding, flooding)
-        await until('closed', () => events.of('stream.closed').length === 1)
+        const { isFlooding } = await events.nth(1, 'frame.refused')
+        assert.equal(isFlooding, flooding)
+        await events.nth(1, 'stream.closed')
         await until('closed at the sender', () => hasEnded(stream))
         assert.equal(connection.status, 'open')
-        const before = events.of('frame').length
+        const heard = events.of('frame').length
         friend.network.perform({ do: 'send', connection: link, frame: { type: 'probe' } })
-        await until('a frame of the friend', () => events.of('frame').length === before + 1)
+        await events.nth(heard + 1, 'frame')
         assert.equal(node.network.counters()?.framesRefused, 1)
       }))
   }
@@ -227,14 +229,14 @@ describe('a misbehaving peer', () => {
       const second = await connection.newStream(linkProtocol)
       await until('refused', () => hasEnded(second))
       first.send(encodeFrame({ type: 'probe' }))
-      await until('heard', () => events.of('frame').length === 1)
+      await events.nth(1, 'frame')
       assert.equal(events.of('stream.open').length, 1)
     }))
 
   test('opens a link stream as the listener: refused', () =>
     withNodes([quicNode(), quicNode()], async (events, node, attacker) => {
       node.network.perform({ do: 'dial.seed', seed: attacker.address, limitMs: 3_000 })
-      await until('connected', () => events.of('seed.answered').length === 1)
+      await events.nth(1, 'seed.answered')
       const stream = await attacker.libp2p.getConnections()[0]?.newStream(linkProtocol)
       await until('refused', () => stream !== undefined && hasEnded(stream))
       assert.equal(events.of('stream.open').length, 0)
@@ -242,7 +244,6 @@ describe('a misbehaving peer', () => {
 
   test('gossips a digest of another peer: counted, and not delivered', () =>
     withNodes([quicNode(), quicNode()], async (events, node, forger) => {
-      await startRecording(forger)
       await linkNodes(forger, node)
       await until('subscribed', () => areSubscribed(node, forger))
       const digest = digestOf(node.network.self, 1)
@@ -257,7 +258,6 @@ describe('a misbehaving peer', () => {
 describe('messages that cross meshes', () => {
   test('a valid seal is delivered, an invalid one is refused with origin and id', () =>
     withNodes([quicNode(), quicNode()], async (events, node, bridge) => {
-      await startRecording(bridge)
       const opened: string[] = []
       node.network.onCrossing((mesh, crossing) => opened.push(`${mesh} ${Buffer.from(crossing.body)}`))
       await linkNodes(bridge, node)
@@ -270,26 +270,19 @@ describe('messages that cross meshes', () => {
       const forward = (sealed: Uint8Array) =>
         bridge.network.perform({ do: 'forward', mesh: 'suite', crossing: { ...crossing, sealed } })
       forward(sealed)
-      await until('crossing', () => events.of('crossing').length === 1)
-      const { sealed: sealedBytes, ...rest } = events.of('crossing')[0]?.crossing ?? { sealed: new Uint8Array() }
+      const { sealed: sealedBytes, ...rest } = (await events.nth(1, 'crossing')).crossing
       assert.deepEqual(rest, crossing)
       assert.deepEqual(Buffer.from(sealedBytes), Buffer.from(sealed))
       assert.deepEqual(opened, ['suite hello'])
       forward(Uint8Array.from(sealed, (byte, index) => (index === sealed.length - 1 ? byte ^ 1 : byte)))
-      await until('refused', () => events.of('crossing.refused').length === 1)
-      assert.deepEqual(events.of('crossing.refused')[0], {
-        type: 'crossing.refused',
-        mesh: 'suite',
-        origin,
-        id: `${origin}/7`,
-      })
+      const refused = { type: 'crossing.refused', mesh: 'suite', origin, id: `${origin}/7` }
+      assert.deepEqual(await events.nth(1, 'crossing.refused'), refused)
       assert.equal(opened.length, 1)
     }))
 })
 
 test('a lost gossip stream: the snapshot shows it as missing, and a heal restores it', () =>
   withNodes([quicNode(), quicNode()], async (_, node, peer) => {
-    await startRecording(peer)
     const connection = await linkNodes(node, peer)
     const gossip = () => node.network.snapshot()[0]?.gossip
     await until('open', () => gossip() === 'open')
@@ -307,7 +300,6 @@ test('a lost gossip stream: the snapshot shows it as missing, and a heal restore
 
 test('a connection whose identify failed: unidentified in the snapshot, until an identify effect', () =>
   withNodes([quicNode(), quicNode()], async (_, node, peer) => {
-    await startRecording(peer)
     const protocol = '/ipfs/id/1.0.0'
     const { registrar } = peer.components as unknown as { registrar: Registrar }
     const { handler, options } = registrar.getHandler(protocol)
@@ -343,7 +335,6 @@ describe('an RPC above the limit of the neighbour', () => {
 
   test('a known limit: not sent but reported, and smaller messages arrive', () =>
     withNodes([quicNode({ gossipLimits: [small] }), quicNode()], async (events, node, peer) => {
-      await startRecording(peer)
       const received = await subscribeAndLink(node, peer)
       const { pubsub } = node.libp2p.services
       assert.deepEqual((await pubsub.publish(own, new Uint8Array(70_000))).recipients, [])
@@ -357,7 +348,6 @@ describe('an RPC above the limit of the neighbour', () => {
   for (const transport of ['quic', 'tcp'] as const) {
     test(`an unknown limit: the stream ends there, both ends see it, and one heal restores both (${transport})`, () =>
       withNodes([realNode([listenOn[transport]]), realNode([listenOn[transport]])], async (_, node, peer) => {
-        await startRecording(peer)
         Object.assign((peer.libp2p.services.pubsub as unknown as { opts: object }).opts, {
           maxInboundDataLength: small.bytes,
         })
@@ -384,16 +374,15 @@ describe('an RPC above the limit of the neighbour', () => {
 
 test('a stopped network can be started again', () =>
   withNodes([quicNode(), quicNode()], async (events, node, peer) => {
-    await startRecording(peer)
     await linkNodes(peer, node)
-    await until('accepted', () => events.of('stream.open').length === 1)
+    await events.nth(1, 'stream.open')
     await node.network.stop()
     const eventsAfter = await startRecording(node)
     assert.equal(node.network.snapshot().length, 1, 'the connection has outlived the stop')
     const connection = peer.network.snapshot()[0]?.id as string
     await until('ended', () => !peer.libp2p.getConnections()[0]?.streams.some((one) => one.protocol === linkProtocol))
     peer.network.perform({ do: 'open', connection })
-    await until('open again', () => eventsAfter.of('stream.open').length === 1)
+    await eventsAfter.nth(1, 'stream.open')
   }))
 
 /** To the reset side, a reset over QUIC looks like an orderly end. */

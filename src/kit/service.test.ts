@@ -250,10 +250,8 @@ test('unsupported OpenTelemetry variables: the mesh starts, and warns that it ex
   t.after(() => process.off('warning', onWarning))
   await using _ = await startApp({ telemetry: undefined } as unknown as InternalInit)
   await until(() => warnings.some(({ name }) => name === 'TracemeshWarning'), 30_000, 'the warning')
-  assert.match(
-    warnings.map(({ message }) => message).join(),
-    /not exported: OTEL_EXPORTER_OTLP_PROTOCOL is "http\/protobuf"/,
-  )
+  const text = warnings.map(({ message }) => message).join()
+  assert.match(text, /not exported: OTEL_EXPORTER_OTLP_PROTOCOL is "http\/protobuf"/)
 })
 
 test('a service stopped while its telemetry loads does not start', async () => {

@@ -1,39 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Digest, Frame, Hello } from '../core/frames.ts'
+import type { Frame } from '../core/frames.ts'
 import { limits } from '../core/limits.ts'
 import { digestArbitrary, frameArbitrary } from '../testing/core/frame-arbitraries.ts'
+import { helloOf, trace } from '../testing/core/node-fixture.ts'
+import { digestOf } from '../testing/core/view-fixture.ts'
 import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { decodeDigest, encodeDigest, encodeFrame, FrameReader, FrameRefusedError } from './wire.ts'
 
 leakCheck()
 
-const trace = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
 const peer = `12D3KooW${'a'.repeat(44)}`
-const hello: Hello = {
-  meshes: ['mesh-a'],
-  name: 'seed-1',
-  role: 'seed',
-  incarnation: 1,
-  build: '0.1.0',
-  counter: 3,
-  trace,
-}
-const digest: Digest = {
-  peer,
-  name: 'seed-1',
-  role: 'seed',
-  meshes: ['mesh-a'],
-  incarnation: 1,
-  sequence: 9,
-  intervalMs: 2_000,
-  addresses: ['/ip4/127.0.0.1/udp/4001/quic-v1'],
-  topics: ['orders'],
-  links: [peer],
-  sentAt: 1_700_000_000_000,
-}
+const hello = helloOf({ trace })
+const addresses = ['/ip4/127.0.0.1/udp/4001/quic-v1']
+const digest = digestOf(peer, { name: 'seed-1', addresses, topics: ['orders'], links: [peer] })
 
 function frame(type: number, payload: Uint8Array | string = ''): Uint8Array {
   const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
@@ -112,13 +94,6 @@ test('10,000 random strings: valid frames or a refusal, and at most one frame bu
   assert(refusals > 1_000, `only ${refusals} refusals: the generator is too weak`)
 })
 
-test('an incomplete frame is buffered until the rest arrives', () => {
-  const bytes = encodeFrame({ type: 'hello', hello })
-  const reader = new FrameReader()
-  assert.deepEqual(read(bytes.subarray(0, -1), reader), [])
-  assert.deepEqual(read(bytes.subarray(-1), reader), [{ type: 'hello', hello }])
-})
-
 test('a header above the length limit is refused before the payload arrives', () => {
   const tooLong = limits.frameBytes + 1
   assert.match(refusalReason(Uint8Array.of(tooLong >> 8, tooLong & 255, 2)), /too long/)
@@ -132,7 +107,6 @@ test('unknown types below 128 are refused, from 128 on ignored', () => {
 
 test('malformed payloads are refused, and the reason names only the field', () => {
   const secret = 'from the peer'
-  const wire = { ...digest }
   for (const [bytes, reason] of [
     [frame(4, 'x'), /probe with a payload/],
     [frame(3, 'x'), /unchanged of 1 bytes/],
@@ -145,23 +119,23 @@ test('malformed payloads are refused, and the reason names only the field', () =
     [frame(1, '[]'), /^hello: invalid type$/],
     [frame(1, JSON.stringify({ ...hello, trace: secret })), /^hello\.trace: custom$/],
     [frame(1, JSON.stringify({ ...hello, trace: '00-x', role: secret })), /^hello\.role: invalid value$/],
-    [frame(2, JSON.stringify({ ...wire, sequence: -1 })), /^digest\.sequence: too small$/],
-    [frame(2, JSON.stringify({ ...wire, sequence: 1.5 })), /^digest\.sequence: invalid type$/],
-    [frame(2, JSON.stringify({ ...wire, sequence: 2 ** 53 })), /^digest\.sequence: too big$/],
-    [frame(2, JSON.stringify({ ...wire, instance: 'x' })), /^digest\.instance: invalid format$/],
-    [frame(2, JSON.stringify({ ...wire, conflicts: [{ peer }] })), /^digest\.conflicts\.0\.instances: invalid type$/],
-    [frame(2, JSON.stringify({ ...wire, conflicts: Array(5).fill({}) })), /^digest\.conflicts/],
-    [frame(2, JSON.stringify({ ...wire, intervalMs: 0 })), /^digest\.intervalMs: too small$/],
-    [frame(2, JSON.stringify({ ...wire, intervalMs: 1e9 })), /^digest\.intervalMs: too big$/],
-    [frame(2, JSON.stringify({ ...wire, meshes: [] })), /^digest\.meshes: too small$/],
-    [frame(2, JSON.stringify({ ...wire, meshes: ['a', 'b', 'c'] })), /^digest\.meshes: too big$/],
-    [frame(2, JSON.stringify({ ...wire, name: 'n'.repeat(65) })), /^digest\.name: too big$/],
-    [frame(2, JSON.stringify({ ...wire, name: 'two\nlines' })), /^digest\.name: invalid format$/],
-    [frame(2, JSON.stringify({ ...wire, peer: secret })), /^digest\.peer: invalid format$/],
-    [frame(2, JSON.stringify({ ...wire, links: Array(65).fill(peer) })), /^digest\.links: too big$/],
-    [frame(2, JSON.stringify({ ...wire, links: [peer, null] })), /^digest\.links\.1: invalid type$/],
-    [frame(2, JSON.stringify({ ...wire, topics: Array(65).fill('t') })), /^digest\.topics: too big$/],
-    [frame(2, JSON.stringify({ ...wire, addresses: ['127.0.0.1'] })), /^digest\.addresses\.0: invalid format$/],
+    [frame(2, JSON.stringify({ ...digest, sequence: -1 })), /^digest\.sequence: too small$/],
+    [frame(2, JSON.stringify({ ...digest, sequence: 1.5 })), /^digest\.sequence: invalid type$/],
+    [frame(2, JSON.stringify({ ...digest, sequence: 2 ** 53 })), /^digest\.sequence: too big$/],
+    [frame(2, JSON.stringify({ ...digest, instance: 'x' })), /^digest\.instance: invalid format$/],
+    [frame(2, JSON.stringify({ ...digest, conflicts: [{ peer }] })), /^digest\.conflicts\.0\.instances: invalid type$/],
+    [frame(2, JSON.stringify({ ...digest, conflicts: Array(5).fill({}) })), /^digest\.conflicts/],
+    [frame(2, JSON.stringify({ ...digest, intervalMs: 0 })), /^digest\.intervalMs: too small$/],
+    [frame(2, JSON.stringify({ ...digest, intervalMs: 1e9 })), /^digest\.intervalMs: too big$/],
+    [frame(2, JSON.stringify({ ...digest, meshes: [] })), /^digest\.meshes: too small$/],
+    [frame(2, JSON.stringify({ ...digest, meshes: ['a', 'b', 'c'] })), /^digest\.meshes: too big$/],
+    [frame(2, JSON.stringify({ ...digest, name: 'n'.repeat(65) })), /^digest\.name: too big$/],
+    [frame(2, JSON.stringify({ ...digest, name: 'two\nlines' })), /^digest\.name: invalid format$/],
+    [frame(2, JSON.stringify({ ...digest, peer: secret })), /^digest\.peer: invalid format$/],
+    [frame(2, JSON.stringify({ ...digest, links: Array(65).fill(peer) })), /^digest\.links: too big$/],
+    [frame(2, JSON.stringify({ ...digest, links: [peer, null] })), /^digest\.links\.1: invalid type$/],
+    [frame(2, JSON.stringify({ ...digest, topics: Array(65).fill('t') })), /^digest\.topics: too big$/],
+    [frame(2, JSON.stringify({ ...digest, addresses: ['127.0.0.1'] })), /^digest\.addresses\.0: invalid format$/],
   ] as const) {
     const message = refusalReason(bytes)
     assert.match(message, reason)
