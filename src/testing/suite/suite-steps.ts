@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import type { Network, NetworkEvent } from '../../core/events.ts'
 import type { Digest, Frame, FrameType } from '../../core/frames.ts'
 import { newTrace } from '../../core/trace.ts'
@@ -102,23 +103,27 @@ export async function connect(world: SuiteWorld, dialler: Recorder, listener: Re
 
 type Recorders = [Recorder, Recorder, Recorder]
 
-/** Creates, starts, runs, stops and frees a world, also when the test fails. */
-export async function withWorld(
-  harness: SuiteHarness,
-  count: 1 | 2 | 3,
-  guests: number,
-  run: (world: SuiteWorld, recorders: Recorders) => Promise<void>,
-  options: { start: boolean } = { start: true },
-): Promise<void> {
-  const world = await harness.create(count, { guests, mesh: suiteMesh })
-  const recorders = world.networks.map((network) => new Recorder(network, world))
-  try {
-    if (options.start) for (const recorder of recorders) await recorder.start()
-    await run(world, recorders as Recorders)
-  } finally {
-    for (const { network } of recorders) await network.stop()
-    await world.close()
-  }
+export type WorldTest = ReturnType<typeof worldTestOf>
+
+/** Defines tests that create, start, run, stop and free a world of this harness, also when they fail. */
+export function worldTestOf(harness: SuiteHarness) {
+  return (
+    title: string,
+    networks: 1 | 2 | 3,
+    run: (world: SuiteWorld, recorders: Recorders) => Promise<void>,
+    { guests = 0, isStarted = true } = {},
+  ) =>
+    test(title, async () => {
+      const world = await harness.create(networks, { guests, mesh: suiteMesh })
+      const recorders = world.networks.map((network) => new Recorder(network, world))
+      try {
+        if (isStarted) for (const recorder of recorders) await recorder.start()
+        await run(world, recorders as Recorders)
+      } finally {
+        for (const { network } of recorders) await network.stop()
+        await world.close()
+      }
+    })
 }
 
 const trace = newTrace(seededRandom(1))
