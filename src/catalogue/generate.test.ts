@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
+import { temporaryDirectory } from '../testing/surroundings.ts'
 import { attributes } from './attributes.ts'
 import { main, pages } from './generate.ts'
 import { emitSpan, specOf } from './span-effect.ts'
@@ -19,8 +19,7 @@ for (const { file, render } of pages) {
 }
 
 test('--check on a stale page: exit code 1 and its name; after generating: exit code 0', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'pages-'))
-  t.after(() => rm(folder, { recursive: true }))
+  const folder = temporaryDirectory(t)
   const stderr = t.mock.method(process.stderr, 'write', () => true)
   const copies = pages.map(({ file, render }) => ({ file: join(folder, 'new', basename(file)), render }))
   assert.equal(await main(['--check'], copies), 1)

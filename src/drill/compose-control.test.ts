@@ -1,47 +1,41 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, type TestContext, test } from 'node:test'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { setEnvironment, temporaryDirectory } from '../testing/surroundings.ts'
 import { composeControl } from './compose-control.ts'
 
 leakCheck()
 
-const path = process.env['PATH']
-let directory = ''
+const directory = temporaryDirectory({ after })
 
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'tracemesh-compose-'))
   await mkdir(join(directory, 'deploy'))
   await writeFile(join(directory, 'deploy/compose.yaml'), 'x-tracemesh: stack\nservices: {}\n')
 })
 
-after(async () => {
-  process.env['PATH'] = path
-  await rm(directory, { recursive: true, force: true })
-})
-
 /** Puts a program that logs its arguments on a PATH of its own; returns a reader of the log. */
-async function fakeProgram(name: string, script: string): Promise<() => Promise<string[]>> {
-  const bin = await mkdtemp(join(directory, 'bin-'))
+async function fakeProgram(t: TestContext, name: string, script: string): Promise<() => Promise<string[]>> {
+  const bin = temporaryDirectory(t)
   const log = join(bin, 'log')
   await writeFile(join(bin, name), `#!/bin/sh\necho "$*" >> ${log}\n${script}\n`)
   await chmod(join(bin, name), 0o755)
-  process.env['PATH'] = bin
+  setEnvironment(t, { PATH: bin })
   return async () => (await readFile(log, 'utf8')).trim().split('\n')
 }
 
 const isStackError = (reason: RegExp) => (error: unknown) =>
   isMeshError(error, 'MESH_STACK_UNHELD') && reason.test(error.message)
 
-test('docker compose or docker-compose: either one stops and starts services', async () => {
+test('docker compose or docker-compose: either one stops and starts services', async (t) => {
   for (const [name, prefix] of [
     ['docker', 'compose '],
     ['docker-compose', ''],
   ] as const) {
     const calls = await fakeProgram(
+      t,
       name,
       'test "$1" = version || test "$2" = version || test -f compose.yaml && echo 1234',
     )
@@ -57,33 +51,31 @@ test('docker compose or docker-compose: either one stops and starts services', a
   }
 })
 
-test('COMPOSE is set: that command is used', async () => {
-  const calls = await fakeProgram('podman', 'echo 1234')
-  process.env['COMPOSE'] = 'podman compose'
+test('COMPOSE is set: that command is used', async (t) => {
+  const calls = await fakeProgram(t, 'podman', 'echo 1234')
+  setEnvironment(t, { COMPOSE: 'podman compose' })
   await composeControl(directory)
-  delete process.env['COMPOSE']
   assert.deepEqual(await calls(), ['compose ps -q collector'])
 })
 
-test('a compose.yaml of another stack, here or in COMPOSE_FILE: refused', async () => {
-  const calls = await fakeProgram('docker-compose', 'echo "file $COMPOSE_FILE"')
-  const foreign = await mkdtemp(join(directory, 'foreign-'))
+test('a compose.yaml of another stack, here or in COMPOSE_FILE: refused', async (t) => {
+  const calls = await fakeProgram(t, 'docker-compose', 'echo "file $COMPOSE_FILE"')
+  const foreign = temporaryDirectory(t)
   await writeFile(join(foreign, 'compose.yaml'), 'services: { collector: {}, jaeger: {}, prometheus: {} }\n')
   await assert.rejects(composeControl(foreign), isStackError(/compose\.yaml belongs to another stack; change to/))
   await assert.rejects(calls(), /ENOENT/)
-  process.env['COMPOSE_FILE'] = join(foreign, 'compose.yaml')
-  const composeCalls = await fakeProgram('docker-compose', 'echo "$COMPOSE_FILE"')
+  setEnvironment(t, { COMPOSE_FILE: join(foreign, 'compose.yaml') })
+  const composeCalls = await fakeProgram(t, 'docker-compose', 'echo "$COMPOSE_FILE"')
   await assert.rejects(composeControl(directory), isStackError(/no service of .* is running/))
-  delete process.env['COMPOSE_FILE']
   assert.deepEqual(await composeCalls(), ['version', 'ps -q collector'])
 })
 
-test('no Compose, no running service, a service that does not stop: one error each', async () => {
-  await fakeProgram('other', '')
+test('no Compose, no running service, a service that does not stop: one error each', async (t) => {
+  await fakeProgram(t, 'other', '')
   await assert.rejects(composeControl(directory), isStackError(/neither `docker compose` nor `docker-compose`/))
-  await fakeProgram('docker-compose', '')
+  await fakeProgram(t, 'docker-compose', '')
   await assert.rejects(composeControl(directory), isStackError(/no service of .* is running/))
-  await fakeProgram('docker-compose', 'case "$*" in *stop*) echo "no such service" >&2; exit 1;; *) echo 1;; esac')
+  await fakeProgram(t, 'docker-compose', 'case "$*" in *stop*) echo "no such service" >&2; exit 1;; *) echo 1;; esac')
   const control = await composeControl(directory)
   await assert.rejects(control.stop('jaeger') as Promise<unknown>, isStackError(/jaeger .*no such service/))
 })

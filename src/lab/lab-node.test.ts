@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
+import { temporaryDirectory } from '../testing/surroundings.ts'
 import { exitProblem, LabNode } from './lab-node.ts'
 
 leakCheck()
@@ -37,9 +37,7 @@ test('a node that exits by itself: failed, with the reason', async (t) => {
 
 /** A node that runs `program`. */
 function startableNode(t: TestContext, program: string, startLimitMs: number) {
-  const directory = mkdtempSync(join(tmpdir(), 'tracemesh-node-'))
-  t.after(() => rmSync(directory, { recursive: true }))
-  const entry = join(directory, 'entry.mjs')
+  const entry = join(temporaryDirectory(t), 'entry.mjs')
   writeFileSync(entry, program)
   const problems: (string | undefined)[] = []
   const node = new LabNode({

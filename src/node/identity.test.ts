@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, test } from 'node:test'
+import { beforeEach, type TestContext, test } from 'node:test'
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { leakCheck } from '../testing/leak-check.ts'
+import { temporaryDirectory } from '../testing/surroundings.ts'
 import { loadIdentity, nextIncarnation } from './identity.ts'
 
 leakCheck()
@@ -12,11 +12,10 @@ leakCheck()
 let directory = ''
 let file = ''
 
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'tracemesh-identity-'))
+beforeEach((t) => {
+  directory = temporaryDirectory(t as TestContext)
   file = join(directory, 'node.key')
 })
-afterEach(() => rmSync(directory, { recursive: true }))
 
 test('no key file: every start has a new identity', async () => {
   const [one, other] = [await loadIdentity(), await loadIdentity()]

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
+import { temporaryDirectory } from '../testing/surroundings.ts'
 import { stackBinary } from './binaries.ts'
 
 leakCheck()
 
 /** A directory with an executable `bin/prometheus` and a `bin/jaeger` that is not executable. */
 async function stackDirectory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'stack-'))
-  t.after(() => rm(directory, { recursive: true }))
+  const directory = temporaryDirectory(t)
   await mkdir(join(directory, 'bin'))
   await writeFile(join(directory, 'bin/prometheus'), '', { mode: 0o755 })
   await writeFile(join(directory, 'bin/jaeger'), '', { mode: 0o644 })

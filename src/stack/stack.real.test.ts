@@ -10,6 +10,7 @@ import { until } from '../processes/waiting.ts'
 import { exportBytes, otlpClient, type SentSpan } from '../store/otlp-client.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { programTest } from '../testing/stack/program-test.ts'
+import { setEnvironment } from '../testing/surroundings.ts'
 import { TraceReader } from '../traces/reader.ts'
 import { type RunningStack, startStack } from './bare.ts'
 import { type ServiceName, serviceNames } from './services.ts'
@@ -192,12 +193,7 @@ programTest('a killed stack leaves no process and no directory', Object.values(b
 })
 
 test('a missing program: the error names the script that builds it', async (t) => {
-  const before = process.env['TRACEMESH_STACK']
-  t.after(() => {
-    if (before === undefined) delete process.env['TRACEMESH_STACK']
-    else process.env['TRACEMESH_STACK'] = before
-  })
-  process.env['TRACEMESH_STACK'] = '/nowhere'
+  setEnvironment(t, { TRACEMESH_STACK: '/nowhere' })
   await assert.rejects(
     startStack(),
     (error) => isMeshError(error, 'MESH_STACK_MISSING') && /offline\.sh/.test(error.message),

@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { startStoreProcess } from '../testing/cluster/command-process.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { temporaryDirectory } from '../testing/surroundings.ts'
 import { TraceReader } from '../traces/reader.ts'
 import { exportBytes, otlpClient } from './otlp-client.ts'
 
 leakCheck()
 
 test('a killed store: has every acknowledged span after a restart, and stops with exit code 0', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'tracemesh-store-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  const file = join(directory, 'traces.db')
+  const file = join(temporaryDirectory(t), 'traces.db')
   const killed = await startStoreProcess(file)
   const client = otlpClient(killed.otlpUrl)
   let acknowledged = 0

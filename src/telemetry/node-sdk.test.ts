@@ -5,6 +5,7 @@ import { emitSpan } from '../catalogue/span-effect.ts'
 import { systemClock } from '../kit/clock.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { memoryExporter, resource } from '../testing/otlp/memory-telemetry.ts'
+import { setEnvironment } from '../testing/surroundings.ts'
 import { nodeSdkProvider } from './node-sdk.ts'
 import type { ProviderFactory } from './provider.ts'
 import { startTelemetry } from './telemetry.ts'
@@ -48,8 +49,7 @@ test('a private provider: the global one stays unchanged', async () => {
 })
 
 test('NodeSDK as the global provider: spans of other code are exported too', async (t) => {
-  process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
-  t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
+  setEnvironment(t, { OTEL_RESOURCE_ATTRIBUTES: 'service.version=app-9' })
   const { telemetry, closeAndList, spans } = start(nodeSdkProvider)
   telemetry.emit(stalled, undefined)
   trace.getTracer('application').startSpan('foreign').end()

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { leakCheck } from '../testing/leak-check.ts'
 import { makeCertificates } from '../testing/otlp/certificates.ts'
 import { skipWithout } from '../testing/requirement.ts'
+import { temporaryDirectory } from '../testing/surroundings.ts'
 import { describeEndpointFault, exportTimeout, findOtlpProblems, isExportOff } from './otlp-settings.ts'
 
 leakCheck()
@@ -125,8 +125,7 @@ test('a timeout below ten seconds is raised to ten; a longer one stays', () => {
 test('certificates: a missing or invalid file, half a pair and a key of another certificate are refused', async (t) => {
   await using files = await makeCertificates()
   if (files === undefined) return skipWithout(t, 'openssl', 'openssl is not installed')
-  const folder = mkdtempSync(join(tmpdir(), 'tracemesh-pem-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = temporaryDirectory(t)
   const nonsense = join(folder, 'nonsense.pem')
   writeFileSync(nonsense, 'none')
   const tls = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector:4317' }

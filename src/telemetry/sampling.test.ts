@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { ROOT_CONTEXT, SpanKind, TraceFlags, trace } from '@opentelemetry/api'
 import { SamplingDecision } from '@opentelemetry/sdk-trace'
 import fc from 'fast-check'
@@ -10,16 +10,11 @@ import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { idleCensus, memberLeft, startMemoryTelemetry as start } from '../testing/otlp/memory-telemetry.ts'
 import { seededRandom } from '../testing/random.ts'
+import { setEnvironment } from '../testing/surroundings.ts'
 import { censusSpans } from './census.ts'
 import { isRoutine, isSampled, readSampling } from './sampling.ts'
 
 leakCheck()
-
-/** Sets the sampler in the environment of the process. */
-function withSampler(t: TestContext, sampler: string): void {
-  process.env['OTEL_TRACES_SAMPLER'] = sampler
-  t.after(() => delete process.env['OTEL_TRACES_SAMPLER'])
-}
 
 function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[] {
   const ref = childOf(window, random)
@@ -122,7 +117,7 @@ test('a share below 1: a window is exported complete or without routine, a large
 
 test('always_off: makes and exports no span, not even for rare spans', async (t) => {
   for (const sampler of ['always_off', 'parentbased_always_off', ' Always_Off ']) {
-    withSampler(t, sampler)
+    setEnvironment(t, { OTEL_TRACES_SAMPLER: sampler })
     const provider = () => assert.fail('a provider is made')
     const { telemetry, flush } = start({ traceRoutine: 1, provider })
     const window = newTrace(seededRandom(3))
@@ -135,7 +130,7 @@ test('always_off: makes and exports no span, not even for rare spans', async (t)
 })
 
 test('always_off: a processor of the application gets no span', (t) => {
-  withSampler(t, 'always_off')
+  setEnvironment(t, { OTEL_TRACES_SAMPLER: 'always_off' })
   const fail = () => assert.fail('a span')
   const spanProcessor = { onStart: fail, onEnd: fail, forceFlush: async () => {}, shutdown: async () => {} }
   start({ spanProcessor }).telemetry.emit(memberLeft, undefined)

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { countResources, leakCheck, leaksBetween } from './leak-check.ts'
+import { temporaryDirectory } from './surroundings.ts'
 
 leakCheck()
 
-const directory = mkdtempSync(join(tmpdir(), 'leak-check-'))
-after(() => rmSync(directory, { recursive: true }))
+const directory = temporaryDirectory({ after })
 
 /** Runs a test file of one passing test, with `body` in it, under the leak check; returns its exit code and output. */
 function runFile(body: string, options = '{ graceMs: 100 }'): { status: number | null; output: string } {

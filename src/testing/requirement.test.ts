@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parse } from 'yaml'
 import { leakCheck } from './leak-check.ts'
 import { isOnPath, type Machine, type Provision, requirements, skipWithout } from './requirement.ts'
+import { temporaryDirectory } from './surroundings.ts'
 
 leakCheck()
 
@@ -13,8 +13,7 @@ const root = resolve(import.meta.dirname, '../..')
 
 /** A directory with these programs, for a PATH. */
 async function binWith(t: TestContext, ...programs: readonly string[]): Promise<string> {
-  const bin = await mkdtemp(join(tmpdir(), 'requirement-'))
-  t.after(() => rm(bin, { recursive: true }))
+  const bin = temporaryDirectory(t)
   for (const name of programs) await writeFile(join(bin, name), '', { mode: 0o755 })
   return bin
 }

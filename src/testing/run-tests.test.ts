@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { leakCheck } from './leak-check.ts'
+import { temporaryDirectory } from './surroundings.ts'
 
 leakCheck()
 
@@ -21,8 +21,7 @@ const needsPromtool = `
 
 /** Runs these test files through the runner, on a machine with no program but those named. */
 async function runTests(t: TestContext, files: Record<string, string>, { ci = false, programs = [] as string[] } = {}) {
-  const directory = await mkdtemp(join(tmpdir(), 'run-tests-'))
-  t.after(() => rm(directory, { recursive: true }))
+  const directory = temporaryDirectory(t)
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
   for (const name of programs) await writeFile(join(directory, name), '', { mode: 0o755 })
   // With NODE_TEST_CONTEXT the runner would report to this test run.
