@@ -5,6 +5,7 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { browserTest, openPage } from '../testing/page/browser.ts'
 import { pageMesh, pagePeer } from '../testing/page/page-mesh.ts'
 import { startPageServer } from '../testing/page/page-server.ts'
+import { openExpiry } from '../testing/page/page-steps.ts'
 import { pageSpans, pageTrace } from '../testing/page/page-traces.ts'
 import type { MeshView } from './mesh-view.ts'
 
@@ -17,24 +18,14 @@ const oldSpans = spans.map((span) => ({ ...span, startMs: span.startMs - 600_000
 
 /** The fixture mesh with one node in another state. */
 function meshWith(name: string, state: MeshView['nodes'][number]['state']): MeshView {
-  const view = pageMesh(8)
-  return { ...view, nodes: view.nodes.map((node) => (node.name === name ? { ...node, state } : node)) }
+  return pageMesh(8, { nodes: pageMesh(8).nodes.map((node) => (node.name === name ? { ...node, state } : node)) })
 }
 
 browserTest('a killed node: its page leads to the trace of its expiry', async (browser) => {
   await using server = await startPageServer(meshWith('compute-a5', 'killed'), spans)
   const { page, complaints } = await openPage(browser, `${server.url}/#/nodes`)
-  await page
-    .getByRole('row', { name: /compute-a5/ })
-    .getByRole('link')
-    .click()
-  const expired = page.getByRole('region', { name: 'Expired by' })
-  await expired
-    .getByRole('row', { name: /seed-a2/ })
-    .getByRole('link')
-    .click()
-  const open = page.getByRole('button', { name: /mesh\.member\.expired/, expanded: true })
-  await open.waitFor()
+  await page.getByRole('row', { name: 'compute-a5' }).getByRole('link').click()
+  await openExpiry(page, 'seed-a2')
   assert.match(page.url(), new RegExp(`#/traces/${pageTrace('win-seed-a2')}`))
   assert.match((await page.locator('.span-details').textContent()) ?? '', new RegExp(pagePeer('compute-a5')))
   assert.deepEqual(complaints, [])
@@ -53,10 +44,7 @@ browserTest('on an observer a node is addressed by id, and a removed one still s
   server.view = { ...observed, nodes: all.filter(({ id }) => id !== removed) }
   await page.getByText(/There is no such node/).waitFor()
   await page.getByText(/This page shows mesh-a only/).waitFor()
-  await page
-    .getByRole('region', { name: 'Expired by' })
-    .getByRole('row', { name: /seed-a2/ })
-    .waitFor()
+  await page.getByRole('region', { name: 'Expired by' }).getByRole('row', { name: 'seed-a2' }).waitFor()
   await page.goto(`${server.url}/#/messages`)
   await page.getByText(/An observer has no live spans/).waitFor()
   assert.equal(await page.getByRole('form', { name: 'Publish a message' }).count(), 0)
@@ -100,10 +88,7 @@ browserTest('a trace search: the address holds the query, and text from a peer i
   assert.match(page.url(), /span=mesh\.seed\.dial&attributes=mesh\.seed\.cause%3Dstart&back=60/)
   assert.equal(await page.evaluate('document.activeElement.name'), 'attributes')
   await page.reload()
-  await page
-    .getByRole('row', { name: /mesh\.seed\.dial 1 error/ })
-    .getByRole('link')
-    .click()
+  await page.getByRole('row', { name: 'mesh.seed.dial 1 error' }).getByRole('link').click()
   await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).click()
   assert.match((await page.locator('.span-details').textContent()) ?? '', /<img src=x onerror=alert\(1\)>/)
   const deep = await page.getByRole('link', { name: 'Open in Jaeger' }).getAttribute('href')
@@ -130,12 +115,8 @@ browserTest('node controls: they work in a lab and are absent on an observer', a
     server.requests.filter((request) => request.startsWith('POST')),
     ['POST /api/lab/nodes/broker-a4/kill', 'POST /api/lab/nodes/broker-a4/start?identity=fresh', 'POST /api/lab/nodes'],
   )
-  const observed = pageMesh(8)
-  server.view = {
-    ...observed,
-    from: 'observer',
-    nodes: observed.nodes.map((node) => ({ ...node, controllable: false })),
-  }
+  const nodes = pageMesh(8).nodes.map((node) => ({ ...node, controllable: false }))
+  server.view = pageMesh(8, { from: 'observer', nodes })
   await page.goto(`${server.url}/#/nodes/broker-a4`)
   await page.getByRole('heading', { name: /broker-a4/ }).waitFor()
   await until(async () => (await page.getByRole('button', { name: 'Kill' }).count()) === 0, 30_000, 'no controls')
@@ -158,8 +139,7 @@ browserTest('the keyboard reaches every view', async (browser) => {
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: /mesh\.seed\.giveup/, expanded: true }).waitFor()
   await page.goto(`${server.url}/#/nodes`)
-  const [first, second] = ['ascending', 'descending']
-  for (const direction of [first, second]) {
+  for (const direction of ['ascending', 'descending']) {
     await tabTo(page, page.getByRole('button', { name: 'Retries' }))
     await page.keyboard.press('Enter')
     await page.locator(`th[aria-sort=${direction}]`, { hasText: 'Retries' }).waitFor()
