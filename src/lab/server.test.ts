@@ -65,28 +65,27 @@ test('an invalid request: refused with a status and the reason', async () => {
 test('a request of another site: 403, and no call of the lab', async () => {
   await using lab = await app()
   const { fastify, calls } = lab
-  const url = '/api/lab/nodes/a-1/kill'
-  const evil = 'http://evil.example'
-  for (const headers of [
-    { host: 'evil.example' },
-    { host, origin: evil },
-    { host, origin: 'null' },
-    { host, origin: 'http://127.0.0.1:9999' },
-    { host, 'sec-fetch-site': 'cross-site' },
-    { host, 'sec-fetch-site': 'same-site' },
-  ]) {
-    const { statusCode } = await fastify.inject({ method: 'POST', url, headers })
-    assert.equal(statusCode, 403, JSON.stringify(headers))
+  const kill = '/api/lab/nodes/a-1/kill'
+  const [crossSite, otherPort] = [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }]
+  for (const [method, url, headers, status] of [
+    ['POST', kill, { host: 'evil.example' }, 403],
+    ['POST', kill, { origin: 'http://evil.example' }, 403],
+    ['POST', kill, { origin: 'null' }, 403],
+    ['POST', kill, { origin: 'http://127.0.0.1:9999' }, 403],
+    ['POST', kill, crossSite, 403],
+    ['POST', kill, otherPort, 403],
+    ['GET', '/api/mesh', { host: 'evil.example' }, 403],
+    ['GET', '/api/mesh', crossSite, 403],
+    ['GET', '/api/mesh', otherPort, 200],
+    // A link to the page.
+    ['GET', '/', crossSite, 200],
+  ] as const) {
+    const { statusCode } = await fastify.inject({ method, url, headers: { host, ...headers } })
+    assert.equal(statusCode, status, `${method} ${url} ${JSON.stringify(headers)}`)
   }
-  const read = async (path: string, headers: Record<string, string>) =>
-    (await fastify.inject({ url: path, headers })).statusCode
-  assert.equal(await read('/api/mesh', { host: 'evil.example' }), 403)
-  assert.equal(await read('/api/mesh', { host, 'sec-fetch-site': 'cross-site' }), 403)
-  assert.equal(await read('/api/mesh', { host, 'sec-fetch-site': 'same-site' }), 200, 'from another port')
-  assert.equal(await read('/', { host, 'sec-fetch-site': 'cross-site' }), 200, 'a link to the page')
   assert.deepEqual(calls, [])
-  assert.equal((await fastify.inject({ method: 'POST', url, headers: own })).statusCode, 200)
-  assert.equal((await fastify.inject({ method: 'POST', url, headers: { host } })).statusCode, 200, 'from a shell')
+  assert.equal((await fastify.inject({ method: 'POST', url: kill, headers: own })).statusCode, 200)
+  assert.equal((await fastify.inject({ method: 'POST', url: kill, headers: { host } })).statusCode, 200, 'from a shell')
 })
 
 test('a port in use: the lab listens on a later one', async () => {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, ftruncateSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { leakCheck } from '../testing/leak-check.ts'
-import { hex, playedMinute, playedNodes } from '../testing/otlp/lab-spans.ts'
+import { playedMinute, playedNodes } from '../testing/otlp/lab-spans.ts'
 import { seededRandom } from '../testing/random.ts'
+import { temporaryDirectory } from '../testing/surroundings.ts'
 import { exportBytes, otlpClient } from './otlp-client.ts'
 import { Intake, startOtlpServer } from './otlp-server.ts'
 import { parseSearch, search, spansOfTrace } from './search.ts'
@@ -22,7 +22,7 @@ const t0 = 1_790_000_000_000
 const never = new AbortController().signal
 
 test('searches: give the same results for packed and fresh spans, and after reopening the store', async (t) => {
-  const file = join(directory(t), 'traces.db')
+  const file = join(temporaryDirectory(t), 'traces.db')
   const { exports, spans } = playLab(10)
   const store = openStore(t, { file })
   for (const one of exports) {
@@ -37,15 +37,12 @@ test('searches: give the same results for packed and fresh spans, and after reop
   store.close()
   const reopened = openStore(t, { file })
   assert.deepEqual(await answers(reopened), before)
-  assert.equal(before.windows.length, (10 * 18) / 2)
-  assert.equal(before.trace.length, 74)
-  assert.equal(reopened.stats().spans, spans)
-  assert.equal(
-    reopened.tallies.senders().reduce((sum, sender) => sum + sender.spans, 0),
-    spans,
-  )
+  assert.deepEqual([before.windows.length, before.trace.length], [(10 * 18) / 2, 74])
+  const senders = reopened.tallies.senders()
+  const sent = senders.reduce((sum, sender) => sum + sender.spans, 0)
+  assert.deepEqual([reopened.stats().spans, sent], [spans, spans])
   assert.equal(reopened.tallies.names()['mesh.window'], 10 * 18)
-  assert.equal(Math.max(...reopened.tallies.senders().map(({ lastSeq }) => lastSeq)), 10 * 77)
+  assert.equal(Math.max(...senders.map(({ lastSeq }) => lastSeq)), 10 * 77)
 })
 
 test('bounds in number, age and bytes: the oldest spans are evicted first', (t) => {
@@ -70,7 +67,7 @@ test('bounds in number, age and bytes: the oldest spans are evicted first', (t) 
 })
 
 test('a full disk: exports are UNAVAILABLE, none is stored in part, and they succeed once there is room', async (t) => {
-  const store = openStore(t, { file: join(directory(t), 'traces.db') })
+  const store = openStore(t, { file: join(temporaryDirectory(t), 'traces.db') })
   const intake = new Intake(store, undefined)
   const server = await startOtlpServer({ address: { host: '127.0.0.1', port: 0 }, ingest: (one) => intake.ingest(one) })
   const client = otlpClient(`http://127.0.0.1:${server.port}`)
@@ -86,10 +83,8 @@ test('a full disk: exports are UNAVAILABLE, none is stored in part, and they suc
   for (const body of bodies) codes.push((await client.send(body)).code)
   const acceptedCount = codes.filter((code) => code === status.OK).length
   assert.deepEqual([...new Set(codes)].sort(), [status.OK, status.UNAVAILABLE])
-  assert.equal(
-    store.spans,
-    bodies.slice(0, acceptedCount).reduce((sum, body) => sum + toExport(body).records.length, 0),
-  )
+  const accepted = bodies.slice(0, acceptedCount).flatMap((body) => toExport(body).records)
+  assert.equal(store.spans, accepted.length)
   store.database.exec('PRAGMA max_page_count = 1000000')
   for (const body of bodies.slice(acceptedCount)) assert.equal((await client.send(body)).code, status.OK)
   assert.equal(store.spans, 2 * 18 * 77)
@@ -148,7 +143,7 @@ test('a duplicate export: does not hide a lost span', (t) => {
 })
 
 test('a full disk: spans above the maximum age are evicted, which makes room', (t) => {
-  const file = join(directory(t), 'traces.db')
+  const file = join(temporaryDirectory(t), 'traces.db')
   let nowMs = t0
   const store = openStore(t, { file, now: () => nowMs, maxAgeMs: 1_000 })
   const { exports } = playLab(4)
@@ -170,7 +165,7 @@ test('a full disk: spans above the maximum age are evicted, which makes room', (
 })
 
 test('a file that is damaged, foreign, of another version or locked: the error has file, cause and remedy', (t) => {
-  const path = directory(t)
+  const path = temporaryDirectory(t)
   const file = (name: string) => join(path, name)
   writeFileSync(file('text'), 'no database at all, but long enough to be looked at as one'.repeat(20))
   const other = new DatabaseSync(file('other'))
@@ -234,12 +229,7 @@ function playLab(minutes: number) {
     for (const { resource } of nodes)
       bodies.push(exportBytes(resource, playedMinute(nodes, minute, t0 + minute * 60_000, random)))
   const exports = bodies.map(toExport)
-  return {
-    bodies,
-    exports,
-    spans: exports.reduce((sum, { records }) => sum + records.length, 0),
-    random: hex(random, 4),
-  }
+  return { bodies, exports, spans: exports.reduce((sum, { records }) => sum + records.length, 0) }
 }
 
 function ids(number: number) {
@@ -268,10 +258,4 @@ async function answers(store: SpanStore) {
     trace.push(...records.map(({ text }) => text))
   assert.ok(size.length > 0 && size.length < 10, 'the search by value has results')
   return { windows: windows.sort(), size: size.sort(), long: long.sort(), trace }
-}
-
-function directory(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'tracemesh-store-'))
-  t.after(() => rmSync(path, { recursive: true, force: true }))
-  return path
 }

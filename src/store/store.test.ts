@@ -77,10 +77,8 @@ test('spans sent by OTLP: the reader finds them by service, name, attributes and
 test('malformed and oversized exports: get the matching gRPC status, and the store goes on', async (t) => {
   const { client, query } = await startTestStore(t)
   const good = exportBytes(resource, [numbered(1)])
-  const codes: number[] = []
   for (const bytes of [Buffer.from('garbage'), good.subarray(0, -7), Buffer.alloc(1_000, 0xff)])
-    codes.push((await client.send(bytes)).code)
-  assert.deepEqual(codes, [status.INVALID_ARGUMENT, status.INVALID_ARGUMENT, status.INVALID_ARGUMENT])
+    assert.equal((await client.send(bytes)).code, status.INVALID_ARGUMENT)
   assert.equal((await client.send(Buffer.alloc(5 * 1024 * 1024))).code, status.RESOURCE_EXHAUSTED)
   const partly = await client.send(
     exportBytes(resource, [numbered(2), { ...numbered(3), traceId: '00' }, { ...numbered(4), spanId: '0'.repeat(16) }]),
@@ -130,22 +128,17 @@ test('a thousand requests at once: each gets its trace, or a 503 with Retry-Afte
   const answers = await Promise.all(
     Array.from({ length: 1_000 }, async () => {
       const response = await fetch(url)
-      const text = await response.text()
-      return {
-        status: response.status,
-        retry: response.headers.get('retry-after'),
-        spans: text.split('"spanId"').length - 1,
-      }
+      const spans = (await response.text()).split('"spanId"').length - 1
+      if (response.status === 503) return `503, retry after ${response.headers.get('retry-after')}`
+      return `${response.status}, ${spans} span`
     }),
   )
-  const answered = answers.filter((answer) => answer.status === 200 && answer.spans === 1)
-  const busy = answers.filter((answer) => answer.status === 503 && answer.retry === '1')
-  assert.equal(
-    answered.length + busy.length,
-    1_000,
-    JSON.stringify(answers.find((answer) => ![200, 503].includes(answer.status))),
-  )
-  assert.ok(answered.length >= 4, `${answered.length} answered`)
+  const kinds = Map.groupBy(answers, (answer) => answer)
+  const answered = kinds.get('200, 1 span')?.length ?? 0
+  assert.ok(answered >= 4, `${answered} answered`)
+  kinds.delete('200, 1 span')
+  kinds.delete('503, retry after 1')
+  assert.deepEqual([...kinds.keys()], [])
   assert.equal((await query('/healthz')).status, 200)
 })
 

@@ -31,6 +31,8 @@ const limits: OutboxLimits = {
 
 const lossSpan = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
 
+const numbersUpTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
+
 /** An outbox on virtual time, whose receiver answers after 20 ms with `outcome`. */
 function createOutbox(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
   const clock = new VirtualClock()
@@ -69,7 +71,8 @@ function createOutbox(over: Partial<OutboxLimits> = {}, random = () => 0.5) {
     for (let i = 0; i < count; i++) add(undefined, maxDelayMs)
   }
   const reportedLosses = (): number => received.reduce((sum, { loss }) => sum + (loss?.count ?? 0), 0)
-  return { clock, state, sentAt, received, reports, outbox, burst, reportedLosses }
+  const receivedIds = () => received.map(({ id }) => id)
+  return { clock, state, sentAt, received, receivedIds, reports, outbox, burst, reportedLosses }
 }
 
 interface Schedule {
@@ -116,7 +119,7 @@ for (const [title, { steps, sentAt, received }] of Object.entries(schedules))
   })
 
 test('a retryable batch: is retried after 0.5, 1, 2, 4, 8, 15, 15 s, at least half of each, without limit', () => {
-  const { clock, state, burst, sentAt, received, reports } = createOutbox({}, () => 1)
+  const { clock, state, burst, sentAt, receivedIds, reports } = createOutbox({}, () => 1)
   state.outcome = 'retryable'
   burst(10)
   clock.advance(60_000)
@@ -124,14 +127,9 @@ test('a retryable batch: is retried after 0.5, 1, 2, 4, 8, 15, 15 s, at least ha
   assert.deepEqual(delays, [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000])
   state.outcome = 'sent'
   clock.advance(15_020)
-  assert.deepEqual(
-    received.map(({ id }) => id),
-    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-  )
-  assert.deepEqual(
-    reports.map(({ level }) => level),
-    ['warn', 'info'],
-  )
+  assert.deepEqual(receivedIds(), numbersUpTo(10))
+  const levels = reports.map(({ level }) => level)
+  assert.deepEqual(levels, ['warn', 'info'])
   const jittered = createOutbox({}, () => 0)
   jittered.state.outcome = 'retryable'
   jittered.burst(10)
@@ -140,7 +138,7 @@ test('a retryable batch: is retried after 0.5, 1, 2, 4, 8, 15, 15 s, at least ha
 })
 
 test('more items than the bound: the oldest are evicted, and the next delivery reports how many', () => {
-  const { clock, state, outbox, burst, received, reportedLosses } = createOutbox()
+  const { clock, state, outbox, burst, receivedIds, reportedLosses } = createOutbox()
   state.outcome = 'retryable'
   burst(10)
   clock.advance(10)
@@ -149,11 +147,8 @@ test('more items than the bound: the oldest are evicted, and the next delivery r
   state.outcome = 'sent'
   clock.advance(60_000)
   assert.equal(reportedLosses(), 50)
-  assert.deepEqual(
-    received.slice(0, 10).map(({ id }) => id),
-    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-  )
-  assert.equal(received.length + reportedLosses(), state.next - 1)
+  assert.deepEqual(receivedIds().slice(0, 10), numbersUpTo(10))
+  assert.equal(receivedIds().length + reportedLosses(), state.next - 1)
 })
 
 test('a lost item that reported losses: its count is reported again, plus itself', () => {
@@ -172,49 +167,39 @@ test('a lost item that reported losses: its count is reported again, plus itself
   assert.equal(reportedLosses(), outbox.lost)
 })
 
-test('a refused batch is lost at once; one of unknown outcome after three attempts', () => {
-  const { clock, state, outbox, burst, sentAt } = createOutbox()
-  state.outcome = 'refused'
-  burst(10)
-  clock.advance(100)
-  assert.deepEqual([sentAt.length, outbox.lost, outbox.queued], [1, 10, 0])
-  state.outcome = 'unknown'
-  burst(10)
-  clock.advance(30_000)
-  assert.deepEqual([sentAt.length, outbox.lost, outbox.queued], [4, 20, 0])
-})
-
-test('refused items: the next delivery reports the loss, as a span and in the log', () => {
-  const { clock, state, burst, received, reports } = createOutbox()
-  state.outcome = 'refused'
-  burst(10)
-  clock.advance(100)
-  state.outcome = 'sent'
-  burst(1)
-  clock.advance(3_000)
-  assert.deepEqual(
-    received.map(({ loss }) => loss),
-    [undefined, { where: 'refused', count: 10 }],
-  )
-  const ids = { trace_id: lossSpan.traceId, span_id: lossSpan.spanId }
-  assert.deepEqual(reports.at(-1), {
-    level: 'error',
-    message: 'spans were lost',
-    fields: { where: 'refused', count: 10, ...ids },
+for (const [outcome, attempts] of [
+  ['refused', 1],
+  ['unknown', 3],
+] as const)
+  test(`a batch of outcome ${outcome}: is lost at attempt ${attempts}, which the next delivery and the log report`, () => {
+    const { clock, state, outbox, burst, sentAt, received, reports } = createOutbox()
+    state.outcome = outcome
+    burst(10)
+    clock.advance(30_000)
+    assert.deepEqual([sentAt.length, outbox.lost, outbox.queued], [attempts, 10, 0])
+    state.outcome = 'sent'
+    burst(1)
+    clock.advance(3_000)
+    const loss = { where: 'refused', count: 10 }
+    assert.deepEqual(
+      received.map((item) => item.loss),
+      [undefined, loss],
+    )
+    const fields = { ...loss, trace_id: lossSpan.traceId, span_id: lossSpan.spanId }
+    assert.deepEqual(reports.at(-1), { level: 'error', message: 'spans were lost', fields })
   })
-})
 
-test('a flush: sends at once, without waiting for a full batch or a pending retry', async () => {
+test('a flush: returns the number still queued at its limit; sends without waiting for a retry or a full batch', async () => {
   const { clock, state, outbox, burst, sentAt } = createOutbox()
   state.outcome = 'retryable'
   burst(25)
+  const failing = outbox.flush(20_000)
   clock.advance(20_000)
+  assert.deepEqual([await failing, outbox.lost], [25, 0])
   state.outcome = 'sent'
   const flushing = outbox.flush(1_000)
   clock.advance(100)
-  assert.equal(await flushing, 0)
-  assert.deepEqual(sentAt.slice(-3), [20_000, 20_020, 20_040])
-  assert.equal(clock.pending, 0)
+  assert.deepEqual([await flushing, sentAt.slice(-3), clock.pending], [0, [20_000, 20_020, 20_040], 0])
 })
 
 test('flushes while the receiver is away: one warning; the first delivery logs the recovery', async () => {
@@ -232,16 +217,6 @@ test('flushes while the receiver is away: one warning; the first delivery logs t
     reports.map(({ message }) => message),
     ['OTLP export failed, spans queued', 'OTLP export recovered'],
   )
-})
-
-test('a flush that reaches its limit: returns the number still queued, and loses nothing', async () => {
-  const { clock, state, outbox, burst } = createOutbox()
-  state.outcome = 'retryable'
-  burst(25)
-  const flushing = outbox.flush(2_000)
-  clock.advance(2_000)
-  assert.equal(await flushing, 25)
-  assert.equal(outbox.lost, 0)
 })
 
 test('closing while the receiver never answers: reports exactly the losses that no span reports', async () => {
@@ -279,10 +254,8 @@ test('any order of bursts, absences, refusals and pauses: added less received is
     fc.boolean(),
     fc.integer(),
     async (steps, recovers, seed) => {
-      const { clock, state, outbox, received, burst, reportedLosses } = createOutbox(
-        { queuedSpans: 60 },
-        seededRandom(seed),
-      )
+      const run = createOutbox({ queuedSpans: 60 }, seededRandom(seed))
+      const { clock, state, outbox, receivedIds, burst, reportedLosses } = run
       for (const action of steps) {
         if ('burst' in action) burst(action.burst)
         else if ('pause' in action) clock.advance(action.pause)
@@ -294,9 +267,10 @@ test('any order of bursts, absences, refusals and pauses: added less received is
       // Let the close timeout, which is one more timer, run out.
       for (let i = 0; i < 50; i++) clock.advance(100)
       const unreported = await closing
-      assert.equal(state.next - 1 - received.length, reportedLosses() + unreported)
-      assert.equal(new Set(received.map(({ id }) => id)).size, received.length)
-      assert.equal(outbox.lost, state.next - 1 - received.length)
+      const ids = receivedIds()
+      const lost = state.next - 1 - ids.length
+      assert.deepEqual([reportedLosses() + unreported, outbox.lost], [lost, lost])
+      assert.equal(new Set(ids).size, ids.length)
       assert.equal(clock.pending - state.inFlight, 0)
     },
   )

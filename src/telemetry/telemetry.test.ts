@@ -10,6 +10,7 @@ import type { Link } from '../core/link.ts'
 import { emitConnectionOpened } from '../core/spans/link.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { idleCensus, memberLeft, startMemoryTelemetry as start, window } from '../testing/otlp/memory-telemetry.ts'
+import { setEnvironment } from '../testing/surroundings.ts'
 import { censusSpans } from './census.ts'
 import { machineId } from './provider.ts'
 
@@ -27,17 +28,20 @@ function heapUsed(): number {
 test('the parent of a span: by default the window, with null none, otherwise the given span', async () => {
   const { telemetry, flush } = start()
   const parent = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16) }
+  const ref = { ...parent, spanId: '3'.repeat(16) }
   const inWindow = telemetry.emit(memberLeft, window)
   const root = telemetry.emit({ ...memberLeft, parent: null }, window)
-  const child = telemetry.emit({ ...memberLeft, ref: { ...parent, spanId: '3'.repeat(16) }, parent }, window)
-  const [a, b, c] = await flush()
-  assert.deepEqual([a?.spanContext().traceId, a?.parentSpanContext?.spanId], [window.traceId, window.spanId])
-  assert.equal(b?.parentSpanContext, undefined)
-  assert.deepEqual([c?.spanContext().traceId, c?.parentSpanContext?.spanId], [parent.traceId, parent.spanId])
-  assert.deepEqual(
-    [inWindow.spanId, root.traceId, child.spanId, '3'.repeat(16)],
-    [a?.spanContext().spanId, b?.spanContext().traceId, c?.spanContext().spanId, c?.spanContext().spanId],
-  )
+  const child = telemetry.emit({ ...memberLeft, ref, parent }, window)
+  const exported = (await flush()).map((span) => {
+    const { traceId, spanId } = span.spanContext()
+    return [traceId, spanId, span.parentSpanContext?.spanId]
+  })
+  assert.deepEqual(exported, [
+    [window.traceId, inWindow.spanId, window.spanId],
+    [root.traceId, root.spanId, undefined],
+    [parent.traceId, ref.spanId, parent.spanId],
+  ])
+  assert.equal(child.spanId, ref.spanId)
 })
 
 test('a parent or link that its process does not export: the span is a root of the same trace, without that link', async () => {
@@ -46,10 +50,7 @@ test('a parent or link that its process does not export: the span is a root of t
   telemetry.emit({ ...memberLeft, parent: remote, links: [remote, window] }, window)
   const [span] = await flush()
   assert.deepEqual([span?.spanContext().traceId, span?.parentSpanContext], [remote.traceId, undefined])
-  assert.deepEqual(
-    span?.links.map(({ context }) => context.spanId),
-    [window.spanId],
-  )
+  assert.deepEqual([span?.links.length, span?.links[0]?.context.spanId], [1, window.spanId])
 })
 
 test('an effect with `since`: the span starts then and ends now, by the wall clock', async () => {
@@ -101,17 +102,13 @@ test('a span: is CLIENT if this node dialled or asked, ERROR if it failed, and n
     cases.map(([, kind, status], index) => [kind, status, index + 1]),
   )
   assert.equal(spans[0]?.status.message, 'refused')
-  assert.deepEqual(
-    ['network.peer.address', 'network.peer.port', 'network.transport', 'network.protocol.name'].map(
-      (key) => spans[2]?.attributes[key],
-    ),
-    ['10.0.0.2', 4_001, 'udp', 'quic'],
-  )
+  const keys = ['network.peer.address', 'network.peer.port', 'network.transport', 'network.protocol.name']
+  const network = keys.map((key) => spans[2]?.attributes[key])
+  assert.deepEqual(network, ['10.0.0.2', 4_001, 'udp', 'quic'])
 })
 
 test('service.version in the environment: sets the resource, the scope has the version of tracemesh', async (t) => {
-  process.env['OTEL_RESOURCE_ATTRIBUTES'] = 'service.version=app-9'
-  t.after(() => delete process.env['OTEL_RESOURCE_ATTRIBUTES'])
+  setEnvironment(t, { OTEL_RESOURCE_ATTRIBUTES: 'service.version=app-9' })
   const { telemetry, flush } = start()
   telemetry.emit(memberLeft, window)
   const exporter = new InMemorySpanExporter()
@@ -157,9 +154,8 @@ test('long texts and lists: are cut to 256 characters and 32 elements', async ()
   telemetry.emit(emitSpan('mesh.node.started', { ...started, 'mesh.node.settings': settings }), window)
   const [span] = await flush()
   const list = span?.attributes['mesh.node.settings'] as string[]
-  assert.deepEqual([list.length, list[0]?.length], [32, 256])
-  assert.equal(String(span?.attributes['mesh.node.name']).length, 256)
-  assert.equal(settings.length, 100)
+  const name = String(span?.attributes['mesh.node.name'])
+  assert.deepEqual([list.length, list[0]?.length, name.length, settings.length], [32, 256, 256, 100])
 })
 
 test('a full outbox of the largest span: costs less than 30 MB of heap', () => {
