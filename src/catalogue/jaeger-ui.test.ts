@@ -79,14 +79,10 @@ test('peers and nodes link to the configured page', () => {
   })
   const { linkPatterns, menu } = JSON.parse(elsewhere) as Config
   const toPage = linkPatterns.filter(({ url }) => url.startsWith('https://page.example/#/nodes/'))
-  assert.deepEqual(
-    toPage.map(({ type, key }) => `${type} ${key}`),
-    ['tags mesh.peer.id', 'tags mesh.origin.peer', 'process mesh.node.name'],
-  )
+  const pageLinks = toPage.map(({ type, key }) => `${type} ${key}`)
+  assert.deepEqual(pageLinks, ['tags mesh.peer.id', 'tags mesh.origin.peer', 'process mesh.node.name'])
   assert.ok(linkPatterns.some(({ url }) => url.startsWith('https://docs.example/SPANS.md#mesh')))
-  assert.deepEqual(
-    menu.map(({ label }) => label),
-    ['m', 'm ends', 'tracemesh'],
-  )
+  const labels = menu.map(({ label }) => label)
+  assert.deepEqual(labels, ['m', 'm ends', 'tracemesh'])
   assert.doesNotMatch(elsewhere, /127\.0\.0\.1/)
 })

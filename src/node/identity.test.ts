@@ -25,10 +25,8 @@ test('no key file: every start has a new identity', async () => {
 
 test('a key file: created once with mode 0600, the incarnation grows with every start', async () => {
   const starts = [await loadIdentity(file), await loadIdentity(file), await loadIdentity(file)]
-  assert.deepEqual(
-    starts.map((start) => start.incarnation),
-    [1, 2, 3],
-  )
+  const incarnations = starts.map((start) => start.incarnation)
+  assert.deepEqual(incarnations, [1, 2, 3])
   for (const start of starts) assert.ok(start.privateKey.equals(starts[0]?.privateKey))
   assert.equal(statSync(file).mode & 0o777, 0o600)
   assert.deepEqual(readdirSync(directory).sort(), ['node.key', 'node.key.incarnation'])

@@ -4,7 +4,6 @@ import { quic } from '@libp2p/quic'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { MeshError } from '../core/errors.ts'
 import { silentLibp2p } from '../kit/libp2p-logger.ts'
 import { until } from '../processes/waiting.ts'
 import { udpRelay } from '../testing/cluster/udp-relay.ts'
@@ -43,10 +42,7 @@ test('an ordered stop: one span per step of the node and of the mesh service, no
   const names = steps.map((step) => step['mesh.step.name'])
   for (const name of ['admin', 'libp2p', 'libp2p/network', 'libp2p/subscriptions', 'libp2p/peers'])
     assert.ok(names.includes(name), `${name} of ${names}`)
-  assert.deepEqual(
-    steps.filter((step) => step['mesh.step.error'] !== ''),
-    [],
-  )
+  for (const step of steps) assert.equal(step['mesh.step.error'], '')
 })
 
 test('a handshake that hangs: the stop does not wait for it', async () => {
@@ -86,14 +82,10 @@ test('a failed step inside the mesh service: the stop rejects', async () => {
 
 test('a port of the HTTP API in use: the error names MESH_ADMIN and the address', async () => {
   const node = await startNode(parseConfig({ ...quietEnv, MESH_ADMIN: '127.0.0.1:0' }))
-  const isProfiling = new URL(node.adminUrl ?? '').host
-  await assert.rejects(startNode(parseConfig({ ...quietEnv, MESH_ADMIN: isProfiling })), (error) => {
-    assert.ok(error instanceof MeshError)
-    assert.deepEqual(
-      [error.code, error.detail],
-      ['MESH_PORT_TAKEN', { key: 'MESH_ADMIN (--admin)', address: isProfiling }],
-    )
-    return true
+  const address = new URL(node.adminUrl ?? '').host
+  await assert.rejects(startNode(parseConfig({ ...quietEnv, MESH_ADMIN: address })), {
+    code: 'MESH_PORT_TAKEN',
+    detail: { key: 'MESH_ADMIN (--admin)', address },
   })
   await node.stop('SIGTERM')
 })

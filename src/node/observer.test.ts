@@ -60,14 +60,12 @@ function viewOf(members: readonly MemberInfo[], peers: readonly PeerInfo[] = [])
 
 test('the view of an observer: itself, its members and its guests, none of them controllable', () => {
   const { nodes, self, traces, jaegerUrl } = viewOf([member('a')], [peer('a', 'member'), peer('g', 'guest')])
-  assert.deepEqual(
-    nodes.map(({ id, state, role }) => [id, state, role]),
-    [
-      ['me', 'running', 'observer'],
-      ['a', 'running', 'compute'],
-      ['g', 'guest', 'guest'],
-    ],
-  )
+  const shown = nodes.map(({ id, state, role }) => [id, state, role])
+  assert.deepEqual(shown, [
+    ['me', 'running', 'observer'],
+    ['a', 'running', 'compute'],
+    ['g', 'guest', 'guest'],
+  ])
   assert.ok(nodes.every(({ controllable }) => !controllable))
   assert.deepEqual([self, traces, jaegerUrl], ['me', false, 'http://jaeger:16686'])
 })
@@ -91,10 +89,8 @@ test('a member that missed several digests is unreachable, by the digest interva
     member('b', { silentMs: 7_000, via: 'gossip' }),
     member('c', { silentMs: 31_000, via: 'gossip' }),
   ])
-  assert.deepEqual(
-    nodes.slice(1).map(({ state }) => state),
-    ['unreachable', 'running', 'unreachable'],
-  )
+  const states = nodes.slice(1).map(({ state }) => state)
+  assert.deepEqual(states, ['unreachable', 'running', 'unreachable'])
 })
 
 test('messages carry the name of their node', () => {

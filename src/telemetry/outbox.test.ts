@@ -181,10 +181,8 @@ for (const [outcome, attempts] of [
     burst(1)
     clock.advance(3_000)
     const loss = { where: 'refused', count: 10 }
-    assert.deepEqual(
-      received.map((item) => item.loss),
-      [undefined, loss],
-    )
+    const losses = received.map((item) => item.loss)
+    assert.deepEqual(losses, [undefined, loss])
     const fields = { ...loss, trace_id: lossSpan.traceId, span_id: lossSpan.spanId }
     assert.deepEqual(reports.at(-1), { level: 'error', message: 'spans were lost', fields })
   })
@@ -213,10 +211,8 @@ test('flushes while the receiver is away: one warning; the first delivery logs t
     clock.advance(300)
     await flushed
   }
-  assert.deepEqual(
-    reports.map(({ message }) => message),
-    ['OTLP export failed, spans queued', 'OTLP export recovered'],
-  )
+  const messages = reports.map(({ message }) => message)
+  assert.deepEqual(messages, ['OTLP export failed, spans queued', 'OTLP export recovered'])
 })
 
 test('closing while the receiver never answers: reports exactly the losses that no span reports', async () => {
