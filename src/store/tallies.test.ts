@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { addNumbers, countMissing, emptySequence } from './tallies.ts'
 
 leakCheck()
 
-test('numbers in any order, with duplicates: those never received are missing', () => {
+test('numbers in any order, with duplicates: those never received are missing', (t) => {
   const parts = fc.array(fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 20 }), { maxLength: 8 })
-  fc.assert(
-    fc.property(parts, (exports) => {
-      const sequence = exports.reduce(addNumbers, emptySequence)
-      const received = new Set(exports.flat())
-      const last = Math.max(0, ...received)
-      assert.deepEqual([sequence.last, countMissing(sequence)], [last, last - received.size])
-    }),
-  )
+  return forAll({ t }, [parts], (exports) => {
+    const sequence = exports.reduce(addNumbers, emptySequence)
+    const received = new Set(exports.flat())
+    const last = Math.max(0, ...received)
+    assert.deepEqual([sequence.last, countMissing(sequence)], [last, last - received.size])
+  })
 })
 
 test('a duplicate: does not hide a lost number', () => {

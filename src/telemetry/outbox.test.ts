@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
@@ -239,38 +240,33 @@ test('an answer after closing: changes nothing', async () => {
   }
 })
 
-test('any order of bursts, absences, refusals and pauses: added less received is the reported loss', async () => {
+test('any order of bursts, absences, refusals and pauses: added less received is the reported loss', (t) => {
   const step = fc.oneof(
     fc.record({ burst: fc.integer({ min: 1, max: 160 }) }),
     fc.record({ pause: fc.integer({ min: 0, max: 40_000 }) }),
     fc.record({ outcome: fc.constantFrom<Outcome>('sent', 'retryable', 'refused', 'unknown') }),
   )
-  const runs = fc.asyncProperty(
-    fc.array(step, { maxLength: 40 }),
-    fc.boolean(),
-    fc.integer(),
-    async (steps, recovers, seed) => {
-      const run = createOutbox({ queuedSpans: 60 }, seededRandom(seed))
-      const { clock, state, outbox, receivedIds, burst, reportedLosses } = run
-      for (const action of steps) {
-        if ('burst' in action) burst(action.burst)
-        else if ('pause' in action) clock.advance(action.pause)
-        else state.outcome = action.outcome
-        assert.equal(outbox.sent + outbox.lost + outbox.queued, state.next - 1)
-      }
-      if (recovers) state.outcome = 'sent'
-      const closing = outbox.close(5_000)
-      // Let the close timeout, which is one more timer, run out.
-      for (let i = 0; i < 50; i++) clock.advance(100)
-      const unreported = await closing
-      const ids = receivedIds()
-      const lost = state.next - 1 - ids.length
-      assert.deepEqual([reportedLosses() + unreported, outbox.lost], [lost, lost])
-      assert.equal(new Set(ids).size, ids.length)
-      assert.equal(clock.pending - state.inFlight, 0)
-    },
-  )
-  await fc.assert(runs, { numRuns: 300 })
+  const arbitraries = [fc.array(step, { maxLength: 40 }), fc.boolean(), fc.integer()] as const
+  return forAll({ t, numRuns: 300 }, [...arbitraries], async (steps, recovers, seed) => {
+    const run = createOutbox({ queuedSpans: 60 }, seededRandom(seed))
+    const { clock, state, outbox, receivedIds, burst, reportedLosses } = run
+    for (const action of steps) {
+      if ('burst' in action) burst(action.burst)
+      else if ('pause' in action) clock.advance(action.pause)
+      else state.outcome = action.outcome
+      assert.equal(outbox.sent + outbox.lost + outbox.queued, state.next - 1)
+    }
+    if (recovers) state.outcome = 'sent'
+    const closing = outbox.close(5_000)
+    // Let the close timeout, which is one more timer, run out.
+    for (let i = 0; i < 50; i++) clock.advance(100)
+    const unreported = await closing
+    const ids = receivedIds()
+    const lost = state.next - 1 - ids.length
+    assert.deepEqual([reportedLosses() + unreported, outbox.lost], [lost, lost])
+    assert.equal(new Set(ids).size, ids.length)
+    assert.equal(clock.pending - state.inFlight, 0)
+  })
 })
 
 test('OTEL_BSP_* variables: positive integers set delay, batch and bound, other values are ignored', () => {
@@ -282,43 +278,41 @@ test('OTEL_BSP_* variables: positive integers set delay, batch and bound, other 
   assert.deepEqual(resolveLimits(limits, invalid), limits)
 })
 
-test('any order of push, take and release: the queue evicts the oldest when it must, and takes them in order', () => {
+test('any order of push, take and release: the queue evicts the oldest when it must, and takes them in order', (t) => {
   const step = fc.oneof(
     fc.record({ push: fc.integer({ min: 1, max: 70 }) }),
     fc.record({ take: fc.integer({ min: 1, max: 6 }), bytes: fc.integer({ min: 1, max: 60 }) }),
     fc.constant('release' as const),
   )
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 200 }), (capacity, steps) => {
-      const queue = new SpanQueue<QueueItem>(capacity, 60)
-      let waiting: readonly QueueItem[] = []
-      let inFlight: readonly QueueItem[] = []
-      const bytesOf = (items: readonly QueueItem[]) => items.reduce((sum, { bytes }) => sum + bytes, 0)
-      const exceeds = (items: readonly QueueItem[]) => items.length > capacity || bytesOf(items) > 60
-      for (const action of steps) {
-        if (action === 'release') {
-          queue.release()
-          inFlight = []
-        } else if ('push' in action) {
-          const all = [...waiting, { bytes: action.push }]
-          const { length } = queue.push(all.at(-1) as QueueItem)
-          if (length > 0) assert.ok(exceeds([...inFlight, ...all.slice(length - 1)]), 'evicts no more than it must')
-          waiting = all.slice(length)
-          assert.ok(!exceeds([...inFlight, ...waiting]))
-        } else {
-          const batch = queue.take(action.take, action.bytes)
-          assert.deepEqual(batch, waiting.slice(0, batch.length))
-          const next = waiting.slice(0, batch.length + 1)
-          const isFull = next.length > action.take || bytesOf(next) > action.bytes
-          assert.ok(batch.length <= action.take && (batch.length === 1 || bytesOf(batch) <= action.bytes))
-          assert.ok(inFlight.length > 0 ? batch.length === 0 : batch.length === waiting.length || isFull)
-          waiting = waiting.slice(batch.length)
-          if (batch.length > 0) inFlight = batch
-        }
-        assert.deepEqual([queue.size, queue.waitingCount], [inFlight.length + waiting.length, waiting.length])
+  return forAll({ t }, [fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 200 })], (capacity, steps) => {
+    const queue = new SpanQueue<QueueItem>(capacity, 60)
+    let waiting: readonly QueueItem[] = []
+    let inFlight: readonly QueueItem[] = []
+    const bytesOf = (items: readonly QueueItem[]) => items.reduce((sum, { bytes }) => sum + bytes, 0)
+    const exceeds = (items: readonly QueueItem[]) => items.length > capacity || bytesOf(items) > 60
+    for (const action of steps) {
+      if (action === 'release') {
+        queue.release()
+        inFlight = []
+      } else if ('push' in action) {
+        const all = [...waiting, { bytes: action.push }]
+        const { length } = queue.push(all.at(-1) as QueueItem)
+        if (length > 0) assert.ok(exceeds([...inFlight, ...all.slice(length - 1)]), 'evicts no more than it must')
+        waiting = all.slice(length)
+        assert.ok(!exceeds([...inFlight, ...waiting]))
+      } else {
+        const batch = queue.take(action.take, action.bytes)
+        assert.deepEqual(batch, waiting.slice(0, batch.length))
+        const next = waiting.slice(0, batch.length + 1)
+        const isFull = next.length > action.take || bytesOf(next) > action.bytes
+        assert.ok(batch.length <= action.take && (batch.length === 1 || bytesOf(batch) <= action.bytes))
+        assert.ok(inFlight.length > 0 ? batch.length === 0 : batch.length === waiting.length || isFull)
+        waiting = waiting.slice(batch.length)
+        if (batch.length > 0) inFlight = batch
       }
-      assert.deepEqual(queue.clear(), [...inFlight, ...waiting])
-      assert.equal(queue.size, 0)
-    }),
-  )
+      assert.deepEqual([queue.size, queue.waitingCount], [inFlight.length + waiting.length, waiting.length])
+    }
+    assert.deepEqual(queue.clear(), [...inFlight, ...waiting])
+    assert.equal(queue.size, 0)
+  })
 })

@@ -7,6 +7,7 @@ import { registries } from '../catalogue/registries.ts'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
 import { childOf, newTrace, type TraceRef } from '../core/trace.ts'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { idleCensus, memberLeft, startMemoryTelemetry as start } from '../testing/otlp/memory-telemetry.ts'
 import { seededRandom } from '../testing/random.ts'
@@ -65,33 +66,30 @@ function* minutesOf(minutes: number, random: () => number): Generator<{ effect: 
   }
 }
 
-test('any share: rare spans are exported, numbers have no gap, no span lacks its parent, counts add up', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer(), async (share, seed) => {
-      const { telemetry, flush } = start({ traceRoutine: share })
-      const emitted = [...minutesOf(20, seededRandom(seed))]
-      for (const { effect, window } of emitted) telemetry.emit(effect, window)
-      const exported = await flush()
-      const { emitted: environment, queued, lostTotal, sampledOut } = telemetry.stats
-      assert.equal(environment, emitted.length)
-      assert.equal(environment, telemetry.stats.exported + queued + lostTotal + sampledOut)
-      const rare = emitted.filter(({ effect }) => !isRoutine(effect)).map(({ effect }) => effect.span)
-      const rareNames = new Set<string>(rare)
-      const numbers = exported.map(({ attributes }) => attributes['mesh.seq'])
-      assert.deepEqual(
-        numbers,
-        exported.map((_, index) => index + 1),
-      )
-      const ids = new Set(exported.map((span) => span.spanContext().spanId))
-      for (const { parentSpanContext: parent } of exported) assert.ok(parent === undefined || ids.has(parent.spanId))
-      const count = (names: readonly string[], name: string) => names.filter((one) => one === name).length
-      const names = exported.map(({ name }) => name)
-      for (const name of rareNames)
-        if (name !== 'mesh.staleness.pruned') assert.equal(count(names, name), count(rare, name), name)
-      assert.ok(count(names, 'mesh.staleness.pruned') >= count(rare, 'mesh.staleness.pruned'))
-    }),
-    { numRuns: 25 },
-  )
+test('any share: rare spans are exported, numbers have no gap, no span lacks its parent, counts add up', (t) => {
+  return forAll({ t, numRuns: 25 }, [fc.double({ min: 0, max: 1, noNaN: true }), fc.integer()], async (share, seed) => {
+    const { telemetry, flush } = start({ traceRoutine: share })
+    const emitted = [...minutesOf(20, seededRandom(seed))]
+    for (const { effect, window } of emitted) telemetry.emit(effect, window)
+    const exported = await flush()
+    const { emitted: environment, queued, lostTotal, sampledOut } = telemetry.stats
+    assert.equal(environment, emitted.length)
+    assert.equal(environment, telemetry.stats.exported + queued + lostTotal + sampledOut)
+    const rare = emitted.filter(({ effect }) => !isRoutine(effect)).map(({ effect }) => effect.span)
+    const rareNames = new Set<string>(rare)
+    const numbers = exported.map(({ attributes }) => attributes['mesh.seq'])
+    assert.deepEqual(
+      numbers,
+      exported.map((_, index) => index + 1),
+    )
+    const ids = new Set(exported.map((span) => span.spanContext().spanId))
+    for (const { parentSpanContext: parent } of exported) assert.ok(parent === undefined || ids.has(parent.spanId))
+    const count = (names: readonly string[], name: string) => names.filter((one) => one === name).length
+    const names = exported.map(({ name }) => name)
+    for (const name of rareNames)
+      if (name !== 'mesh.staleness.pruned') assert.equal(count(names, name), count(rare, name), name)
+    assert.ok(count(names, 'mesh.staleness.pruned') >= count(rare, 'mesh.staleness.pruned'))
+  })
 })
 
 test('a share below 1: a window is exported complete or without routine, a larger share adds windows', async () => {

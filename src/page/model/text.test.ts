@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../../testing/for-all.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { attributesText, duration, hrefOf, parseAttributes, parseRoute, shortId, sortBy } from './text.ts'
 
 leakCheck()
 
-test('a route: its address parses back to the same route', () => {
+test('a route: its address parses back to the same route', (t) => {
   const text = fc.string({ unit: 'grapheme', minLength: 1 })
-  fc.assert(
-    fc.property(text, fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), text), (item, params) => {
-      const route = parseRoute(hrefOf('traces', item, params))
-      assert.deepEqual([route.tab, route.item, { ...route.params }], ['traces', item, { ...params }])
-    }),
-  )
+  return forAll({ t }, [text, fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), text)], (item, params) => {
+    const route = parseRoute(hrefOf('traces', item, params))
+    assert.deepEqual([route.tab, route.item, { ...route.params }], ['traces', item, { ...params }])
+  })
 })
 
 test('an unknown address opens the first tab', () => {
@@ -32,14 +31,12 @@ test('attributes parse as key=value pairs, quoted if they contain spaces', () =>
   assert.equal(parseAttributes('a="open').problem, undefined)
 })
 
-test('attributes: text and parsed form round-trip', () => {
+test('attributes: text and parsed form round-trip', (t) => {
   const key = fc.stringMatching(/^[a-z._]{1,12}$/).filter((name) => name !== '__proto__')
   const value = fc.oneof(fc.string(), fc.integer(), fc.boolean())
-  fc.assert(
-    fc.property(fc.dictionary(key, value), (attributes) => {
-      assert.deepEqual(parseAttributes(attributesText(attributes)).attributes, { ...attributes })
-    }),
-  )
+  return forAll({ t }, [fc.dictionary(key, value)], (attributes) => {
+    assert.deepEqual(parseAttributes(attributesText(attributes)).attributes, { ...attributes })
+  })
 })
 
 test('durations and peer ids are shortened for people', () => {
