@@ -6,8 +6,11 @@ import { announceSeed, seededRandom } from '../testing/random.ts'
 import { collectNative } from '../testing/suite/real-world.ts'
 import { type Check, figuresPrefix, type Proof, suffix } from './proof.ts'
 
-/** After an interrupt a proof may take this long to end its processes, whose watchdogs end the others. Milliseconds. */
-const unwindMs = 1_000
+/**
+ * After an interrupt a proof may take this long to end its processes, whose watchdogs end the others, and to remove its
+ * directories, of which a clone with its packages takes longest. Milliseconds.
+ */
+const unwindMs = 5_000
 
 /** Registers the proof as a test when its own file runs; for another module that imports it, only returns it. */
 export function endToEnd(proof: Proof): Proof {
