@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +9,7 @@ import { missingProxyExemption, missingSettings, processSettings } from './launc
 import { until } from './processes/waiting.ts'
 import { isAlive } from './testing/cluster/process-tree.ts'
 import { leakCheck } from './testing/leak-check.ts'
+import { temporaryDirectory } from './testing/surroundings.ts'
 
 leakCheck()
 
@@ -22,14 +22,13 @@ const withoutExecve = preload('process.execve = undefined')
 const asNode = (version: string) =>
   preload(`Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`)
 
-let directory = ''
+const directory = temporaryDirectory({ after })
 let reporting = ''
 let typescript = ''
 let waiting = ''
 let orphan = ''
 
 before(() => {
-  directory = mkdtempSync(join(tmpdir(), 'tracemesh-launcher-'))
   const script = `const { pid, argv, execArgv, env } = process
     console.log(JSON.stringify({ pid, args: argv.slice(2), entry: argv[1], flags: execArgv, env }))
     process.exitCode = Number(argv[2] ?? 0)`
@@ -48,7 +47,6 @@ before(() => {
     console.log(process.pid)`,
   )
 })
-after(() => rmSync(directory, { recursive: true }))
 
 test('the entry replaces the launcher process, with the process settings', async () => {
   const { code, report, pid, err } = await run([dev, reporting, '0', 'b c'])

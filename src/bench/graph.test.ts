@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { forAll } from '../testing/for-all.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { seededRandom } from '../testing/random.ts'
 import { completeGraph, earlierNeighbours, type Graph, regularGraph } from './graph.ts'
@@ -18,25 +19,23 @@ function components(graph: Graph): number {
   return new Set(labels).size
 }
 
-test('a regular graph: every node has `degree` neighbours, links are mutual, the graph is connected', () => {
+test('a regular graph: every node has `degree` neighbours, links are mutual, the graph is connected', (t) => {
   const shape = fc.record({
     half: fc.integer({ min: 2, max: 15 }),
     degree: fc.integer({ min: 2, max: 8 }),
     seed: fc.nat(),
   })
-  fc.assert(
-    fc.property(shape, ({ half, degree, seed }) => {
-      const nodes = half * 2
-      fc.pre(degree < nodes)
-      const graph = regularGraph(nodes, degree, seededRandom(seed))
-      for (const [node, neighbours] of graph.entries()) {
-        assert.equal(new Set(neighbours).size, degree)
-        assert.ok(!neighbours.includes(node))
-        assert.ok(neighbours.every((other) => graph[other]?.includes(node)))
-      }
-      assert.equal(components(graph), 1)
-    }),
-  )
+  return forAll({ t }, [shape], ({ half, degree, seed }) => {
+    const nodes = half * 2
+    fc.pre(degree < nodes)
+    const graph = regularGraph(nodes, degree, seededRandom(seed))
+    for (const [node, neighbours] of graph.entries()) {
+      assert.equal(new Set(neighbours).size, degree)
+      assert.ok(!neighbours.includes(node))
+      assert.ok(neighbours.every((other) => graph[other]?.includes(node)))
+    }
+    assert.equal(components(graph), 1)
+  })
 })
 
 test('one seed gives one graph, another seed another graph', () => {

@@ -1,6 +1,6 @@
 import { exitCodes, terminal as io, toExitCode } from '../commands/command.ts'
 import { errorMessage } from '../core/errors.ts'
-import { runBench } from './bench.ts'
+import { type BenchContext, runBench } from './bench.ts'
 import { type MicroBench, microBenches, readableMicro } from './micro.ts'
 import { readOptions } from './options.ts'
 import { formatReport } from './report.ts'
@@ -16,31 +16,38 @@ process.exitCode = await toExitCode(main, io)
 
 async function main(): Promise<number> {
   const micro = microBenches.find(({ name }) => name === process.argv[2])
-  if (micro !== undefined) return runMicro(micro, process.argv.includes('--json'))
+  if (micro !== undefined) return measure(micro, (context) => runMicro(micro, process.argv.includes('--json'), context))
   const { bench, options, json } = readOptions(process.argv.slice(2), io)
   if (process.platform !== 'linux') {
     io.err('cannot measure on this system: CPU and memory come from /proc, which only Linux has\n')
     return exitCodes.inconclusive
   }
-  const seconds = Math.round(bench.seconds(options))
-  io.err(`${bench.name}: ${bench.about}; about ${seconds} s\n`)
-  const progress = (text: string) => io.err(`${bench.name}: ${text}\n`)
-  try {
-    const report = await runBench(bench, options, { progress, signal: abort.signal })
+  return measure({ ...bench, seconds: bench.seconds(options) }, async (context) => {
+    const report = await runBench(bench, options, context)
     io.out(json ? `${JSON.stringify(report)}\n` : formatReport(report))
     return report.noise.void ? exitCodes.inconclusive : exitCodes.ok
-  } catch (error) {
-    if (abort.signal.aborted) return interruptedCode
-    io.err(`${bench.name}: ${errorMessage(error)}\n`)
-    return exitCodes.failure
-  }
+  })
 }
 
-async function runMicro({ name, about, seconds, run }: MicroBench, json: boolean): Promise<number> {
-  io.err(`${name}: ${about}; about ${seconds} s\n`)
-  const report = await run({ progress: (text) => io.err(`${name}: ${text}\n`) })
+async function runMicro({ name, run }: MicroBench, json: boolean, context: BenchContext): Promise<number> {
+  const report = await run(context)
   io.out(json ? `${JSON.stringify({ name, ...report })}\n` : readableMicro(report))
   return exitCodes.ok
+}
+
+/** Announces a bench, runs it, and turns an interrupt or an error into an exit code. */
+async function measure(
+  { name, about, seconds }: Pick<MicroBench, 'name' | 'about' | 'seconds'>,
+  run: (context: BenchContext) => Promise<number>,
+): Promise<number> {
+  io.err(`${name}: ${about}; about ${Math.round(seconds)} s\n`)
+  try {
+    return await run({ progress: (text) => io.err(`${name}: ${text}\n`), signal: abort.signal })
+  } catch (error) {
+    if (abort.signal.aborted) return interruptedCode
+    io.err(`${name}: ${errorMessage(error)}\n`)
+    return exitCodes.failure
+  }
 }
 
 function interrupt(signal: NodeJS.Signals): void {

@@ -1,14 +1,15 @@
+import type { BenchContext } from './bench.ts'
 import { coreFrames } from './core-frames.ts'
 import type { Spread } from './statistics.ts'
 import { virtualSpeed } from './virtual-speed.ts'
 
-/** A bench within this process: it compares code with itself, not with stock libp2p. */
+/** A bench of this code alone: it compares code with itself, not with stock libp2p. */
 export interface MicroBench {
   readonly name: string
   readonly about: string
   /** Seconds that a run takes, about. */
   readonly seconds: number
-  run(context: { readonly progress: (text: string) => void }): Promise<MicroReport>
+  run(context: BenchContext): Promise<MicroReport>
 }
 
 export interface MicroReport {

@@ -94,7 +94,7 @@ export async function startPeer(name: string, { command, args, env }: Program): 
       throw error
     }
   }
-  const { addresses } = await child.ready(raceAbort(failed, ready.promise), bounds.readyMs)
+  const { addresses } = await child.ready(ready.promise, bounds.readyMs, failed)
   const cpuMs = () => whileAlive(() => kernelCpuMs(child.pid))
   const usage = async () => ({ ...(await whileAlive(() => processUsage(child.pid))), cpuMs: await cpuMs() })
   return { name, pid: child.pid, addresses, request, usage, cpuMs, end }

@@ -32,10 +32,10 @@ export const virtualSpeed: MicroBench = {
   name: 'virtual',
   about: `virtual seconds per CPU second of a simulated mesh of ${sizes[0].nodes} and ${sizes[1].nodes} idle nodes`,
   seconds: 60,
-  run: async ({ progress }) => {
+  run: async ({ progress, signal }) => {
     const rows: MicroReport['rows'][number][] = []
     for (const size of sizes) {
-      const { speeds, hopsPerSecond } = await measureInProcess(size)
+      const { speeds, hopsPerSecond } = await measureInProcess(size, signal)
       const what = `${size.nodes} nodes${size.gossipDigestMs === undefined ? '' : ', rare gossip'}`
       progress(`${what} measured; ${hopsPerSecond.toFixed(0)} hops of gossip per virtual second`)
       rows.push({ what, unit: 'virtual s per CPU s', ...measured(speeds) })
@@ -46,9 +46,9 @@ export const virtualSpeed: MicroBench = {
 }
 
 /** In a process with Node's own young generation, as unit tests have it; the launcher gives nodes, and this process, 1 MiB. */
-async function measureInProcess(size: Size): Promise<Measurement> {
+async function measureInProcess(size: Size, signal: AbortSignal): Promise<Measurement> {
   const args = [import.meta.filename, JSON.stringify(size)]
-  return JSON.parse((await promisify(execFile)(process.execPath, args)).stdout)
+  return JSON.parse((await promisify(execFile)(process.execPath, args, { signal })).stdout)
 }
 
 async function measure({ nodes, seconds, gossipDigestMs }: Size): Promise<Measurement> {

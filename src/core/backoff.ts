@@ -24,8 +24,8 @@ export const backoffPolicy = {
  *
  * A node keeps the same jitter for all of its delays until the next loss. Fresh jitter for each delay looks more
  * random but spreads worse: a sum of independent samples concentrates around its mean, so a thousand nodes that lost
- * one seed together would dial at up to four times the rate of an even spread. With one sample the time of attempt k is linear in
- * that sample, so it is uniform over the whole interval in which attempt k can happen.
+ * one seed together would dial at up to four times the rate of an even spread. With one sample the time of attempt k
+ * is linear in that sample, so it is uniform over the whole interval in which attempt k can happen.
  */
 export function delayMs(attempt: number, jitter: number): number {
   const { stepsMs } = backoffPolicy
@@ -57,8 +57,7 @@ export function redialAt({ hangups, jitter }: Seed, now: number): number {
  *
  * As jitter it spreads the delays of nodes that lost the same seed at the same moment. With random jitter a thousand
  * nodes over 76 s (the time in which attempt ten can happen) sometimes put twice the mean rate into one second; ranked
- * nodes never do. Without peers it is a random
- * sample.
+ * nodes never do. Without peers it is a random sample.
  */
 export function rankAmong(self: string, peers: readonly string[], random: Random): number {
   let [count, lowerCount] = [0, 0]

@@ -133,15 +133,6 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     return this.#peers.find(connection)
   }
 
-  peerOf(connection: string): string | undefined {
-    return this.find(connection)?.[0].peer
-  }
-
-  /** Whether this node accepted the remote peer's hello on this connection. */
-  isMember(connection: string): boolean {
-    return this.find(connection)?.[1].kind === 'member'
-  }
-
   #dueAt(record: PeerRecord): number {
     let earliest = this.#isStopping ? Infinity : this.#keeper.dueAt(record)
     for (const link of record.links) earliest = Math.min(earliest, this.#protocol.dueAt(record.peer, link))

@@ -35,7 +35,6 @@ export type ViewEffect =
   | { readonly do: 'joined'; readonly peer: string }
   /** A retained member started again or came back, or announces addresses that it did not announce before. */
   | { readonly do: 'renewed'; readonly peer: string; readonly hasRestarted: boolean; readonly hasMoved: boolean }
-  | { readonly do: 'departed'; readonly peer: string; readonly departure: Departure }
 
 export interface ViewOptions {
   readonly self: string
@@ -254,7 +253,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     // Late digests of this incarnation may arrive over gossip after the goodbye; the highest sequence rejects them.
     member.digest = { ...member.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(member, 'left', now)
-    return [emitMemberLeft(member), { do: 'departed', peer, departure: 'left' }]
+    return [emitMemberLeft(member)]
   }
 
   #depart(member: Member, departure: Departure, now: number): void {
@@ -280,13 +279,9 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     const ref = childOf(window, this.#options.random)
     this.#applyVouching()
     const stale = isSuspended ? [] : this.members().filter((member) => this.#isStale(member, now))
-    const expired = stale.flatMap((member): ViewEffect[] => {
+    const expired = stale.map((member) => {
       this.#depart(member, 'expired', now)
-      const { peer } = member.digest
-      return [
-        emitMemberExpired(member, this.#options.stalenessMs, ref, now),
-        { do: 'departed', peer, departure: 'expired' },
-      ]
+      return emitMemberExpired(member, this.#options.stalenessMs, ref, now)
     })
     if (!isSuspended) this.#releaseDeparted(now)
     const remaining = this.members().length

@@ -18,6 +18,7 @@ function driverFixture(seeds: readonly string[] = [], answers = 1, exportsSpans 
   const node = makeNode({ seeds })
   const sent: NetworkEffect[] = []
   const spans: string[] = []
+  const calls: string[] = []
   let deliver: (event: NetworkEvent) => void = () => {}
   const network: Network = {
     self: 'self',
@@ -25,7 +26,11 @@ function driverFixture(seeds: readonly string[] = [], answers = 1, exportsSpans 
       deliver = to
     },
     stop: async () => {},
-    snapshot: () => [],
+    reconcile: () => void calls.push('reconcile'),
+    snapshot: () => {
+      calls.push('snapshot')
+      return []
+    },
     perform: (effect) => {
       sent.push(effect)
       if (effect.do !== 'dial.seed') return
@@ -44,13 +49,23 @@ function driverFixture(seeds: readonly string[] = [], answers = 1, exportsSpans 
     census: () => census++,
   })
   const hint = () => deliver({ type: 'changed' })
-  return { clock, owner, node, driver, sent, spans, census: () => census, hint }
+  return { clock, owner, node, driver, sent, spans, calls, census: () => census, hint }
 }
 
 test('event from within an effect: waits in the inbox, machines are never re-entered', async () => {
   const { driver, spans } = driverFixture(['/ip4/127.0.0.1/udp/1/quic-v1'])
   await driver.start([])
   assert.ok(spans.indexOf('mesh.seed.dial') < spans.indexOf('mesh.seed.retry'), spans.join(' '))
+})
+
+test('every snapshot, of a hint or of a round of 5 s: the network reconciles first', async () => {
+  const { driver, clock, owner, calls, hint } = driverFixture()
+  await driver.start([])
+  calls.length = 0
+  hint()
+  clock.advance(5_000)
+  await owner.close()
+  assert.deepEqual(calls, ['reconcile', 'snapshot', 'reconcile', 'snapshot'])
 })
 
 test('full inbox: refuses further events, with one span', async () => {

@@ -195,6 +195,8 @@ export interface Network {
   readonly self: string
   start(deliver: (event: NetworkEvent) => void): Promise<void>
   stop(): Promise<void>
+  /** Compares its records with libp2p's state, since some changes have no event. The driver calls it before `snapshot`. */
+  reconcile(): void
   snapshot(): readonly ConnectionInfo[]
   /** Never throws: failures become events. */
   perform(effect: NetworkEffect): void

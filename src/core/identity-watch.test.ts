@@ -304,7 +304,8 @@ suite('another process with the own identity', () => {
       const isFirst = node.ledger.find(connection) === undefined && (!refuses || now % 50_000 === 0)
       const effects = isFirst ? [...observe(infoOf({ id: connection })), ...joinLink(node, connection, now)] : []
       const digest = digestOf('p', { sequence: ++sequence, conflicts: [conflict] })
-      if (now % 2_000 === 0 && node.ledger.isMember(connection)) effects.push(...send({ type: 'digest', digest }))
+      if (now % 2_000 === 0 && node.ledger.find(connection)?.[1].kind === 'member')
+        effects.push(...send({ type: 'digest', digest }))
       if (!refuses || !isFirst) return effects
       return [...effects, ...send({ type: 'goodbye', reason: 'superseded', trace: helloOf().trace }), ...observe()]
     }

@@ -310,8 +310,6 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         ]
       case 'renewed':
         return this.#neighbours.handle({ ...effect, type: 'renewed' }, now)
-      case 'departed':
-        return []
       case 'emit-span':
         return [effect]
     }

@@ -7,6 +7,7 @@ import {
   parseAddress,
   withHost,
 } from './address.ts'
+import type { ObservedAddress } from './dial-back.ts'
 import { limits } from './limits.ts'
 
 /** Why an own address is not announced. `bound`: more useful addresses fill the digest. */
@@ -52,7 +53,7 @@ export interface AddressInputs {
   /** Configured addresses that are added to all others. */
   readonly append: readonly string[]
   /** Addresses at which neighbours observe this node. */
-  readonly observed: readonly { readonly address: string; readonly isConfirmed: boolean; readonly why: string }[]
+  readonly observed: readonly ObservedAddress[]
   /** Source addresses of packets to linked peers. */
   readonly linkSources: readonly string[]
   /** Source addresses of packets to the default route. */
@@ -198,9 +199,9 @@ function candidatesOf(inputs: AddressInputs): Candidate[] {
     const reason = replaced ?? unusableReason(address, owner, inputs.interfaces)
     add(address, { source: 'interface', rank: rankOf(address, owner, inputs), reason, interface: owner?.name })
   }
-  for (const { address, isConfirmed: confirmed, why } of inputs.observed) {
+  for (const { address, isConfirmed, why } of inputs.observed) {
     const { host } = parseAddress(address)
-    const reason = replaced ?? (isLinkLocal(host) ? 'link-local' : confirmed ? undefined : 'unconfirmed')
+    const reason = replaced ?? (isLinkLocal(host) ? 'link-local' : isConfirmed ? undefined : 'unconfirmed')
     const rank = isLoopback(host) ? ranks.loopback : ranks.observed
     const detail = reason === 'unconfirmed' ? why : undefined
     add(address, { source: 'observed', rank, reason, detail, interface: undefined })

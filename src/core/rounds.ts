@@ -6,7 +6,7 @@ import { newTrace, type TraceRef } from './trace.ts'
 /** Length of a window, the parent of a node’s other spans: one trace each, so that no trace grows without bound. */
 const windowMs = 60_000
 const censusMs = 30_000
-/** Interval of snapshots, which make up for missed callbacks. */
+/** Interval of snapshots, which make up for missed callbacks and for changes without one. */
 const observeMs = 5_000
 
 export type RoundsEffect = SpanEffect | { readonly do: 'observe' } | { readonly do: 'census' }

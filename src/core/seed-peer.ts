@@ -1,4 +1,4 @@
-import { isLinkLocal, isLoopback, type ParsedAddress, parseAddress, withoutPeer } from './address.ts'
+import { isLinkLocal, isLoopback, type ParsedAddress, parseAddress } from './address.ts'
 import type { ConnectionLedger } from './connection-ledger.ts'
 import type { DigestView } from './digest-view.ts'
 import type { DialFailure } from './events.ts'
@@ -53,7 +53,7 @@ function onlyAnnouncer(failed: readonly ParsedAddress[], view: DigestView): stri
 function findLink(peer: string, ledger: ConnectionLedger, isHost = (_host: string) => true): LinkedPeer | undefined {
   const direct = ledger.get(peer)?.links.filter((one) => isActive(one) && one.state === 'settled' && !isRelayed(one))
   const link = direct?.find(({ info }) => isHost(parseAddress(info.address).host))
-  return link && { peer, address: withoutPeer(link.info.address) }
+  return link && { peer, address: link.address }
 }
 
 function isSame(a: ParsedAddress, b: ParsedAddress): boolean {

@@ -47,9 +47,9 @@ export function judgeGuestLinks(links: readonly Link[]): Judgement[] {
 }
 
 /**
- * Chooses the winner of two links of one pair. It uses the hellos, the directions and the two peer ids, and no
- * times, so both ends choose the same link in any order of events: a link to an earlier incarnation of the peer loses; of two dials of one side the
- * later wins; of crossed dials that of the lower peer id wins.
+ * Chooses the winner of two links of one pair. It uses the hellos, the directions and the two peer ids, and no times,
+ * so both ends choose the same link in any order of events: a link to an earlier incarnation of the peer loses; of two
+ * dials of one side the later wins; of crossed dials that of the lower peer id wins.
  */
 export function chooseSurvivor(self: string, peer: string, a: Link, b: Link): Judgement {
   const incarnations = (a.hello?.incarnation ?? 0) - (b.hello?.incarnation ?? 0)

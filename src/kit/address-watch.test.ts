@@ -93,9 +93,11 @@ suite('own addresses follow the interfaces', () => {
 
   test('a reading between two polls: the current addresses, and no announcement', () => {
     const watch = start()
+    const before = watch.announced()
     interfaces = [eth0('45.79.10.7')]
     for (let reads = 0; reads < 2; reads++)
-      assert.deepEqual(watch.announced(), [`/ip4/45.79.10.7/tcp/4001/p2p/${peer}`])
+      assert.deepEqual(watch.announced(watch.addresses), [`/ip4/45.79.10.7/tcp/4001/p2p/${peer}`])
+    assert.deepEqual(watch.announced(), before, 'digests and identify follow at the next poll')
     assert.deepEqual([spans.length, changes, computations], [1, 1, 1])
   })
 

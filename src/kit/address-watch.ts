@@ -28,8 +28,8 @@ interface AddressWatchOptions {
   readonly remotes: () => readonly string[]
   /** Addresses at which neighbours observe this node. */
   readonly observed: () => AddressInputs['observed']
-  readonly onChange: (addresses: readonly OwnAddress[]) => void
-  /** Listen addresses and hosts of own interfaces; `asks`: the node would announce an observed address. */
+  readonly onChange: () => void
+  /** Listen addresses and hosts of own interfaces; `canRequest`: the node would announce an observed address. */
   readonly onListening: (listening: Listening) => void
   readonly emitSpan: (span: SpanEffect) => void
   /** The machine's interfaces and routes by default. */
@@ -76,9 +76,9 @@ export class AddressWatch {
     return ownAddresses(this.#inputs())
   }
 
-  /** The announced addresses, as other nodes dial them. */
-  announced(): string[] {
-    return announcedAddresses(this.addresses).map(
+  /** The announced ones of `addresses`, as other nodes dial them; by default those of the last poll, as in digests. */
+  announced(addresses = this.#addresses): string[] {
+    return announcedAddresses(addresses).map(
       (address) => `${address}/p2p/${this.#options.components.peerId.toString()}`,
     )
   }
@@ -120,7 +120,7 @@ export class AddressWatch {
     this.#emitChange(announcedBefore, announcedNow)
     if (announcedBefore.join() === announcedNow.join()) return
     this.#updateIdentify()
-    onChange(this.#addresses)
+    onChange()
   }
 
   #scheduleRefresh(): void {

@@ -39,8 +39,8 @@ export interface ConnectionRecord {
 }
 
 /**
- * One record per libp2p connection, by id. Events of libp2p are hints only: after each of them `reconcile` compares the
- * records with the connections that libp2p has. Every other method that returns something changes nothing, except
+ * One record per libp2p connection, by id. Events of libp2p are hints only: `reconcile`, before each snapshot for the
+ * core, compares the records with the connections that libp2p has. Every other method that returns something changes nothing, except
  * `getOrCreate`.
  */
 export class Connections {

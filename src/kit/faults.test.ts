@@ -173,6 +173,7 @@ function fakeNetwork(effects: NetworkEffect[]): Network {
     self: 'self',
     start: async () => {},
     stop: async () => {},
+    reconcile: () => {},
     snapshot: () => [],
     perform: (effect) => void effects.push(effect),
   }

@@ -67,6 +67,7 @@ export function faultyNetwork(network: Network, faults: readonly Fault[]): Netwo
     self: network.self,
     start: (deliver) => network.start(deliver),
     stop: () => network.stop(),
+    reconcile: () => network.reconcile(),
     snapshot: () => network.snapshot(),
     perform: (effect) => {
       if (effect.do !== 'close') network.perform(effect)

@@ -42,7 +42,10 @@ test('a pubsub without events of streams: the network polls a missing one for 15
     pubsub,
   })
   let changes = 0
-  await network.start(() => changes++)
+  await network.start(() => {
+    changes++
+    network.reconcile()
+  })
   assert.deepEqual([changes, clock.pending], [1, 1])
   for (let poll = 0; clock.pending > 0; poll++) {
     assert.ok(poll < 80, 'it ends after 15 s')

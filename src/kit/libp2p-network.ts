@@ -139,6 +139,14 @@ export class Libp2pNetwork implements Network {
     await running?.owner.close()
   }
 
+  reconcile(): void {
+    if (this.#running === undefined || this.#running.owner.closed) return
+    const { connections, streams, owner } = this.#running
+    connections.reconcile()
+    // Another pubsub has no event for a stream that opens or ends.
+    if (streams === undefined && connections.lackingGossip(gossipPollLimitMs).length > 0) this.#pollGossip(owner)
+  }
+
   snapshot(): readonly ConnectionInfo[] {
     return this.#running?.connections.connectionInfos() ?? []
   }
@@ -285,17 +293,8 @@ export class Libp2pNetwork implements Network {
     this.#isChangeQueued = true
     queueMicrotask(() => {
       this.#isChangeQueued = false
-      this.#reconcile()
       this.#deliver({ type: 'changed' })
     })
-  }
-
-  #reconcile(): void {
-    if (this.#running === undefined || this.#running.owner.closed) return
-    const { connections, streams, owner } = this.#running
-    connections.reconcile()
-    // Another pubsub has no event for a stream that opens or ends.
-    if (streams === undefined && connections.lackingGossip(gossipPollLimitMs).length > 0) this.#pollGossip(owner)
   }
 
   /** Gossipsub has no event for a stream that opens or fails to, so this polls. */

@@ -15,6 +15,7 @@ import {
   startApp,
   withLinkedApps,
 } from '../testing/suite/mesh-app.ts'
+import { setEnvironment } from '../testing/surroundings.ts'
 import type { MeshMessage } from './index.ts'
 import type { InternalInit } from './init.ts'
 import { tracemeshInternal } from './service.ts'
@@ -242,8 +243,7 @@ test('two bridges: one forwards each crossing message, once, and no other messag
 })
 
 test('unsupported OpenTelemetry variables: the mesh starts, and warns that it exports nothing', async (t) => {
-  process.env['OTEL_EXPORTER_OTLP_PROTOCOL'] = 'http/protobuf'
-  t.after(() => delete process.env['OTEL_EXPORTER_OTLP_PROTOCOL'])
+  setEnvironment(t, { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' })
   const warnings: Error[] = []
   const onWarning = (warning: Error) => void warnings.push(warning)
   process.on('warning', onWarning)

@@ -154,7 +154,8 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   }
 
   addresses(): readonly string[] {
-    return this.#requireRunning('addresses').addresses.announced()
+    const { addresses } = this.#requireRunning('addresses')
+    return addresses.announced(addresses.addresses)
   }
 
   topology(): Topology {

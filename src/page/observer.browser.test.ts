@@ -50,14 +50,14 @@ browserTest('an observer with a token: the page asks for it once', async (browse
   const token = 'a-token-of-24-characters'
   const watcher = await cluster.node('watcher', { role: 'observer', env: { MESH_ADMIN_TOKEN: token } })
   const { page } = await openPage(browser, watcher.adminUrl)
-  for (const [typed, answer] of [
-    ['another-token-altogether', 'the server rejected this token'],
-    ['two words', 'no spaces'],
-    [token, 'live'],
+  for (const [typed, role, answer] of [
+    ['another-token-altogether', 'alert', 'the server rejected this token'],
+    ['two words', 'alert', 'no spaces'],
+    [token, 'status', 'live'],
   ] as const) {
     await page.getByLabel(/^Token/).fill(typed)
     await page.getByRole('button', { name: 'Open' }).click()
-    await page.getByText(answer).first().waitFor()
+    await page.getByRole(role).filter({ hasText: answer }).waitFor()
   }
   await page.reload()
   await page.getByText('live').waitFor()

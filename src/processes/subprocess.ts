@@ -116,12 +116,12 @@ export class Subprocess {
 
   /**
    * Resolves like `sign`, by which the process shows that it is ready. When it exits before or after `limitMs`, kills it
-   * and rejects with its output.
+   * and rejects with its output; when `signal` aborts, kills it and rejects with the reason.
    */
-  async ready<T>(sign: Promise<T>, limitMs: number): Promise<T> {
+  async ready<T>(sign: Promise<T>, limitMs: number, signal: AbortSignal = this.ended): Promise<T> {
     const limit = AbortSignal.timeout(limitMs)
     try {
-      return await raceAbort(AbortSignal.any([this.ended, limit]), sign)
+      return await raceAbort(AbortSignal.any([this.ended, limit, signal]), sign)
     } catch (error) {
       const isLate = limit.aborted && !this.isClosed
       this.signal('SIGKILL')

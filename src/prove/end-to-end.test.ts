@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict'
-import { mkdtempDisposable, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { exitCodes } from '../commands/command.ts'
 import { Subprocess } from '../processes/subprocess.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { temporaryDirectory } from '../testing/surroundings.ts'
 import { jsonVariable } from './figures-reporter.ts'
 import { atLeast, atMost } from './proof.ts'
 
 leakCheck()
 
-const directory = await mkdtempDisposable(join(tmpdir(), 'tracemesh-e2e-'))
-after(() => directory.remove())
-await writeFile(join(directory.path, 'package.json'), '{ "type": "module" }')
+const directory = temporaryDirectory({ after })
+await writeFile(join(directory, 'package.json'), '{ "type": "module" }')
 
 const urlOf = (file: string) => new URL(file, import.meta.url).href
 const holds = `{ what: 'links', want: '3', got: 3, holds: true }`
@@ -22,7 +21,7 @@ const notShown = `{ what: 'a guest', want: 'one', got: 'none here', holds: 'not 
 
 /** Runs a proof whose `run` has this body, and sends SIGINT at its first progress line if asked to. */
 async function trial(body: string, { seed = '7', json = false, interrupt = false, reporter = 'figures' } = {}) {
-  const file = join(directory.path, 'trial.e2e.ts')
+  const file = join(directory, 'trial.e2e.ts')
   const run = `async run({ random, signal, progress }: any) { ${body} }`
   const proof = `{ name: 'trial', about: 'a trial', quick: false, seconds: 1, ${run} }`
   await writeFile(

@@ -1,5 +1,6 @@
 import type { SpanName } from '../catalogue/spans.ts'
 import { until } from '../processes/waiting.ts'
+import type { NodeProcess } from '../testing/cluster/cluster.ts'
 import type { ReceivedSpan } from '../testing/otlp/otlp-receiver.ts'
 import { round } from './proof.ts'
 
@@ -124,6 +125,13 @@ export async function timeUntil(
   const tookMs = await until(holds, limitMs, 'the step', signal).catch(() => Number.NaN)
   signal?.throwIfAborted()
   return round(tookMs)
+}
+
+/** Counts from now on: the result returns the most that one of these processes has waited for a processor, in ms. */
+export async function countProcessorWait(nodes: readonly NodeProcess[]): Promise<() => Promise<number>> {
+  const waits = () => Promise.all(nodes.map(async (node) => (await node.usage()).waitedMs))
+  const before = await waits()
+  return async () => Math.max(...(await waits()).map((ms, index) => ms - (before[index] ?? 0)))
 }
 
 /** Runs a query five times in sequence: how much it found at last, and the milliseconds of each run. */

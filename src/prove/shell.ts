@@ -16,7 +16,7 @@ export interface CommandResult {
   readonly output: string
 }
 
-/** Runs a command line to its end, in its own process group, which `signal` terminates. */
+/** Runs a command line to its end, in its own process group, which `signal` ends: SIGTERM, and SIGKILL 3 s later. */
 export async function sh(
   command: string,
   cwd: string,
@@ -26,7 +26,7 @@ export async function sh(
   const began = performance.now()
   const line = ['sh', '-c', command]
   const child = new Subprocess({ name: command, command: line, cwd, env, ownGroup: true, outputChars: 100_000 })
-  using _ = addAbortListener(signal, () => child.signal('SIGTERM'))
+  using _ = addAbortListener(signal, () => void child.stop(3_000))
   const { code, output } = await child.exited
   return { code, seconds: (performance.now() - began) / 1_000, output }
 }

@@ -1,10 +1,10 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { parse } from 'yaml'
 import { microBenches } from '../bench/micro.ts'
 import { benches } from '../bench/options.ts'
 import { alertNames } from '../catalogue/alerts.ts'
+import { addFlags, command, rawFlags } from '../commands/command.ts'
 import { flagsOf } from '../commands/node-command.ts'
 import { errorMessage } from '../core/errors.ts'
 import { drillFlags } from '../drill/flags.ts'
@@ -129,18 +129,17 @@ const flagTables: Readonly<Record<string, FlagTable>> = {
 /** `tracemesh COMMAND ...`: the command and its flags exist, and their values are allowed. */
 function commandProblem(words: readonly string[]): string | undefined {
   const [name = 'node', ...args] = words.slice(words.indexOf('tracemesh') + 1)
-  if (name === 'node') {
-    const io = { out: () => {}, err: () => {} }
-    return readConfig({}, flagsOf(args, io)).problems[0]?.message
-  }
+  const io = { out: () => {}, err: () => {} }
+  if (name === 'node') return readConfig({}, flagsOf(args, io)).problems[0]?.message
   const table = flagTables[name]
   if (table === undefined) return `unknown command ${name}`
-  const flags = Object.keys(table).map((flag) => [flag, { type: 'string' }] as const)
-  const options = { json: { type: 'boolean' }, ...Object.fromEntries(flags) } as const
-  const { values, positionals } = parseArgs({ args, options, allowPositionals: name === 'drill' })
-  const { json: _, ...raw } = values
-  readFlags(table, raw)
-  return unknown('alert', positionals, [...alertNames, 'all', 'list'])
+  const program = command(`tracemesh ${name}`, io)
+  if (name !== 'store') program.option('--json')
+  if (name === 'drill') program.argument('[alert...]')
+  addFlags(program, table)
+  program.parse(args, { from: 'user' })
+  readFlags(table, rawFlags(program, table))
+  return unknown('alert', program.args, [...alertNames, 'all', 'list'])
 }
 
 /** `npm run SCRIPT -- ...`: the script exists, and so do its arguments. */

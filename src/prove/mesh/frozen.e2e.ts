@@ -16,7 +16,7 @@ export const proof = endToEnd({
   about: 'a node frozen for 45 s expires no member when it wakes, and exchanges messages with all within 15 s',
   quick: false,
   seconds: 125,
-  async run({ random, progress }) {
+  async run({ random, progress, signal }) {
     await using cluster = await startCluster()
     const all = await startMesh(cluster, 5, chattyNode(cluster))
     await waitForFullMesh(all, 30_000)
@@ -24,14 +24,14 @@ export const proof = endToEnd({
     const others = all.filter((node) => node !== sleeper)
     progress(`freezing ${sleeper.name} for ${frozenMs / 1_000} s`)
     sleeper.pause()
-    await sleep(frozenMs)
+    await sleep(frozenMs, undefined, { signal })
     const wokeAt = Date.now()
     sleeper.resume()
     const exchanges = await waitForExchange(sleeper, others, wokeAt, exchangeLimitMs + 10_000)
     progress(`messages both ways after ${slowestMs(exchanges)} ms; watching its expiries`)
     const links = await waitForFullMesh([sleeper, ...others], 20_000)
     const linkedMs = Date.now() - wokeAt
-    await sleep(wokeAt + noExpiryMs - Date.now())
+    await sleep(wokeAt + noExpiryMs - Date.now(), undefined, { signal })
     const after = countMessages(all, wokeAt + exchangeLimitMs, wokeAt + noExpiryMs - 1_000)
     const code = await sleeper.stop()
     const spans = cluster.receiver.spans

@@ -1,19 +1,19 @@
 import type { MessageRecord } from '../../kit/messages.ts'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { emitterOf, timeUntil } from '../evidence.ts'
+import { countProcessorWait, emitterOf, timeUntil } from '../evidence.ts'
 import { topologyOf } from '../mesh/mesh.ts'
 import { atMost, equals, type ProofContext, type ProofResult } from '../proof.ts'
 import { testProgram } from '../shell.ts'
 
-/** Limit of each step, in milliseconds. */
-const limits = { joined: 30_000, received: 30_000, emitted: 30_000, left: 8_000 }
+/** Limit of each step, in milliseconds, beyond what a process waits for a processor meanwhile. */
+const limits = { joined: 10_000, received: 10_000, emitted: 12_000, left: 8_000 }
+/** Ends a step that hangs. */
+const guardMs = 30_000
 
-/** Milliseconds until the node logs a line with these fields. */
-const timeUntilLogged = (node: NodeProcess, fields: Readonly<Record<string, string>>) =>
-  timeUntil(limits.received, () =>
-    node.log.some((line) => Object.entries(fields).every(([key, value]) => line[key] === value)),
-  )
+/** Whether the node has logged a line with these fields. */
+const hasLogged = (node: NodeProcess, fields: Readonly<Record<string, string>>) =>
+  node.log.some((line) => Object.entries(fields).every(([key, value]) => line[key] === value))
 
 export const proof = endToEnd({
   name: 'kit-app',
@@ -21,24 +21,32 @@ export const proof = endToEnd({
     'a plain js-libp2p application with one line for the mesh is a member: it publishes, receives, requests and answers, its spans arrive, and its own tracer provider stays global',
   quick: true,
   seconds: 12,
-  async run({ progress }: ProofContext): Promise<ProofResult> {
+  async run({ progress, signal }: ProofContext): Promise<ProofResult> {
     await using cluster = await startCluster()
     const seed = await cluster.node('seed', { role: 'seed', env: { MESH_TOPICS: 'news' } })
     const seeds = [cluster.address('seed')]
     const talker = await cluster.node('talker', { seeds, entry: testProgram('cluster/talking-node.ts') })
     progress('two nodes listen; now the application')
     const app = await cluster.node('app', { seeds, entry: testProgram('cluster/traced-app.ts') })
-    return await measure(cluster, { seed, talker, app })
+    return await measure(cluster, { seed, talker, app }, signal)
   },
 })
 
 async function measure(
   cluster: Cluster,
   { seed, talker, app }: Readonly<Record<'seed' | 'talker' | 'app', NodeProcess>>,
+  signal: AbortSignal,
 ): Promise<ProofResult> {
   const members = async (node: NodeProcess) => (await topologyOf(node)).members
   const sees = async (node: NodeProcess) => (await members(node)).some(({ peer }) => peer === app.peer)
-  const joinedMs = await timeUntil(limits.joined, async () => (await sees(seed)) && (await sees(talker)))
+  const timeStep = async (holds: () => boolean | Promise<boolean>) => {
+    const waitedMs = await countProcessorWait([seed, talker, app])
+    const tookMs = await timeUntil(guardMs, holds, signal)
+    return tookMs - (await waitedMs())
+  }
+  const timeUntilLogged = (node: NodeProcess, fields: Readonly<Record<string, string>>) =>
+    timeStep(() => hasLogged(node, fields))
+  const joinedMs = await timeStep(async () => (await sees(seed)) && (await sees(talker)))
   const kind = (await topologyOf(seed)).peers.find(({ peer }) => peer === app.peer)?.kind ?? 'absent'
 
   const news = { heard: 'news from the app', from: app.peer }
@@ -49,7 +57,7 @@ async function measure(
   const steps: readonly (readonly [string, number])[] = [
     ['the seed and a node list it as a member', joinedMs],
     ['a node receives its message', await timeUntilLogged(talker, news)],
-    ['`tracemesh node` receives its message', await timeUntil(limits.received, nodeReceived)],
+    ['`tracemesh node` receives its message', await timeStep(nodeReceived)],
     ['it receives a message of a node', await timeUntilLogged(app, { heard: 'news from talker' })],
     ['a node answers its request', await timeUntilLogged(app, { from: talker.peer, answer: 'talker greets you' })],
     [
@@ -57,9 +65,9 @@ async function measure(
       await timeUntilLogged(talker, { from: app.peer, answer: 'the app greets you' }),
     ],
   ]
-  const spansMs = await timeUntil(limits.emitted, () => spansOf(cluster, app).has('mesh.hello.received'))
+  const spansMs = await timeStep(() => spansOf(cluster, app).has('mesh.hello.received'))
   app.kill('SIGUSR2')
-  await timeUntil(limits.received, () => app.log.some((line) => 'untouched' in line))
+  await timeUntil(guardMs, () => app.log.some((line) => 'untouched' in line), signal)
   const own = app.log.find((line) => 'untouched' in line)
   const code = await app.stop()
   const leftMs = await timeUntil(limits.left, async () => !(await sees(seed)))

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { median } from 'simple-statistics'
-import { raceAbort } from '../../kit/clock.ts'
 import { usageOf } from '../../lab/process-usage.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { buildTestPackage } from '../../testing/built-package.ts'
@@ -63,7 +62,7 @@ async function idleMebibytes(env: NodeJS.ProcessEnv, signal: AbortSignal): Promi
     onLine: listening.resolve,
   })
   try {
-    assert.equal(await child.ready(raceAbort(signal, listening.promise), startMs), 'listening')
+    assert.equal(await child.ready(listening.promise, startMs, signal), 'listening')
     await sleep(idleMs, undefined, { signal })
     return (await usageOf(child.pid))?.rssMb ?? Number.NaN
   } finally {

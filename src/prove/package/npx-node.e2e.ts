@@ -32,18 +32,17 @@ export const proof = endToEnd({
         return child
       }
       const seed = await start('seed', '--role', 'seed')
-      const listensMs = await timeUntil(limits.listensMs, () => seed.line('listening') !== undefined)
+      const listensMs = await timeUntil(limits.listensMs, () => seed.line('listening') !== undefined, signal)
       const addresses = (seed.line('listening')?.['addresses'] ?? []) as string[]
       const quic = addresses.find((address) => address.includes('/quic-v1')) ?? ''
       const node = await start('node', '--seed', quic)
       const both = [seed, node]
       const linked = () => both.every((one) => one.line('mesh.member.joined') !== undefined)
-      await timeUntil(limits.listensMs, () => node.line('listening') !== undefined)
-      const linkedMs = await timeUntil(limits.linkedMs, linked)
+      await timeUntil(limits.listensMs, () => node.line('listening') !== undefined, signal)
+      const linkedMs = await timeUntil(limits.linkedMs, linked, signal)
       const transport = node.line('mesh.connection.opened')?.['mesh.connection.transport'] ?? 'none'
       const stopping = performance.now()
-      for (const one of both) one.stop()
-      await Promise.all(both.map(({ exited }) => exited))
+      await Promise.all(both.map((one) => one.stop()))
       // npx itself ends by the signal, so the exit code of its command is unknown.
       const stoppedCount = both.filter((one) => one.line('mesh.node.stopped') !== undefined).length
       const checks: Check[] = [
@@ -81,10 +80,9 @@ function npx(folder: string, cache: string, tarball: string, name: string, args:
   return {
     /** The first log line with this message. */
     line: (message: string) => lines.find(({ msg }) => msg === message),
-    exited: child.exited,
     tail: () => [...lines.slice(-3).map((line) => JSON.stringify(line)), child.output].join('\n').slice(-1_500),
     // As a terminal does, to every process of the group.
-    stop: () => child.signal('SIGINT'),
+    stop: () => child.stop(2 * limits.stopsMs, 'SIGINT'),
     kill: () => child.signal('SIGKILL'),
   }
 }

@@ -1,8 +1,8 @@
 import { mkdir, mkdtempDisposable, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { raceAbort } from '../../kit/clock.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
+import { until } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { startTcpServer } from '../mesh/receiver-away-exit.e2e.ts'
 import { type Check, equals, type ProofContext, unrun } from '../proof.ts'
@@ -138,27 +138,20 @@ function refusals(takenPort: string, bare: string): readonly Refusal[] {
 async function checkInterrupt(clone: string, compose: string, { signal }: ProofContext): Promise<Check[]> {
   const project = `tracemesh-interrupt-${process.pid}`
   const env = await stackEnvironment(compose, project)
-  let output = ''
-  const waits = Promise.withResolvers<void>()
-  const read = (line: string) => {
-    output += `${line}\n`
-    if (line.includes('healthy; waiting for')) waits.resolve()
-  }
   const child = new Subprocess({
     name: 'deploy/start.sh',
     command: ['/bin/bash', 'deploy/start.sh', '--offline', '--nodes', '1'],
     cwd: clone,
     env,
     ownGroup: true,
-    onLine: read,
-    onErrorLine: read,
+    outputChars: 100_000,
   })
-  const within = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)])
+  const isWaiting = () => child.output.includes('healthy; waiting for')
   try {
-    await raceAbort(within(waitLimitMs), Promise.race([waits.promise, child.exited]))
+    await until(isWaiting, waitLimitMs, 'deploy/start.sh waits', AbortSignal.any([signal, child.ended]))
     const before = await remainingObjects(project, ['container'])
     child.signal('SIGINT')
-    const { code } = await raceAbort(within(exitLimitMs), child.exited)
+    const { code, output } = await child.exitWithin(exitLimitMs)
     const remaining = await remainingObjects(project, ['container', 'network'])
     const hasMessage = /interrupted: stopping/.test(output)
     return [

@@ -67,8 +67,11 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
   const running = new Map<string, NodeProcess | undefined>()
   const starting = new Set<Promise<NodeProcess>>()
   const nodes = () => [...running.values()].filter((node) => node !== undefined)
-  // The processes end by themselves.
-  const atExit = () => rmSync(directory, { recursive: true, force: true })
+  // The others end by themselves; a paused one cannot.
+  const atExit = () => {
+    for (const one of nodes()) one.kill()
+    rmSync(directory, { recursive: true, force: true })
+  }
   process.once('exit', atExit)
 
   let closing: Promise<void> | undefined

@@ -1,6 +1,5 @@
 import { EventEmitter, once } from 'node:events'
 import { join } from 'node:path'
-import { raceAbort } from '../../kit/clock.ts'
 import { nodeCommand, nodeEnvironment } from '../../processes/node-program.ts'
 import { Subprocess } from '../../processes/subprocess.ts'
 import { monotonic, type NodeCommand, type NodeReport, type PeerConnections } from './crossed-dials-node.ts'
@@ -190,7 +189,7 @@ export class CrossedDialsMesh implements AsyncDisposable {
         if (member !== undefined) this.#handleReport(member, { is: 'dialled', failed: ['its process has ended'] })
       },
     })
-    return child.ready(raceAbort(this.#signal, ready.promise), startLimitMs)
+    return child.ready(ready.promise, startLimitMs, this.#signal)
   }
 
   #handleReport(member: Member, report: NodeReport): void {

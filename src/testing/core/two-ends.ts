@@ -70,7 +70,7 @@ export class TwoEnds {
   deliver(pipe: Pipe, to: End): boolean {
     const frame = pipe.open ? pipe.queues[to].shift() : undefined
     if (frame === undefined) return false
-    const isObserved = this.ledgers[to].peerOf(pipe.id) !== undefined
+    const isObserved = this.ledgers[to].find(pipe.id) !== undefined
     if (!isObserved) this.observe(to)
     this.#applyEffects(to, this.ledgers[to].handle({ type: 'frame', connection: pipe.id, frame }, this.clock.now()))
     return true

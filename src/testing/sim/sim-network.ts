@@ -68,6 +68,8 @@ export class SimNetwork implements Network, SimHost {
     return this.#ends
   }
 
+  reconcile(): void {}
+
   snapshot(): readonly ConnectionInfo[] {
     return this.#ends.map((end) => end.info(this.#gossipState(end)))
   }
