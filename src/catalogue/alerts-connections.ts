@@ -91,20 +91,30 @@ export const connectionAlerts = {
   MeshSuspects: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has connections that should be closed',
     severity: 'warn',
-    expr: (d) => `${spanIncrease('mesh.audit.suspect', d('2m', '90s'), d)} > 0`,
+    // A census reports a suspect when it appears and when it has aged; the gauge has their number at every census.
+    expr: (d) =>
+      `${spanIncrease('mesh.audit.suspect', d('2m', '90s'), d)} > 0\nor max by (mesh_id, mesh_node_name) (mesh_suspects) > 0`,
     forTime: '5m',
     meaning:
-      'Every census within five minutes reported a connection without an owner, one that another link superseded, or one whose peer never identified itself.',
-    cure: 'mesh.suspect.reason is the kind, mesh.connection.age_band the age. unowned: code outside the mesh opened it. superseded-open: the peer does not close its end. unsettled-old: the peer does not respond; check that peer.',
+      'Every census within five minutes found a connection without an owner, one that should have closed, or one whose peer never identified itself.',
+    cure: 'mesh.suspect.reason is the kind, mesh.connection.age_band the age; the span is linked to the opening of the connection. unowned: code outside the mesh opened it. superseded-open, closing-open, refused-open: the connection does not close; check the peer. unsettled-old: the peer does not respond; check that peer.',
     search: { span: 'mesh.audit.suspect' },
     emitDelay: '75s',
     cases: {
       'suspects in every census': {
+        series: { [gauge('mesh_suspects')]: '0 0 2+0x90', [up]: '1+0x92' },
+        checks: { '5m': [], '6m': firesFor('n1') },
+      },
+      'suspects in every census of a node of the previous version': {
         series: { [counter('mesh.audit.suspect')]: '0 0 0+1x90', [up]: '1+0x92' },
         checks: { '5m': [], '6m': firesFor('n1') },
       },
       'suspects in one census': {
-        series: { [counter('mesh.audit.suspect')]: '0+0x6 2+0x90', [up]: '1+0x97' },
+        series: {
+          [counter('mesh.audit.suspect')]: '0+0x6 2+0x90',
+          [gauge('mesh_suspects')]: '0+0x6 2 0+0x90',
+          [up]: '1+0x97',
+        },
         checks: { '2m': [], '7m': [] },
       },
     },
@@ -120,8 +130,8 @@ export const connectionAlerts = {
     },
     keepFiring: '5m',
     meaning:
-      'Two censuses within five minutes found a broken invariant: the connections of libp2p differ from the ledger, a pair has two links, or a registry exceeds its bound. A single finding does not fire.',
-    cure: 'mesh.invariant names the invariant, mesh.expected and mesh.actual the values. The suspects in the same trace name the connections. Save the traces, then restart the node.',
+      'Two censuses within five minutes found a broken invariant: the connections of libp2p differ from the ledger, a pair has two connections, or what was added and released does not add up to what is held. A single finding does not fire.',
+    cure: 'mesh.invariant names the invariant, mesh.invariant.owner whose it is, mesh.expected and mesh.actual the values, mesh.invariant.ids what breaks it. Save the traces, then restart the node.',
     search: { span: 'mesh.leak.suspected' },
     emitDelay: '105s',
     cases: {

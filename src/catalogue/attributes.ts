@@ -1,5 +1,5 @@
-import { ageBands, sizeBands } from './bands.ts'
-import { libp2pCounts, registrySizes } from './registries.ts'
+import { ageBands, closeReasons, sizeBands } from './bands.ts'
+import { censusAttributes } from './census.ts'
 import { roles } from './roles.ts'
 
 /** A tuple of strings is an enumeration, which bounds the cardinality. */
@@ -12,21 +12,6 @@ export interface AttributeSpec {
 
 /** Stage at which a dial failed. */
 export const dialStages = ['resolve', 'dial', 'handshake', 'identify'] as const
-
-/** Reasons for closing a link. */
-export const closeReasons = [
-  'stopping',
-  'superseded',
-  'silent',
-  'foreign-mesh',
-  'bad-frame',
-  'flooding',
-  'limit',
-  'duplicate',
-  'gossip-mute',
-  'transport',
-  'unknown',
-] as const
 
 /**
  * Attributes, declared once; spans refer to them by name. Those outside `mesh.` follow OpenTelemetry's semantic
@@ -85,6 +70,7 @@ export const attributes = {
   'mesh.peer.incarnation': { type: 'int', brief: 'Incarnation of the other node.' },
   'mesh.seed.address': { type: 'string', brief: 'Multiaddr of the seed, as configured.' },
   'mesh.seed.attempt': { type: 'int', brief: 'Number of the attempt within its campaign, from 1.' },
+  'mesh.seed.attempts': { type: 'int', brief: 'Attempts that a campaign allows.' },
   'mesh.seed.addresses': { type: 'string[]', brief: 'Addresses that the attempt dialled, names resolved.' },
   'mesh.seed.delay_ms': { type: 'int', brief: 'Milliseconds until the next attempt.' },
   'mesh.seed.elapsed_ms': { type: 'int', brief: 'Milliseconds since the start of the campaign.' },
@@ -134,6 +120,15 @@ export const attributes = {
   'mesh.connection.kind': { type: ['member', 'guest', 'unsettled'], brief: 'Kind of the peer; unsettled: unknown.' },
   'mesh.connection.age_ms': { type: 'int', brief: 'Age of the connection, milliseconds.' },
   'mesh.connection.age_band': { type: ageBands, brief: 'Band of that age.' },
+  'mesh.refusal.reason': {
+    type: ['limit', 'links-per-peer', 'duplicate', 'stopping'],
+    brief:
+      'Why the ledger refused the connection: the node is full, the peer has too many connections, it has a link already, or the node stops.',
+  },
+  'mesh.refusal.count': {
+    type: 'int',
+    brief: 'Connections refused for that reason in one second without a span of their own.',
+  },
   'mesh.close.reason': { type: closeReasons, brief: 'Why the connection closed.' },
   'mesh.close.by': { type: ['us', 'them', 'transport'], brief: 'Which side closed it.' },
   'mesh.close.noticed': {
@@ -178,7 +173,6 @@ export const attributes = {
   'mesh.registry.owner': { type: 'string', brief: 'Owner of the registry.' },
   'mesh.registry.size': { type: 'int', brief: 'Current number of entries.' },
   'mesh.registry.size_band': { type: sizeBands, brief: 'Band of that number.' },
-  ...registrySizes,
   'mesh.registry.capacity': { type: 'int', brief: 'Bound on the number of entries.' },
   'mesh.registry.high': { type: 'int', brief: 'Highest number of entries since the start.' },
   'mesh.registry.added': { type: 'int', brief: 'Entries added since the start.' },
@@ -189,40 +183,43 @@ export const attributes = {
   'mesh.registry.evicted': { type: 'int', brief: 'Entries released because the registry was full.' },
   'mesh.registry.closed': { type: 'int', brief: 'Entries released when their owner closed.' },
   'mesh.registry.oldest_band': { type: ageBands, brief: 'Band of the oldest entry’s age.' },
-  'mesh.audit.peers': { type: 'int', brief: 'Peers in the ledger.' },
-  'mesh.audit.members': { type: 'int', brief: 'Members in the digest view.' },
-  'mesh.audit.links': { type: 'int', brief: 'Links with a hello from both ends.' },
-  'mesh.audit.guests': { type: 'int', brief: 'Links whose peer sends no hello.' },
-  'mesh.audit.connections': { type: 'int', brief: 'Open connections in libp2p, except those left to the application.' },
-  ...libp2pCounts,
-  'mesh.audit.sockets': { type: 'int', brief: 'Sockets of the process.' },
-  'mesh.audit.timers': { type: 'int', brief: 'Timers of the process.' },
-  'mesh.audit.frames_in': { type: 'int', brief: 'Frames received so far.' },
-  'mesh.audit.frames_out': { type: 'int', brief: 'Frames sent so far.' },
-  'mesh.audit.frames_refused': { type: 'int', brief: 'Refused frames and gossip digests so far.' },
-  'mesh.audit.sweeps': { type: 'int', brief: 'Sweeps over the members so far.' },
+  ...censusAttributes,
   'mesh.audit.verdict': {
     type: ['consistent', 'differs'],
     brief: 'Whether libp2p and the ledger list the same connections; either may lag by 10 s.',
   },
-  'process.memory.usage': { type: 'int', brief: 'Resident memory, bytes.' },
-  'v8js.memory.heap.used': { type: 'int', brief: 'JavaScript heap in use, bytes.' },
-  'process.cpu.time': { type: 'double', brief: 'CPU seconds of the process so far, user and system, all threads.' },
-  'nodejs.eventloop.delay.p99': {
-    type: 'double',
-    brief: 'Event-loop delay since the last census, 99th percentile, seconds.',
+  'mesh.audit.cause': {
+    type: ['started', 'periodic', 'stopped'],
+    brief: 'When the census was taken: 5 s after the start, every 30 s, or after the stop.',
   },
-  'nodejs.eventloop.delay.max': { type: 'double', brief: 'Event-loop delay since the last census, longest, seconds.' },
-  'mesh.telemetry.queued': { type: 'int', brief: 'Spans in the export queue.' },
-  'mesh.telemetry.lost_total': { type: 'int', brief: 'Spans lost since the start.' },
-  'mesh.telemetry.sampled_out': { type: 'int', brief: 'Routine spans dropped by sampling since the start.' },
+  'mesh.audit.unread': { type: 'string[]', brief: 'Layers that could not be read, each with its error.' },
   'mesh.invariant': {
-    type: ['connections-in-ledger', 'one-link-per-pair', 'registry-bound'],
+    type: [
+      'connections-in-ledger',
+      'one-link-per-pair',
+      'connections-conserved',
+      'registry-conserved',
+      'registry-bound',
+      'owned-conserved',
+    ],
     brief: 'Broken invariant.',
   },
+  'mesh.invariant.owner': {
+    type: 'string',
+    brief: 'Owner of what breaks the invariant: an owner, a layer or a registry.',
+  },
+  'mesh.invariant.broken_ms': { type: 'int', brief: 'Milliseconds since a census first found it broken.' },
+  'mesh.invariant.ids': { type: 'string[]', brief: 'Ids of what breaks the invariant, at most 16.' },
   'mesh.expected': { type: 'int', brief: 'Expected value.' },
   'mesh.actual': { type: 'int', brief: 'Actual value.' },
-  'mesh.suspect.reason': { type: ['unowned', 'superseded-open', 'unsettled-old'], brief: 'Kind of suspect.' },
+  'mesh.suspect.reason': {
+    type: ['unowned', 'superseded-open', 'unsettled-old', 'closing-open', 'refused-open'],
+    brief: 'Kind of suspect.',
+  },
+  'mesh.suspect.change': {
+    type: ['appeared', 'older', 'gone'],
+    brief: 'Whether the suspect is new, has reached the next age band, or has gone.',
+  },
   'mesh.limit.name': { type: 'string', brief: 'Name of the bound in the limits table.' },
   'mesh.limit.value': { type: 'int', brief: 'Value of the bound.' },
   'mesh.limit.action': { type: ['refused', 'evicted', 'closed'], brief: 'Action that the node took.' },

@@ -2,6 +2,21 @@
 export const sizeBands = ['0', '1-7', '8-63', '64-511', '512-4095', '4096+'] as const
 export const ageBands = ['<1m', '1m-10m', '10m-1h', '1h-6h', '6h-1d', '1d-7d', '7d+'] as const
 
+/** Reasons for closing a link. */
+export const closeReasons = [
+  'stopping',
+  'superseded',
+  'silent',
+  'foreign-mesh',
+  'bad-frame',
+  'flooding',
+  'limit',
+  'duplicate',
+  'gossip-mute',
+  'transport',
+  'unknown',
+] as const
+
 type SizeBand = (typeof sizeBands)[number]
 type AgeBand = (typeof ageBands)[number]
 

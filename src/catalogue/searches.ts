@@ -1,4 +1,5 @@
-import { type AttributeName, closeReasons } from './attributes.ts'
+import type { AttributeName } from './attributes.ts'
+import { closeReasons } from './bands.ts'
 import type { SpanName } from './spans.ts'
 
 /** A predefined trace search. */

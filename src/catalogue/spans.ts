@@ -1,5 +1,5 @@
 import type { AttributeName } from './attributes.ts'
-import { libp2pCountNames, registrySizeNames } from './registries.ts'
+import { censusAttributeNames } from './census.ts'
 
 export interface SpanSpec {
   /** One sentence for the reader of SPANS.md. */
@@ -24,7 +24,7 @@ export interface SpanSpec {
 
 const peer = ['mesh.peer.id', 'mesh.peer.name'] as const
 const link = ['mesh.link.id', 'mesh.connection.id', ...peer] as const
-const attempt = ['mesh.seed.address', 'mesh.seed.attempt', 'mesh.seed.elapsed_ms'] as const
+const attempt = ['mesh.seed.address', 'mesh.seed.attempt', 'mesh.seed.attempts', 'mesh.seed.elapsed_ms'] as const
 /** Of the remote address, where it has them. */
 const network = ['network.peer.address', 'network.peer.port', 'network.transport', 'network.protocol.name'] as const
 const server = ['server.address', 'server.port'] as const
@@ -209,7 +209,7 @@ export const spans = {
       'mesh.connection.address',
       'mesh.connection.transport',
     ],
-    optional: ['mesh.link.id', ...network],
+    optional: ['mesh.link.id', 'mesh.refusal.reason', ...network],
     log: 'debug',
   },
   'mesh.hello.received': {
@@ -326,35 +326,14 @@ export const spans = {
     log: 'warn',
   },
   'mesh.audit': {
-    brief: 'The census: the counts of every layer side by side.',
-    when: 'every 30 s',
-    attributes: [
-      'mesh.audit.verdict',
-      'mesh.audit.peers',
-      'mesh.audit.members',
-      'mesh.audit.links',
-      'mesh.audit.guests',
-      'mesh.audit.connections',
-      ...libp2pCountNames,
-      'mesh.audit.sockets',
-      'mesh.audit.timers',
-      'mesh.audit.frames_in',
-      'mesh.audit.frames_out',
-      'mesh.audit.frames_refused',
-      'mesh.audit.sweeps',
-      'process.memory.usage',
-      'v8js.memory.heap.used',
-      'process.cpu.time',
-      'nodejs.eventloop.delay.p99',
-      'nodejs.eventloop.delay.max',
-      'mesh.telemetry.queued',
-      'mesh.telemetry.lost_total',
-      'mesh.telemetry.sampled_out',
-    ],
-    optional: registrySizeNames,
+    brief: 'The census: the counts of every layer side by side. Counts named `_total` only rise.',
+    when: '5 s after the start, every 30 s, and after the stop with what is still held',
+    attributes: ['mesh.audit.verdict', 'mesh.audit.cause'],
+    optional: ['mesh.audit.unread', ...censusAttributeNames],
     log: 'debug',
   },
   'mesh.audit.peers': registry,
+  'mesh.audit.refused': registry,
   'mesh.audit.members': registry,
   'mesh.audit.relay_seen': registry,
   'mesh.audit.relay_waiting': registry,
@@ -363,17 +342,39 @@ export const spans = {
   'mesh.audit.subscriptions': registry,
   'mesh.audit.requests': registry,
   'mesh.audit.suspect': {
-    brief: 'A connection without an owner, or one that should be closed.',
-    when: 'child of a census, one per suspect connection, at most 64',
-    attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.suspect.reason', 'mesh.connection.age_band'],
+    brief: 'A connection without an owner, or one that should be closed; linked to its `mesh.connection.opened`.',
+    when: 'child of a census: when the suspect appears, reaches another age band, and goes; at most 64 at a time',
+    attributes: [
+      'mesh.connection.id',
+      'mesh.peer.id',
+      'mesh.suspect.reason',
+      'mesh.suspect.change',
+      'mesh.connection.age_ms',
+      'mesh.connection.age_band',
+      'mesh.connection.direction',
+      'mesh.connection.address',
+    ],
     log: 'warn',
   },
   'mesh.leak.suspected': {
-    brief: 'An invariant is broken.',
-    when: 'child of the census that detected it',
-    attributes: ['mesh.invariant', 'mesh.expected', 'mesh.actual'],
+    brief: 'An invariant has been broken for longer than its grace period.',
+    when: 'child of every census that finds it broken',
+    attributes: [
+      'mesh.invariant',
+      'mesh.invariant.owner',
+      'mesh.expected',
+      'mesh.actual',
+      'mesh.invariant.broken_ms',
+      'mesh.invariant.ids',
+    ],
     failed: true,
     log: 'error',
+  },
+  'mesh.connection.refused': {
+    brief: 'The node refused further connections in the same second; each of the first five has spans of its own.',
+    when: 'at most once per reason and second',
+    attributes: ['mesh.refusal.reason', 'mesh.refusal.count'],
+    log: 'warn',
   },
   'mesh.limit.reached': {
     brief: 'The node refused, evicted or closed something because it reached a bound.',

@@ -31,6 +31,14 @@ function linkedBy(dialler: 'a' | 'b'): TwoEnds {
   return ends
 }
 
+/** Links that the ledger must have by its counts: those opened less those closed. It has to have as many. */
+function heldBy(ledger: ConnectionLedger): number {
+  const { opened, closed } = ledger.counts
+  const held = opened - Object.values(closed).reduce((sum, count) => sum + count, 0)
+  assert.equal([...ledger.records()].flatMap(({ links }) => links).length, held)
+  return held
+}
+
 suite('a link', () => {
   test('opens in one trace for both ends, under the dialler’s opened span', () => {
     const ends = linkedBy('a')
@@ -157,6 +165,7 @@ test('any order of dials, snapshots and frames: both ends keep the same single l
     const opened = spansOf(ends, 'mesh.connection.opened').length
     const closed = spansOf(ends, 'mesh.connection.closed').length
     assert.equal(opened - closed, dials === 0 ? 0 : 2, 'all but the remaining link are closed')
+    for (const one of Object.values(ends.ledgers)) assert.equal(heldBy(one), dials === 0 ? 0 : 1)
   })
 })
 

@@ -1,6 +1,6 @@
 import { observedHost } from './address.ts'
 import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
-import type { Frame } from './frames.ts'
+import type { CloseReason, Frame } from './frames.ts'
 import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
 import { LimitSpans, limits } from './limits.ts'
 import { enter, isActive, isJoined, isRelayed, Link } from './link.ts'
@@ -8,6 +8,7 @@ import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
+import { type RefusalReason, Refusals } from './refusals.ts'
 import { emitConnectionClosed, emitConnectionSuperseded, emitFrameRefused, emitGossipUnsent } from './spans/link.ts'
 import {
   type AreRivals,
@@ -34,6 +35,13 @@ type LinkEvent =
 /** `disconnected`: the last direct connection to the peer closed. */
 export type LedgerEffect = GossipKeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
 
+/** Connections since the start: `opened` less those `closed`, by reason, are in the ledger. */
+export interface LedgerCounts {
+  readonly opened: number
+  readonly closed: { readonly [R in CloseReason]?: number }
+  readonly refused: { readonly [R in RefusalReason]?: number }
+}
+
 export interface LedgerOptions extends LinkProtocolOptions {
   /** Largest number of connected peers. */
   readonly maxPeers?: number
@@ -48,6 +56,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #self: string
   readonly #protocol: LinkProtocol
   readonly #peers: PeerRecords
+  readonly #refusals: Refusals
   readonly #maxPeers: number
   readonly #areRivals: AreRivals
   readonly #limits = new LimitSpans()
@@ -61,6 +70,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     this.#maxPeers = options.maxPeers ?? limits.peers
     this.#areRivals = options.areRivals ?? (() => false)
     this.#peers = new PeerRecords(owner, this.#maxPeers, (record) => this.#dueAt(record))
+    this.#refusals = new Refusals(owner, options.random)
   }
 
   handle(event: LedgerEvent, now: number): LedgerEffect[] {
@@ -89,7 +99,16 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   deadline(): number {
-    return this.#peers.deadline()
+    return Math.min(this.#peers.deadline(), this.#refusals.deadline())
+  }
+
+  get counts(): LedgerCounts {
+    return { ...this.#peers.counts, refused: this.#refusals.counts }
+  }
+
+  /** Refused connections that are still open. */
+  refused(): Iterable<Link> {
+    return this.#refusals.values()
   }
 
   isLinked(peer: string): boolean {
@@ -140,7 +159,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   #tick(now: number): LedgerEffect[] {
-    const effects: LedgerEffect[] = []
+    const effects: LedgerEffect[] = this.#refusals.tick(now)
     let needsSnapshot = false
     for (const record of this.#peers.takeDue(now)) {
       for (const link of record.links)
@@ -164,7 +183,9 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   #reconcile(connections: readonly ConnectionInfo[], now: number): LedgerEffect[] {
     const present = new Set(connections.map((info) => info.id))
     const effects = this.#each((peer, link) => (present.has(link.connection) ? [] : this.#onClosed(peer, link, now)))
+    effects.push(...this.#refusals.reconcile(present, now))
     for (const info of connections) {
+      if (this.#refusals.has(info.id)) continue
       const link = this.#peers.get(info.peer)?.links.find((one) => one.connection === info.id)
       if (link !== undefined) link.observedHost = observedHost(info)
       if (link === undefined) effects.push(...this.#onOpened(info, now))
@@ -174,18 +195,18 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   #onOpened(info: ConnectionInfo, now: number): LedgerEffect[] {
     if (info.isLimited === true) return this.#addRelayed(info, now)
-    const close: LedgerEffect = { do: 'close', connection: info.id, abort: false }
-    if (this.#isStopping) return [close]
+    const refuse = (reason: RefusalReason) => this.#refusals.refuse(info, reason, now)
+    if (this.#isStopping) return refuse('stopping')
     const record = this.#peers.getOrCreate(info.peer)
     const direct = record.links.filter((link) => !isRelayed(link))
     const isOverLimit = direct.length > 0 ? record.isOverLimit : this.#peers.isFull
     const emittedSpans = isOverLimit ? this.#limits.emit('peers', 'refused', now, info.peer, this.#maxPeers) : []
     // A goodbye needs the hello of the dialler; a connection that this node dialled needs no goodbye.
     const cannotNotify = info.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToNotify)
-    if (isOverLimit && cannotNotify) return [...emittedSpans, close]
+    if (isOverLimit && cannotNotify) return [...emittedSpans, ...refuse('limit')]
     if (direct.length >= limits.linksPerPeer)
-      return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), close]
-    if (info.isForeign === true && info.direction === 'outbound' && direct.some(carriesLink)) return [close]
+      return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), ...refuse('links-per-peer')]
+    if (info.isForeign === true && info.direction === 'outbound' && direct.some(carriesLink)) return refuse('duplicate')
     const link = new Link(info, now)
     link.isOverLimit = isOverLimit
     record.isOverLimit = isOverLimit

@@ -16,7 +16,7 @@ export interface DriverOptions {
   /** Whether spans leave the process; true by default. */
   readonly exportsSpans?: boolean
   /** Counts the owned resources and emits the census. */
-  readonly census: (window: TraceRef | undefined) => void
+  readonly census: (cause: 'started' | 'periodic', window: TraceRef | undefined) => void
 }
 
 /** A deadline that is already due still yields to other work. */
@@ -82,7 +82,7 @@ export class Driver {
   #perform(effect: NodeEffect): void {
     const { network, node, emitSpan, census } = this.#options
     if (effect.do === 'emit-span') emitSpan(effect, node.window)
-    else if (effect.do === 'census') census(node.window)
+    else if (effect.do === 'census') census(effect.cause, node.window)
     else if (effect.do === 'observe') {
       network.reconcile()
       this.#inbox.push({ type: 'observed', connections: network.snapshot() })

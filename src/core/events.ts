@@ -184,7 +184,13 @@ export type OwnEvent =
 export type NodeEvent = NetworkEvent | OwnEvent
 
 /** `observe`: take a snapshot of the connections. `census`: count the owned resources and emit the counts. */
-export type NodeEffect = NetworkEffect | SpanEffect | { readonly do: 'observe' } | { readonly do: 'census' }
+export type NodeEffect = NetworkEffect | SpanEffect | { readonly do: 'observe' } | CensusEffect
+
+/** The first census comes early, so that a short life has one. */
+export interface CensusEffect {
+  readonly do: 'census'
+  readonly cause: 'started' | 'periodic'
+}
 
 /**
  * The port between the machines and a network: libp2p in a node, a virtual network in the simulator.

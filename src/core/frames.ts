@@ -1,4 +1,4 @@
-import type { closeReasons } from '../catalogue/attributes.ts'
+import type { closeReasons } from '../catalogue/bands.ts'
 import type { Role } from '../catalogue/roles.ts'
 import type { TraceRef } from './trace.ts'
 

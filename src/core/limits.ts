@@ -10,6 +10,8 @@ export const limits = {
   peers: 300,
   /** Concurrent links of one peer: two crossed dials, their successors, one spare. */
   linksPerPeer: 6,
+  /** Refused connections that have not closed yet; libp2p limits them, too. Guess. */
+  refused: 1_024,
   /** Peers connected through relays only; the ledger does not list further ones. Guess. */
   relayedPeers: 64,
   /** Members in the digest view, including departed ones that are still retained. Guess. */

@@ -30,6 +30,8 @@ export class Link {
   state: LinkState = 'opening'
   /** When the link entered this state. */
   enteredAt: number
+  /** When it began to drain or close; undefined before. */
+  endedAt: number | undefined
   /** Dials of the dialler so far; undefined on the listener until hello. */
   counter: number | undefined
   id = ''
@@ -87,4 +89,5 @@ export function isActive(link: Link): boolean {
 export function enter(link: Link, state: LinkState, now: number): void {
   link.state = state
   link.enteredAt = now
+  if (!isActive(link)) link.endedAt ??= now
 }

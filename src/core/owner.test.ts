@@ -10,7 +10,8 @@ import { Owner } from './owner.ts'
 
 leakCheck()
 
-const nothing = { registries: [], resources: [] }
+/** The inventory of an owner that has released all it adopted. */
+const nothing = (adopted: number) => ({ registries: [], resources: [], totals: { adopted, released: adopted } })
 
 function makeOwner() {
   const clock = new VirtualClock()
@@ -43,7 +44,7 @@ test('close: reverse order, children included, with the duration of each step', 
     { name: 'first', durationMs: 0 },
   ])
   assert.deepEqual(closed, ['socket', 'peer closed', 'first'])
-  assert.deepEqual([owner.inventory(), clock.pending, kit.closed], [nothing, 0, true])
+  assert.deepEqual([owner.inventory(), clock.pending, kit.closed], [nothing(4), 0, true])
 })
 
 test('inventory: lists current items with their owners, and drops closed ones', async () => {
@@ -66,7 +67,7 @@ test('inventory: lists current items with their owners, and drops closed ones', 
   await release()
   assert.deepEqual(resourceNames(owner), ['kit'])
   await kit.close()
-  assert.deepEqual(owner.inventory(), nothing)
+  assert.deepEqual(owner.inventory(), nothing(5))
 })
 
 test('repeated release and close: closes a resource once', async () => {
@@ -100,7 +101,7 @@ test('step that never ends: reported, stays in the inventory, and does not block
   assert.deepEqual(resourceNames(owner), ['kit', 'libp2p'])
   finish()
   await settle()
-  assert.deepEqual(owner.inventory(), nothing)
+  assert.deepEqual(owner.inventory(), nothing(3))
 })
 
 test('failed steps: close returns them, disposal throws them together', async () => {
@@ -116,7 +117,7 @@ test('failed steps: close returns them, disposal throws them together', async ()
     async () => owner[Symbol.asyncDispose](),
     (error) => isMeshError(error, 'MESH_RELEASE_FAILED') && error.detail.steps === 'b: later; a: at once',
   )
-  assert.deepEqual(owner.inventory(), nothing)
+  assert.deepEqual(owner.inventory(), nothing(2))
 })
 
 test('timers during close: none fires, not even a child’s', async () => {
@@ -194,5 +195,6 @@ test('any operations: each resource is closed exactly once, and no item is left'
       Array.from({ length: adopted }, (_, index) => index),
     )
     assert.ok(steps.every(({ error }) => error === undefined))
-    assert.deepEqual([owner.inventory(), clock.pending], [nothing, 0])
+    const { totals } = owner.inventory()
+    assert.deepEqual([owner.inventory(), clock.pending], [nothing(totals.adopted), 0])
   }))

@@ -6,6 +6,14 @@ import { OwnedMap, type RegistryCensus, type RegistrySpec } from './owned-map.ts
 export interface Inventory {
   readonly registries: readonly RegistryCensus[]
   readonly resources: readonly OwnedResource[]
+  /** Items so far of this owner, its parents and all their children: those `adopted` less those `released` are held. */
+  readonly totals: OwnerTotals
+}
+
+/** Counts of items: registries, timers, resources and child owners. */
+export interface OwnerTotals {
+  readonly adopted: number
+  readonly released: number
 }
 
 export interface OwnedResource {
@@ -44,13 +52,16 @@ export class Owner {
   readonly #clock: Clock
   readonly #abort = new AbortController()
   readonly #items = new Set<OwnedItem>()
+  /** One object for a tree of owners, since children come and go. */
+  readonly #totals: { adopted: number; released: number }
   #closing: Promise<readonly CloseStep[]> | undefined
   /** Removes this owner from its parent once its last item is closed. */
   #detach: () => void = () => {}
 
-  constructor(name: string, clock: Clock) {
+  constructor(name: string, clock: Clock, parent?: Owner) {
     this.name = name
     this.#clock = clock
+    this.#totals = parent === undefined ? { adopted: 0, released: 0 } : parent.#totals
   }
 
   /** Aborts when closing begins, before any item closes. */
@@ -70,7 +81,7 @@ export class Owner {
   }
 
   child(name: string): Owner {
-    const child = new Owner(`${this.name}/${name}`, this.#clock)
+    const child = new Owner(`${this.name}/${name}`, this.#clock, this)
     const item = this.#addItem({ kind: 'owner', name, child })
     child.#detach = () => this.#removeItem(item)
     return child
@@ -85,6 +96,7 @@ export class Owner {
     })
     const item: OwnedItem = { kind: 'timer', name: `after ${ms} ms`, cancel }
     this.#items.add(item)
+    this.#totals.adopted++
     return () => {
       this.#removeItem(item)
       cancel()
@@ -128,7 +140,7 @@ export class Owner {
       registries.push(...inner.registries)
       resources.push(...inner.resources)
     }
-    return { registries, resources }
+    return { registries, resources, totals: { ...this.#totals } }
   }
 
   /**
@@ -166,7 +178,7 @@ export class Owner {
     for (const item of [...this.#items]) {
       if (item.kind === 'owner') item.child.#cancelTimers()
       if (item.kind !== 'timer') continue
-      this.#items.delete(item)
+      this.#removeItem(item)
       item.cancel()
     }
   }
@@ -190,6 +202,7 @@ export class Owner {
   #addItem<H extends OwnedItem>(item: H): H {
     this.#requireRoom(item.name)
     this.#items.add(item)
+    this.#totals.adopted++
     return item
   }
 
@@ -200,7 +213,7 @@ export class Owner {
   }
 
   #removeItem(item: OwnedItem): void {
-    this.#items.delete(item)
+    if (this.#items.delete(item)) this.#totals.released++
     if (this.closed && this.#items.size === 0) this.#detach()
   }
 }

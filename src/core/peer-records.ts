@@ -1,9 +1,10 @@
 import { type Due, DueQueue } from './due-queue.ts'
 import type { PathReport } from './events.ts'
+import type { CloseReason } from './frames.ts'
 import { GossipRepair } from './gossip-repair.ts'
 import { limits } from './limits.ts'
 import { isJoined, isRelayed, type Link } from './link.ts'
-import type { OwnedMap } from './owned-map.ts'
+import type { OwnedMap, ReleaseReason } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 
 /** Connection state of one peer: everything that is not in its digest. */
@@ -41,6 +42,8 @@ export class PeerRecords {
   readonly #maxPeers: number
   readonly #dueAt: (record: PeerRecord) => number
   #places = 0
+  #opened = 0
+  readonly #closed: { [R in CloseReason]?: number } = {}
   #linkedPeers: readonly string[] | undefined = []
 
   /** `dueAt`: when a record needs a tick, from its own fields. */
@@ -51,7 +54,7 @@ export class PeerRecords {
       name: 'peers',
       capacity: maxPeers + maxOverLimit + limits.relayedPeers,
       expiry: { event: 'its last connection closed' },
-      release: (record) => this.#forget(record),
+      release: (record, _, reason) => this.#forget(record, reason),
     })
   }
 
@@ -119,7 +122,13 @@ export class PeerRecords {
     for (const record of this.#records.values()) this.update(record)
   }
 
+  /** Connections added and removed since the start, the latter by reason. */
+  get counts(): { readonly opened: number; readonly closed: { readonly [R in CloseReason]?: number } } {
+    return { opened: this.#opened, closed: this.#closed }
+  }
+
   add(record: PeerRecord, link: Link, now: number): void {
+    this.#opened++
     if (!isRelayed(link) && record.links.every(isRelayed)) this.#places++
     record.links = [...record.links, link]
     this.#byConnection.set(link.connection, [record, link])
@@ -128,6 +137,7 @@ export class PeerRecords {
 
   /** Returns whether that freed the peer’s place. */
   remove(record: PeerRecord, link: Link): boolean {
+    this.#countClosed(link)
     record.links = record.links.filter((one) => one.connection !== link.connection)
     this.#byConnection.delete(link.connection)
     this.update(record)
@@ -137,9 +147,18 @@ export class PeerRecords {
     return isFreed
   }
 
-  #forget(record: PeerRecord): void {
+  #forget(record: PeerRecord, reason: ReleaseReason): void {
     this.#queue.remove(record)
-    for (const { connection } of record.links) this.#byConnection.delete(connection)
+    for (const link of record.links) {
+      this.#byConnection.delete(link.connection)
+      // For any other reason the counts show that a record was lost with its links.
+      if (reason === 'closed') this.#countClosed(link)
+    }
+  }
+
+  #countClosed({ ending }: Link): void {
+    const reason = ending?.reason ?? 'transport'
+    this.#closed[reason] = (this.#closed[reason] ?? 0) + 1
   }
 
   /** Whether the list has room for another relayed connection of this peer. */

@@ -6,7 +6,7 @@ import { Rounds } from './rounds.ts'
 
 leakCheck()
 
-test('a window a minute, linked to the previous one; a census every 30 s; a snapshot every 5 s', () => {
+test('a window a minute, linked to the previous one; a census after 5 s and every 30 s; a snapshot every 5 s', () => {
   const rounds = new Rounds(seededRandom(1))
   assert.equal(rounds.deadline(), Infinity, 'nothing is due before the start')
   const effects = rounds.handle({ type: 'started' }, 0).map((effect) => ({ at: 0, effect }))
@@ -15,7 +15,9 @@ test('a window a minute, linked to the previous one; a census every 30 s; a snap
   }
   const at = (what: string) => effects.filter(({ effect }) => effect.do === what).map((one) => one.at)
   assert.deepEqual(at('emit-span'), [0, 60_000, 120_000])
-  assert.deepEqual(at('census'), [30_000, 60_000, 90_000, 120_000, 150_000])
+  assert.deepEqual(at('census'), [5_000, 35_000, 65_000, 95_000, 125_000, 155_000])
+  const causes = effects.flatMap(({ effect }) => (effect.do === 'census' ? [effect.cause] : []))
+  assert.deepEqual(causes.slice(0, 3), ['started', 'periodic', 'periodic'])
   assert.equal(at('observe').length, 36)
   const windows = effects.flatMap(({ effect }) => (effect.do === 'emit-span' ? [effect] : []))
   const linkCounts = windows.map(({ links }) => links?.length)

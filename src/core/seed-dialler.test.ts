@@ -347,6 +347,7 @@ test('failed attempt of ten seconds: its retry span has the error and the delay'
   assert.deepEqual(second?.attributes, {
     'mesh.seed.address': seed,
     'mesh.seed.attempt': 2,
+    'mesh.seed.attempts': 10,
     'mesh.seed.elapsed_ms': 21_000,
     'mesh.seed.addresses': refusal.addresses,
     'mesh.dial.stage': refusal.stage,
@@ -365,6 +366,7 @@ test('seed answers: the campaign ends, and the span has the number of attempts',
     {
       'mesh.seed.address': seed,
       'mesh.seed.attempt': 4,
+      'mesh.seed.attempts': 10,
       'mesh.seed.elapsed_ms': 7_000,
       'mesh.peer.id': 'peer-a',
       ...dialled,

@@ -7,12 +7,13 @@ import type { Clock } from '../core/machine.ts'
 import { MeshNode } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
+import { Census, type CensusCause } from '../evidence/census.ts'
+import type { VitalsReader } from '../evidence/vitals.ts'
 import { describeApiMismatch, findApiMismatch } from '../telemetry/api-version.ts'
 import { idsOf, logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import type { VitalsReader } from '../telemetry/vitals.ts'
 import { AddressWatch } from './address-watch.ts'
-import { takeCensus } from './census-taker.ts'
+import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
 import { missingInternals } from './gossip-internals.ts'
@@ -50,6 +51,7 @@ export class Assembly {
   readonly requests: Requests
   readonly addresses: AddressWatch
   readonly resources: ResourceMonitor
+  readonly census: Census
   readonly startedAt: number
   readonly #options: AssemblyOptions
   #publishedCount = 0
@@ -66,7 +68,8 @@ export class Assembly {
     const network = this.#createNetwork(meshes, pubsub)
     this.network = network
     this.node = this.#createNode(meshes)
-    const census = (window: TraceRef | undefined) => this.#takeCensus(network, pubsub, window)
+    this.census = this.#createCensus(pubsub)
+    const census = (cause: CensusCause, window: TraceRef | undefined) => void this.takeCensus(cause, window)
     const driverOptions = { node: this.node, network: faultyNetwork(network, config.faults), owner: this.owner }
     const spans = { emitSpan: this.emitSpan, exportsSpans: this.telemetry.exports }
     this.driver = new Driver({ ...driverOptions, clock, ...spans, census })
@@ -229,16 +232,21 @@ export class Assembly {
     return idsOf(trace ?? this.node.window)
   }
 
-  #takeCensus(network: Libp2pNetwork, pubsub: PubSub | undefined, window: TraceRef | undefined): void {
+  #createCensus(pubsub: PubSub | undefined): Census {
     const { components, config, clock, vitals } = this.#options
-    const { owner, node, telemetry } = this
-    const { random } = config
-    takeCensus({ owner, clock, random, node, network, components, pubsub, telemetry, vitals }, window).then(
-      (spans) => {
-        for (const span of spans) this.emitSpan(span, window)
-      },
-      (error: unknown) => config.logger.error({ ...idsOf(window), err: error }, 'the census failed'),
-    )
+    const { owner, node, network, telemetry } = this
+    const wall = () => clock.wall()
+    const sources = censusSources({ owner, node, network, components, pubsub, telemetry, vitals, wall })
+    return new Census({ sources, clock, random: config.random })
+  }
+
+  /** Counts what every layer holds, and emits the counts. */
+  async takeCensus(cause: CensusCause, window: TraceRef | undefined): Promise<void> {
+    try {
+      for (const span of await this.census.take(cause, window)) this.emitSpan(span, window)
+    } catch (error) {
+      this.#options.config.logger.error({ ...idsOf(window), err: error }, 'the census failed')
+    }
   }
 
   async #sealMessage(

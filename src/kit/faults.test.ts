@@ -45,7 +45,10 @@ describe('without a fault nothing changes', () => {
     const { parts, clock, owner, lines } = fakeParts()
     startFaults([], parts)
     clock.advance(600_000)
-    assert.deepEqual([owner.inventory(), lines], [{ registries: [], resources: [] }, []])
+    assert.deepEqual(
+      [owner.inventory(), lines],
+      [{ registries: [], resources: [], totals: { adopted: 0, released: 0 } }, []],
+    )
   })
 
   test('a node sweeps, keeps one connection, and emits no fault', () =>
@@ -87,7 +90,10 @@ describe('an injected fault', () => {
       await until(() => open() > limits.linksPerPeer, 20_000, 'more connections than a pair may have')
       assert.equal(one.spansNamed('mesh.connection.closed').length, 0)
       assert.ok(one.spansNamed('mesh.connection.superseded').length > 0)
-      assert.equal(one.spansNamed('mesh.connection.opened').length, limits.linksPerPeer)
+      assert.ok(
+        one.spansNamed('mesh.connection.opened').length > limits.linksPerPeer,
+        'those that the ledger refused, too',
+      )
       await until(() => other.libp2p.getConnections().length > limits.linksPerPeer, 30_000, 'there as well')
     }))
 

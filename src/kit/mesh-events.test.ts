@@ -17,7 +17,12 @@ const types = [
   'leak:suspected',
 ] as const
 const seed = '/ip4/192.0.2.1/tcp/4001'
-const attempt = { 'mesh.seed.address': seed, 'mesh.seed.attempt': 10, 'mesh.seed.elapsed_ms': 90_000 }
+const attempt = {
+  'mesh.seed.address': seed,
+  'mesh.seed.attempt': 10,
+  'mesh.seed.attempts': 10,
+  'mesh.seed.elapsed_ms': 90_000,
+}
 const failure = {
   'mesh.seed.addresses': [seed],
   'mesh.dial.stage': 'dial',
@@ -31,7 +36,14 @@ const member = {
   'mesh.peer.incarnation': 1,
 } as const
 const silence = { 'mesh.member.silence_ms': 31_000, 'mesh.member.window_ms': 30_000 }
-const leak = { 'mesh.invariant': 'one-link-per-pair', 'mesh.expected': 2, 'mesh.actual': 3 } as const
+const leak = {
+  'mesh.invariant': 'one-link-per-pair',
+  'mesh.invariant.owner': 'ledger',
+  'mesh.invariant.broken_ms': 0,
+  'mesh.invariant.ids': [],
+  'mesh.expected': 2,
+  'mesh.actual': 3,
+} as const
 
 /** Events of these spans, after the microtasks. */
 async function eventsOf(...spans: readonly SpanEffect[]): Promise<MeshEvent[]> {
@@ -64,7 +76,7 @@ describe('each event derives from one span', () => {
     ],
     [
       emitSpan('mesh.leak.suspected', leak),
-      { type: 'leak:suspected', detail: { invariant: 'one-link-per-pair', expected: 2, actual: 3 } },
+      { type: 'leak:suspected', detail: { invariant: 'one-link-per-pair', owner: 'ledger', expected: 2, actual: 3 } },
     ],
   ]
   for (const [span, event] of table)

@@ -35,6 +35,8 @@ export interface SeedGiveupDetail {
 export interface LeakDetail {
   /** Name of the invariant, as in the span `mesh.leak.suspected`. */
   readonly invariant: LeakInvariant
+  /** Owner of what breaks it: an owner of `inventory()`, a layer, or a registry. */
+  readonly owner: string
   readonly expected: number
   readonly actual: number
 }
@@ -87,7 +89,8 @@ function eventOf(span: SpanEffect): MeshEvent | undefined {
     }
     case 'mesh.leak.suspected': {
       const { 'mesh.invariant': invariant, 'mesh.expected': expected, 'mesh.actual': actual } = span.attributes
-      return { type: 'leak:suspected', detail: { invariant, expected, actual } }
+      const owner = span.attributes['mesh.invariant.owner']
+      return { type: 'leak:suspected', detail: { invariant, owner, expected, actual } }
     }
     default:
       return undefined

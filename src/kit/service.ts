@@ -1,14 +1,14 @@
 import { type Startable, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
-import type { Clock, Random } from '../core/machine.ts'
+import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
 import { type CloseStep, type Inventory, Owner } from '../core/owner.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
-import { newTrace } from '../core/trace.ts'
+import { newTrace, type TraceRef } from '../core/trace.ts'
+import { measuredClock, VitalsReader } from '../evidence/vitals.ts'
 import { logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { measuredClock, VitalsReader } from '../telemetry/vitals.ts'
 import { Assembly, checkPubSubService, hasIdentify, requireIdentify } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
@@ -46,6 +46,8 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   /** Owns the checks of `start`, until the assembly exists. */
   #startOwner: Owner | undefined
   #running: Assembly | undefined
+  /** The parts of the last stop, for its census. */
+  #stopped: Assembly | undefined
   #incarnation = 0
   #stopCount = 0
   #closeSteps: readonly CloseStep[] = []
@@ -125,10 +127,11 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     const running = this.#running
     if (running === undefined) return
     this.#running = undefined
+    this.#stopped = running
     const steps = await running.owner.close()
     this.#closeSteps = steps
     if (this.#config.telemetry !== undefined) return
-    this.emitStopped(running.telemetry, 'requested', this.#clock.now() - running.startedAt, steps)
+    await this.emitStopped(running.telemetry, 'requested', this.#clock.now() - running.startedAt, steps)
     await running.telemetry.close(flushMs)
   }
 
@@ -192,10 +195,15 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     return this.#closeSteps
   }
 
-  /** Emits a stop and its steps as one trace, for the owner of the telemetry. `uptimeMs` in milliseconds. */
-  emitStopped(telemetry: Telemetry, cause: string, uptimeMs: number, steps: readonly CloseStep[]): void {
+  /**
+   * Emits a stop, its steps and the last census as one trace, for the owner of the telemetry. `uptimeMs` in milliseconds.
+   */
+  async emitStopped(telemetry: Telemetry, cause: string, uptimeMs: number, steps: readonly CloseStep[]): Promise<void> {
     const { random, logger } = this.#config
-    for (const span of stopSpans(cause, uptimeMs, steps, random)) logSpan(logger, span, telemetry.emit(span, undefined))
+    const ref = newTrace(random)
+    for (const span of stopSpans(ref, cause, uptimeMs, steps)) logSpan(logger, span, telemetry.emit(span, undefined))
+    await this.#stopped?.takeCensus('stopped', ref)
+    this.#stopped = undefined
   }
 
   #requireRunning(what: string): Assembly {
@@ -205,8 +213,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
 }
 
 /** A stop in one trace: its cause, and each closing step with its duration and error. */
-function stopSpans(cause: string, uptimeMs: number, steps: readonly CloseStep[], random: Random): SpanEffect[] {
-  const ref = newTrace(random)
+function stopSpans(ref: TraceRef, cause: string, uptimeMs: number, steps: readonly CloseStep[]): SpanEffect[] {
   const attributes = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
   return [
     emitSpan('mesh.node.stopped', attributes, { ref, parent: null }),

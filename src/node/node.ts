@@ -178,7 +178,7 @@ export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, within
   const steps = ownerSteps.flatMap((step): CloseStep[] =>
     step.name === 'libp2p' ? [...meshSteps(step, mesh), step] : [step],
   )
-  mesh.emitStopped(telemetry, cause, uptimeMs, steps)
+  await mesh.emitStopped(telemetry, cause, uptimeMs, steps)
   await telemetry.close(Math.max(0, Math.min(flushMs, deadline - systemClock.now())))
   const failedSteps = steps.filter((step) => step.error !== undefined)
   if (failedSteps.length > 0) throw new Error(failedSteps.map(({ name, error }) => `${name}: ${error}`).join('; '))

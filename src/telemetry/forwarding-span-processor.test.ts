@@ -11,7 +11,14 @@ leakCheck()
 
 const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16) }
 const stalled = { 'mesh.stall.slept_ms': 1, 'mesh.stall.suspended_ms': 2 }
-const brokenInvariant = { 'mesh.invariant': 'registry-bound', 'mesh.expected': 1, 'mesh.actual': 2 } as const
+const brokenInvariant = {
+  'mesh.invariant': 'registry-bound',
+  'mesh.invariant.owner': 'ledger',
+  'mesh.invariant.broken_ms': 0,
+  'mesh.invariant.ids': [],
+  'mesh.expected': 1,
+  'mesh.actual': 2,
+} as const
 
 function start(spanProcessor: SpanProcessors) {
   const reports: string[] = []

@@ -12,7 +12,6 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { idleCensus, memberLeft, startMemoryTelemetry as start } from '../testing/otlp/memory-telemetry.ts'
 import { seededRandom } from '../testing/random.ts'
 import { setEnvironment } from '../testing/surroundings.ts'
-import { censusSpans } from './census.ts'
 import { isRoutine, isSampled, readSampling } from './sampling.ts'
 
 leakCheck()
@@ -40,11 +39,6 @@ function sweep(window: TraceRef, random: () => number, expired = 0): SpanEffect[
   ]
 }
 
-const registry = { owner: 'o', size: 3, capacity: 9, highWaterMark: 3, added: 3, released: 0, oldestMs: 0 } as const
-const byReason = { replaced: 0, removed: 0, expired: 0, evicted: 0, closed: 0 }
-const inventory = { registries: registries.map((name) => ({ ...registry, name, byReason })), resources: [] }
-const census = { ...idleCensus, inventory }
-
 /** The spans of an idle node in `minutes`: members expire in every third minute, and one leaves in each. */
 function* minutesOf(minutes: number, random: () => number): Generator<{ effect: SpanEffect; window: TraceRef }> {
   let before: TraceRef | undefined
@@ -57,8 +51,7 @@ function* minutesOf(minutes: number, random: () => number): Generator<{ effect: 
       ...Array.from({ length: 12 }, (_, index) =>
         sweep(window, random, index === 5 && minute % 3 === 0 ? 2 : 0),
       ).flat(),
-      ...censusSpans(census, window, random),
-      ...censusSpans(census, before ?? window, random),
+      ...[window, before ?? window].flatMap((parent) => idleCensus(childOf(parent, random), parent)),
       memberLeft,
     ]
     before = window

@@ -5,6 +5,7 @@ import type { UnsentGossip } from '../events.ts'
 import type { CloseReason } from '../frames.ts'
 import type { GossipLack, RepairStep } from '../gossip-repair.ts'
 import type { Link } from '../link.ts'
+import type { RefusalReason } from '../refusals.ts'
 import type { SurvivorRule } from '../survivor.ts'
 import type { TraceRef } from '../trace.ts'
 
@@ -24,8 +25,14 @@ function openedSpanLinks(link: Link): readonly TraceRef[] {
   return link.openedSpan === undefined ? [] : [link.openedSpan]
 }
 
-/** `parent` is the dialler’s opened span on the listener, null on the dialler. */
-export function emitConnectionOpened(peer: string, link: Link, ref: TraceRef, parent: TraceRef | null): SpanEffect {
+/** `parent` is the dialler’s opened span on the listener, null on the dialler. `refusal`: why the ledger refused it. */
+export function emitConnectionOpened(
+  peer: string,
+  link: Link,
+  ref: TraceRef,
+  parent: TraceRef | null,
+  refusal?: RefusalReason,
+): SpanEffect {
   const { info } = link
   const attributes = {
     ...connectionAttributes(peer, link),
@@ -33,6 +40,7 @@ export function emitConnectionOpened(peer: string, link: Link, ref: TraceRef, pa
     'mesh.connection.address': info.address,
     'mesh.connection.transport': info.transport,
     ...networkPeer(info.address),
+    ...(refusal !== undefined && { 'mesh.refusal.reason': refusal }),
   }
   return emitSpan('mesh.connection.opened', link.id === '' ? attributes : { ...attributes, 'mesh.link.id': link.id }, {
     ref,
@@ -118,6 +126,11 @@ export function emitConnectionSuperseded(peer: string, link: Link, winner: Link,
     { ...linkAttributes(peer, link), 'mesh.link.survivor': winner.id, 'mesh.link.rule': rule },
     { parent: link.openedSpan ?? null, links: openedSpanLinks(winner) },
   )
+}
+
+/** `count`: refused connections without a span of their own. */
+export function emitConnectionsRefused(reason: RefusalReason, count: number): SpanEffect {
+  return emitSpan('mesh.connection.refused', { 'mesh.refusal.reason': reason, 'mesh.refusal.count': count })
 }
 
 type Healed = Extract<RepairStep, { do: 'healed' }>

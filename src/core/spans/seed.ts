@@ -1,5 +1,6 @@
 import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
 import { networkPeer, parseAddress } from '../address.ts'
+import { backoffPolicy } from '../backoff.ts'
 import type { DialFailure } from '../events.ts'
 import type { Seed } from '../seed-dialler.ts'
 import type { LinkedPeer } from '../seed-peer.ts'
@@ -85,6 +86,7 @@ function attemptAttributes(seed: Seed, now: number) {
   return {
     'mesh.seed.address': seed.address,
     'mesh.seed.attempt': seed.attempt,
+    'mesh.seed.attempts': backoffPolicy.attempts,
     'mesh.seed.elapsed_ms': Math.round(now - seed.beganAt),
     ...serverAttributes(seed.address),
   }

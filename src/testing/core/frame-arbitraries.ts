@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { closeReasons } from '../../catalogue/attributes.ts'
+import { closeReasons } from '../../catalogue/bands.ts'
 import { roles } from '../../catalogue/roles.ts'
 import type { Digest, Frame, FrameType, Hello } from '../../core/frames.ts'
 import type { TraceRef } from '../../core/trace.ts'

@@ -1,5 +1,9 @@
-import { emitSpan } from '../../catalogue/span-effect.ts'
-import type { CensusInput } from '../../telemetry/census.ts'
+import { censusAttributes } from '../../catalogue/census.ts'
+import { registries } from '../../catalogue/registries.ts'
+import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
+import type { RegistryCensus } from '../../core/owned-map.ts'
+import type { TraceRef } from '../../core/trace.ts'
+import { registryEvidence } from '../../evidence/registry-evidence.ts'
 import type { ReadableSpan, SpanExporter } from '../../telemetry/sdk-types.ts'
 import { startTelemetry, type TelemetryOptions } from '../../telemetry/telemetry.ts'
 import { seededRandom } from '../random.ts'
@@ -26,17 +30,31 @@ export const memberLeft = emitSpan('mesh.member.left', {
   'mesh.peer.incarnation': 1,
 })
 
-/** The census of a node without registries. */
-export const idleCensus: CensusInput = {
-  inventory: { registries: [], resources: [] },
-  links: [],
-  connections: [],
-  counts: { peers: 1, members: 2 },
-  libp2p: { 'mesh.audit.streams': 3, 'mesh.audit.gossip_peers': 4, 'mesh.audit.peer_store': 5 },
-  frames: { in: 6, out: 7, refused: 8 },
-  vitals: { memoryBytes: 1, heapBytes: 1, cpuSeconds: 1, loopDelayP99: 0, loopDelayMax: 0, sockets: 1, timers: 1 },
-  sweeps: 12,
-  telemetry: { queued: 0, lostTotal: 0, sampledOut: 0 },
+/** A census of an idle node, with all its attributes and a span per registry. */
+export function idleCensus(audit: TraceRef, parent: TraceRef): readonly SpanEffect[] {
+  const counts = Object.entries(censusAttributes).map(([name, { type }]) => [name, type === 'string[]' ? ['x 1'] : 1])
+  const attributes = {
+    'mesh.audit.verdict': 'consistent',
+    'mesh.audit.cause': 'periodic',
+    ...Object.fromEntries(counts),
+  } as const
+  const part = registryEvidence({
+    registries: registries.map((name) => ({ ...usedRegistry, name })),
+    resources: [],
+    totals: { adopted: 0, released: 0 },
+  })
+  return [emitSpan('mesh.audit', attributes, { ref: audit, parent }), ...(part.children?.(audit) ?? [])]
+}
+
+const usedRegistry: Omit<RegistryCensus, 'name'> = {
+  owner: 'o',
+  size: 3,
+  capacity: 9,
+  highWaterMark: 3,
+  added: 3,
+  released: 0,
+  byReason: { replaced: 0, removed: 0, expired: 0, evicted: 0, closed: 0 },
+  oldestMs: 0,
 }
 
 /** An exporter that keeps its spans. */

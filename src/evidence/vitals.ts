@@ -1,5 +1,6 @@
 import { createHistogram } from 'node:perf_hooks'
 import type { Clock } from '../core/machine.ts'
+import type { CensusPart } from './census.ts'
 
 /** Resource usage of the process. */
 export interface Vitals {
@@ -51,6 +52,21 @@ export class VitalsReader {
       sockets: resources.filter((name) => sockets.includes(name)).length,
       timers: resources.filter((name) => name === 'Timeout').length,
     }
+  }
+}
+
+/** Resource usage as attributes of the census. */
+export function vitalsEvidence(vitals: Vitals): CensusPart {
+  return {
+    attributes: {
+      'mesh.audit.sockets': vitals.sockets,
+      'mesh.audit.timers': vitals.timers,
+      'process.memory.usage': vitals.memoryBytes,
+      'v8js.memory.heap.used': vitals.heapBytes,
+      'process.cpu.time': vitals.cpuSeconds,
+      'nodejs.eventloop.delay.p99': vitals.loopDelayP99,
+      'nodejs.eventloop.delay.max': vitals.loopDelayMax,
+    },
   }
 }
 

@@ -1,0 +1,89 @@
+import type { MeshNode } from '../core/mesh-node.ts'
+import type { Owner } from '../core/owner.ts'
+import type { CensusPart, CensusSource } from '../evidence/census.ts'
+import { linkEvidence, type OpenConnection } from '../evidence/link-evidence.ts'
+import { registryEvidence } from '../evidence/registry-evidence.ts'
+import { seedEvidence } from '../evidence/seed-evidence.ts'
+import { type VitalsReader, vitalsEvidence } from '../evidence/vitals.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { PubSub, TracemeshComponents } from './components.ts'
+import type { Libp2pNetwork } from './libp2p-network.ts'
+
+interface CensusParts {
+  readonly owner: Owner
+  readonly node: MeshNode
+  readonly network: Libp2pNetwork
+  readonly components: Pick<TracemeshComponents, 'connectionManager' | 'peerStore'>
+  readonly pubsub: PubSub | undefined
+  readonly telemetry: Telemetry
+  readonly vitals: VitalsReader
+  /** Unix milliseconds. */
+  readonly wall: () => number
+}
+
+/** The layers of a node, in the order in which the census reads them. */
+export function censusSources(parts: CensusParts): readonly CensusSource[] {
+  const { owner, node, components, pubsub, telemetry, vitals } = parts
+  return [
+    { name: 'links', read: (now) => linkEvidence(node.ledger, openConnections(parts), now) },
+    { name: 'mesh', read: () => meshEvidence(parts) },
+    { name: 'seeds', read: (now) => seedEvidence(node.seeds.seeds(), now) },
+    { name: 'registries', read: () => registryEvidence(owner.inventory()) },
+    { name: 'libp2p', read: () => libp2pEvidence(components, pubsub) },
+    { name: 'process', read: () => vitalsEvidence(vitals.read()) },
+    { name: 'telemetry', read: () => telemetryEvidence(telemetry) },
+  ]
+}
+
+/** The ledger does not have the connections that the mesh left to the application. */
+function openConnections({ components, network, wall }: CensusParts): readonly OpenConnection[] {
+  return components.connectionManager
+    .getConnections()
+    .filter(({ id }) => !network.isLeftToApp(id))
+    .map(({ id, remotePeer, remoteAddr, direction, timeline }) => ({
+      id,
+      peer: remotePeer.toString(),
+      ageMs: Math.max(0, wall() - timeline.open),
+      direction,
+      address: remoteAddr.toString(),
+    }))
+}
+
+function meshEvidence({ node, network }: CensusParts): CensusPart {
+  const counters = network.counters()
+  const frames = Object.values(counters?.frames ?? {})
+  return {
+    attributes: {
+      'mesh.audit.peers': node.ledger.size,
+      'mesh.audit.members': node.view.members().length,
+      'mesh.audit.frames_in': frames.reduce((sum, count) => sum + count.in, 0),
+      'mesh.audit.frames_out': frames.reduce((sum, count) => sum + count.out, 0),
+      'mesh.audit.frames_refused': (counters?.framesRefused ?? 0) + (counters?.gossipRefused ?? 0) + node.framesRefused,
+      'mesh.audit.sweeps': node.view.sweeps,
+    },
+  }
+}
+
+async function libp2pEvidence(
+  { connectionManager, peerStore }: CensusParts['components'],
+  pubsub: PubSub | undefined,
+): Promise<CensusPart> {
+  const connections = connectionManager.getConnections()
+  return {
+    attributes: {
+      'mesh.audit.streams': connections.reduce((sum, { streams }) => sum + streams.length, 0),
+      'mesh.audit.gossip_peers': pubsub?.getPeers().length ?? 0,
+      'mesh.audit.peer_store': (await peerStore.all()).length,
+    },
+  }
+}
+
+function telemetryEvidence({ stats: { queued, lostTotal, sampledOut } }: Telemetry): CensusPart {
+  return {
+    attributes: {
+      'mesh.telemetry.queued': queued,
+      'mesh.telemetry.lost_total': lostTotal,
+      'mesh.telemetry.sampled_out': sampledOut,
+    },
+  }
+}
