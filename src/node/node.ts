@@ -1,3 +1,4 @@
+import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { FastifyInstance } from 'fastify'
 import { createLibp2p } from 'libp2p'
@@ -27,6 +28,7 @@ export interface RunningNode {
   readonly adminUrl: string | undefined
   readonly pprofUrl: string | undefined
   readonly mesh: TracemeshService
+  readonly pubsub: GossipSub
   readonly telemetry: Telemetry
   /**
    * Sends goodbyes and stops in order; `cause` is an attribute of the span. Rejects after all steps if one failed.
@@ -49,7 +51,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const startedAt = systemClock.now()
   try {
     const libp2p = await createNodeLibp2p(config, identity, telemetry, settings, logger)
-    const mesh = libp2p.services.tracemesh
+    const { tracemesh: mesh, pubsub } = libp2p.services
     const stopTime = splitStopTime(config.stopMs, config.pprof === 'off' ? 1 : 2)
     owner.adopt('libp2p', () => libp2p.stop(), stopTime.libp2p)
     await libp2p.start()
@@ -60,7 +62,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl, pprof: pprofUrl }, 'listening')
     const stop = (cause: string, withinMs = 5_000) =>
       stopNode({ owner, mesh, telemetry, cause, uptimeMs: systemClock.now() - startedAt, withinMs })
-    return { peer: mesh.peer, addresses, adminUrl, pprofUrl, mesh, telemetry, stop }
+    return { peer: mesh.peer, addresses, adminUrl, pprofUrl, mesh, pubsub, telemetry, stop }
   } catch (error) {
     await owner.close()
     await telemetry.close(flushMs)

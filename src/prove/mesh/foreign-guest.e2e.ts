@@ -1,18 +1,27 @@
+import { buildGuest, languages } from '../../testing/interop/build.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { unrun } from '../proof.ts'
+import { type Check, notShown } from '../proof.ts'
 import { aboutGuests, runGuestVisits } from './guests.e2e.ts'
-
-/** Command line, split at spaces, of a guest that follows the protocol of `testing/cluster/guest-peer.ts`. */
-export const guestVariable = 'TRACEMESH_GUEST_PEER'
 
 export const proof = endToEnd({
   name: 'foreign-guest',
-  about: `a libp2p peer of another implementation, named by ${guestVariable}, ${aboutGuests}`,
+  about: `a peer of go-libp2p and one of rust-libp2p ${aboutGuests}`,
   quick: false,
-  seconds: 35,
+  seconds: 70,
   async run(context) {
-    const command = process.env[guestVariable]?.trim() ?? ''
-    if (command !== '') return runGuestVisits(command.split(/\s+/), context)
-    return unrun(context, 'a guest of another implementation', 'one', `${guestVariable} is not set`)
+    const figures: Record<string, unknown> = {}
+    const checks: Check[] = []
+    for (const language of languages) {
+      const guest = await buildGuest(language, context.signal)
+      if ('missing' in guest) {
+        context.progress(`NOT SHOWN: ${guest.missing}`)
+        checks.push(notShown(`${language}: a guest`, 'one', guest.missing))
+        continue
+      }
+      const result = await runGuestVisits([guest.path], context)
+      figures[language] = result.figures
+      checks.push(...result.checks.map((check) => ({ ...check, what: `${language}: ${check.what}` })))
+    }
+    return { figures, checks }
   },
 })

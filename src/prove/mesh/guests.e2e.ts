@@ -1,6 +1,6 @@
 import type { MessageRecord } from '../../kit/messages.ts'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
-import { type Guest, plainGuest, startGuest } from '../../testing/cluster/guest.ts'
+import { type Guest, jsGuest, randomSeed, startGuest } from '../../testing/interop/guest.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { spansNamed, timeUntil } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
@@ -22,7 +22,7 @@ export const proof = endToEnd({
   about: `a plain js-libp2p peer without hello ${aboutGuests}`,
   quick: false,
   seconds: 35,
-  run: (context) => runGuestVisits(plainGuest(), context),
+  run: (context) => runGuestVisits(jsGuest(), context),
 })
 
 interface Mesh {
@@ -34,7 +34,7 @@ interface Mesh {
 }
 
 /**
- * Runs a guest, started by its command line, against a mesh of two nodes: it joins, publishes, leaves with a goodbye,
+ * Runs a guest, started by this command, against a mesh of two nodes: it joins, publishes, leaves with a goodbye,
  * comes back, crashes, and comes back once more.
  */
 export async function runGuestVisits(command: readonly string[], { random }: ProofContext): Promise<ProofResult> {
@@ -44,11 +44,10 @@ export async function runGuestVisits(command: readonly string[], { random }: Pro
   const far = await cluster.node('far', { mesh, seeds: [cluster.address('near')], env: { MESH_TOPICS: topic } })
   await until(async () => (await topologyOf(far)).members.length > 0, 10_000, 'two nodes have each other as members')
   const address = `${cluster.address('near')}/p2p/${near.peer}`
-  const env = { GUEST_KEY: Array.from({ length: 64 }, () => Math.floor(random() * 16).toString(16)).join('') }
-  const start = () => startGuest(command, address, `${mesh}/${topic}`, env)
+  const options = { seed: randomSeed(random), dial: [address], topics: [`${mesh}/${topic}`] }
+  const start = () => startGuest(command, options)
   const first = await stay({ cluster, near, far }, await start(), 'at first')
-  const again = await start()
-  const second = await stay({ cluster, near, far }, again, 'back after it left', again.kill)
+  const second = await stay({ cluster, near, far }, await start(), 'back after it left', 'kill')
   const last = await stay({ cluster, near, far }, await start(), 'back after a crash')
   const stays = [first, second, last]
   return {
@@ -57,7 +56,7 @@ export async function runGuestVisits(command: readonly string[], { random }: Pro
   }
 }
 
-async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, end: Guest['kill'] = guest.leave) {
+async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, end: 'leave' | 'kill' = 'leave') {
   await using leaving = guest
   const { peer } = leaving
   const since = Date.now()
@@ -79,8 +78,8 @@ async function stay({ cluster, near, far }: Mesh, guest: Guest, title: string, e
       ({ attributes, startMs }) => attributes['mesh.peer.id'] === peer && startMs >= since,
     ),
   )
-  await end()
-  const crashed = end !== guest.leave
+  await guest[end]()
+  const crashed = end === 'kill'
   const removedMs = await timeUntil(
     crashed ? limits.crashed : limits.left,
     async () => (await listedPeer()) === undefined,

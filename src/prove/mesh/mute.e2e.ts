@@ -12,16 +12,16 @@ import { createLibp2p } from 'libp2p'
 import type { SpanEffect } from '../../catalogue/span-effect.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
 import { tracemeshInternal } from '../../kit/service.ts'
-import { type Guest, startGuest } from '../../testing/cluster/guest.ts'
+import { buildGuest, type Language, languages } from '../../testing/interop/build.ts'
+import { startGuest } from '../../testing/interop/guest.ts'
 import { recordingTelemetry } from '../../testing/otlp/recording-telemetry.ts'
 import { listenOn, type Transport } from '../../testing/suite/real-world.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, notShown } from '../proof.ts'
-import { guestVariable } from './foreign-guest.e2e.ts'
 
 const largeBytes = 1_100_000
-/** Largest message of go-libp2p, less its envelope. */
-const foreignBytes = 1_000_000
+/** Largest messages of other implementations, less the envelope. */
+const foreignBytes: Readonly<Record<Language, number>> = { go: 1_000_000, rust: 64_000 }
 const cachedCount = 20
 const exchangeLimitMs = 15_000
 /** Limit until gossipsub has its streams and meshes. */
@@ -62,7 +62,7 @@ export const proof = endToEnd({
     'RPCs of 1.1 and 1.2 MB between any two of node, application and guest: gossip passes both ways within 15 s, and a span reports each message that does not arrive',
   quick: false,
   seconds: 330,
-  async run({ progress }) {
+  async run({ progress, signal }) {
     const outcomes: Outcome[] = []
     for (const transport of ['tcp', 'quic'] as const) {
       for (const [one, other] of pairs) {
@@ -70,11 +70,13 @@ export const proof = endToEnd({
         progress(`${transport}, ${one} and ${other}: ${outcomes.slice(-4).map(describeOutcome).join('; ')}`)
       }
     }
-    const command = process.env[guestVariable]?.trim() ?? ''
-    if (command !== '') outcomes.push(...(await runForeignGuest(command)))
-    const what = 'a guest of another implementation'
-    const missingGuestChecks = command === '' ? [notShown(what, 'one', `${guestVariable} is not set`)] : []
-    return { figures: { outcomes }, checks: [...outcomes.flatMap(checksOf), ...missingGuestChecks] }
+    const missingGuests: Check[] = []
+    for (const language of languages) {
+      const guest = await buildGuest(language, signal)
+      if ('path' in guest) outcomes.push(...(await runForeignGuest(language, guest.path)))
+      else missingGuests.push(notShown(`a ${language} guest`, 'one', guest.missing))
+    }
+    return { figures: { outcomes }, checks: [...outcomes.flatMap(checksOf), ...missingGuests] }
   },
 })
 
@@ -121,23 +123,23 @@ async function runPair(kindOne: Kind, kindOther: Kind, transport: Transport): Pr
 }
 
 /** A node and a guest of another implementation, over TCP, in both directions. */
-async function runForeignGuest(command: string): Promise<Outcome[]> {
+async function runForeignGuest(language: Language, program: string): Promise<Outcome[]> {
   const node = await startPeer('mesh', 'tcp')
-  const guest = await startForeignGuest(command, `${node.address}`)
+  const guest = await startForeignGuest(program, node.address)
   try {
     await waitForStart(node, guest)
     const outcomes = [
-      await sendLarge('node to foreign guest', node, guest),
-      // Above 1 MiB the guest's own library may drop the message before it is sent.
-      await sendLarge('foreign guest to node', guest, node, largeBytes, 0),
-      await sendLarge('foreign guest to node', guest, node, foreignBytes),
+      await sendLarge(`node to ${language} guest`, node, guest),
+      // The guest's own library drops or refuses it.
+      await sendLarge(`${language} guest to node`, guest, node, largeBytes, 0),
+      await sendLarge(`${language} guest to node`, guest, node, foreignBytes[language]),
     ]
     for (let count = 0; count < cachedCount; count++) await guest.publish(cachedBytes)
     await sleep(arrivalMs)
     const ids = node.cachedIds()
     const answers: readonly [string, () => Promise<void> | void][] = [
-      ['foreign guest to node', () => node.sendIwant(guest.id, ids)],
-      ['node to foreign guest', () => node.answer(guest.id, ids)],
+      [`${language} guest to node`, () => node.sendIwant(guest.id, ids)],
+      [`node to ${language} guest`, () => node.answer(guest.id, ids)],
     ]
     for (const [name, send] of answers) {
       const what = `${name}, ${ids.length} messages in one answer`
@@ -280,13 +282,12 @@ function iwantRpc(messageIDs: readonly Uint8Array[]): object {
   return { subscriptions: [], messages: [], control }
 }
 
-/** Starts a guest of another implementation by its command line; it dials `address`. */
-async function startForeignGuest(command: string, address: string): Promise<Peer> {
-  const guest: Guest = await startGuest(command.split(/\s+/), address, topic)
+/** Starts a guest of another implementation, which dials `address`. */
+async function startForeignGuest(program: string, address: string): Promise<Peer> {
+  const guest = await startGuest([program], { dial: [address], topics: [topic] })
   const received: { at: number; bytes: number }[] = []
   const collect = () => {
-    for (const { text } of guest.messages.slice(received.length))
-      received.push({ at: performance.now(), bytes: text.length })
+    for (const { bytes } of guest.messages.slice(received.length)) received.push({ at: performance.now(), bytes })
   }
   const timer = setInterval(collect, 20)
   return {
@@ -294,7 +295,7 @@ async function startForeignGuest(command: string, address: string): Promise<Peer
     kind: 'foreign',
     spans: [],
     received,
-    publish: async (bytes) => void guest.publish('x'.repeat(bytes)),
+    publish: async (bytes) => guest.publishBytes(bytes),
     stop: async () => {
       clearInterval(timer)
       await guest.leave()
