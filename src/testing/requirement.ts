@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { StackBinary } from '../stack/binaries.ts'
+import type { Language } from './interop/build.ts'
 
 /** When `.ci/run` provides a requirement: as root on Debian it installs packages, with Go it builds programs. */
 export type Provision = 'as root' | 'with Go' | 'never'
@@ -23,6 +24,7 @@ type RequirementName =
   | 'nft'
   | 'network namespaces'
   | StackBinary
+  | `${Language} guest`
 
 const debian = (packageName: string) =>
   ({ provided: 'as root', cure: `apt-get install ${packageName}` }) satisfies Partial<Requirement>
@@ -50,6 +52,8 @@ export const requirements: Readonly<Record<RequirementName, Requirement>> = {
   alertmanager: { use: 'the complete stack', ...built('binaries') },
   amtool: { use: 'routes of Alertmanager', ...built('binaries') },
   'k8s-check': { use: 'manifests in `deploy/k8s`', ...built('k8s') },
+  'go guest': { use: 'a peer of go-libp2p', provided: 'never', cure: 'npm run prove -- interop-go' },
+  'rust guest': { use: 'a peer of rust-libp2p', provided: 'never', cure: 'npm run prove -- interop-rust' },
 }
 
 /** What decides whether `.ci/run` provides a requirement. */
