@@ -33,6 +33,7 @@ const servesWith = (...protocols: string[]) =>
 test('a connection with a stream of an application protocol serves the application', () => {
   assert.ok(servesWith(linkProtocol, '/ipfs/bitswap/1.2.0'))
   assert.ok(servesWith('/orbitdb/heads/zdpu'))
+  assert.ok(servesWith(linkProtocol, '/tracemesh/kad/1.0.0'))
 })
 
 test('streams of the mesh, identify, ping, gossipsub, and a negotiating one do not serve the application', () => {

@@ -317,9 +317,11 @@ const infrastructure = ['/tracemesh/', '/meshsub/', '/floodsub/', '/ipfs/id/', '
 
 /** Whether the application uses this connection: libp2p shares one connection among all users of a peer. */
 export function servesApplication({ streams }: Pick<Connection, 'streams'>): boolean {
-  return streams.some(
-    ({ protocol }) => protocol !== '' && !infrastructure.some((prefix) => protocol.startsWith(prefix)),
-  )
+  return streams.some(({ protocol }) => {
+    // A DHT in an application is the application’s, also with the protocol of our seeds.
+    if (protocol === '' || protocol.startsWith('/tracemesh/kad/')) return protocol !== ''
+    return !infrastructure.some((prefix) => protocol.startsWith(prefix))
+  })
 }
 
 /** Only the dialler opens the link stream, so only it can resume a connection that the mesh left. */

@@ -45,6 +45,13 @@ export function otlpEndpointOrOff(): Rule<string> {
   return { expected: `${otlpEndpointExpected}, or off`, schema }
 }
 
+/** A DHT's protocol id. go-libp2p always ends it with `/kad/1.0.0`, so another end would exclude its peers. */
+export function dhtProtocolOrOff(): Rule<string> {
+  const max = limits.nameLength
+  const schema = z.string().check(z.regex(/^(off|(\/[\w.-]+)+\/kad\/1\.0\.0)$/), z.maxLength(max))
+  return { expected: `a protocol id of at most ${max} characters that ends with /kad/1.0.0, or off`, schema }
+}
+
 export function endpointOrOff(): Rule<string> {
   const schema = z.string().check(z.refine((text) => text === 'off' || isHttpUrl(text)))
   return { expected: 'an http:// or https:// URL, or off', schema }

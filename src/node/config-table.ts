@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import { limits } from '../core/limits.ts'
 import { initRules } from '../kit/init.ts'
-import { endpointOrOff, oneOf, whole } from '../kit/rules.ts'
+import { dhtProtocolOrOff, endpointOrOff, oneOf, whole } from '../kit/rules.ts'
 import * as check from './config-schemas.ts'
 
 /** One setting: its variable and flag, its default, and its description. */
@@ -131,6 +131,14 @@ export const configTable = {
     ...check.agentLimits(initRules.gossipLimits),
     description:
       'Maximum bytes of one gossipsub RPC that peers of an agent accept, in place of the defaults: 4 MiB for js, 64 KiB for rust, 1 MiB for go and all others.',
+  },
+  dhtProtocol: {
+    env: 'MESH_DHT_PROTOCOL',
+    flag: '--dht-protocol',
+    defaultText: '`/tracemesh/kad/1.0.0` for a seed, else `off`',
+    ...dhtProtocolOrOff(),
+    description:
+      'DHT in which peers of any libp2p find each other: a seed serves it. `/ipfs/kad/1.0.0` is that of the public network.',
   },
   topics: {
     env: 'MESH_TOPICS',

@@ -44,6 +44,13 @@ const invalidValues: Record<ConfigKey, readonly string[]> = {
   maxPeers: ['1', '10001'],
   messageBytes: ['63', '60001'],
   gossipLimits: ['rust', 'rust=1023', '=4096', 'a=4096,b', 'rust=-1'],
+  dhtProtocol: [
+    '/tracemesh',
+    '/tracemesh/kad/2.0.0',
+    'tracemesh/kad/1.0.0',
+    '/kad/1.0.0',
+    `/${'a'.repeat(64)}/kad/1.0.0`,
+  ],
   topics: ['a b', 'a'.repeat(129), Array(65).fill('a').join()],
   dnsServers: ['dns.example.org', '1.1.1.1:0', '1.1.1.1:65536', '1.1.1'],
   admin: ['127.0.0.1', '8080', ':8080', '127.0.0.1:65536', 'http://127.0.0.1:80', 'no'],
@@ -77,6 +84,7 @@ test('no configuration: every setting has its default', () => {
     maxPeers: 300,
     messageBytes: 60_000,
     gossipLimits: [],
+    dhtProtocol: 'off',
     topics: [],
     dnsServers: [],
     admin: '127.0.0.1:0',
@@ -162,6 +170,15 @@ test('a second mesh: required for a bridge, refused for other roles', () => {
   assertRefused('bridgeTo', { MESH_ROLE: 'bridge' })
   assertRefused('bridgeTo', { MESH_ROLE: 'gateway', MESH_BRIDGE_TO: 'mesh-b' })
   assertRefused('bridgeTo', { MESH_ROLE: 'bridge', MESH_BRIDGE_TO: 'mesh-a' })
+})
+
+test('a DHT: a seed serves that of the mesh, or another one; other roles serve none', () => {
+  const publicDht = '/ipfs/kad/1.0.0'
+  assert.equal(parseConfig({ MESH_ROLE: 'seed' }).dhtProtocol, '/tracemesh/kad/1.0.0')
+  assert.equal(parseConfig({ MESH_ROLE: 'seed', MESH_DHT_PROTOCOL: publicDht }).dhtProtocol, publicDht)
+  assert.equal(parseConfig({ MESH_ROLE: 'seed', MESH_DHT_PROTOCOL: 'off' }).dhtProtocol, 'off')
+  assert.equal(parseConfig({ MESH_DHT_PROTOCOL: 'off' }).dhtProtocol, 'off')
+  assertRefused('dhtProtocol', { MESH_ROLE: 'observer', MESH_DHT_PROTOCOL: publicDht })
 })
 
 test('an admin API beyond loopback needs a token', () => {

@@ -14,6 +14,9 @@ export type NodeConfig = {
   readonly [K in ConfigKey]: ConfigValue<K> | (K extends OptionalKey ? undefined : never)
 }
 
+/** With go-libp2p: `dht.ProtocolPrefix("/tracemesh")`. */
+const ownDhtProtocol = '/tracemesh/kad/1.0.0'
+
 export type Environment = Readonly<Record<string, string | undefined>>
 /** By flag, dashes included. */
 export type Flags = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -88,7 +91,11 @@ function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
 /** Settings that are valid alone but not together. */
 function findConflicts(values: Parsed): ConfigProblem[] {
   const { role, mesh, bridgeTo, neighbours, maxPeers } = values
-  const problems: ConfigProblem[] = [...findPageConflicts(values), ...findMissingToken(values)]
+  const problems: ConfigProblem[] = [
+    ...findPageConflicts(values),
+    ...findDhtConflict(values),
+    ...findMissingToken(values),
+  ]
   if (role === 'bridge' && bridgeTo === undefined) {
     problems.push(invalidSetting('bridgeTo', 'not set', 'the second mesh, since the role is bridge'))
   }
@@ -119,6 +126,13 @@ function findPageConflicts(values: Parsed): ConfigProblem[] {
   })
 }
 
+/** Only a seed serves a DHT. */
+function findDhtConflict({ role, dhtProtocol }: Parsed): ConfigProblem[] {
+  if (role === undefined || role === 'seed' || dhtProtocol === undefined || dhtProtocol === 'off') return []
+  const expected = `off, or ${settingName('role')} to be seed`
+  return [invalidSetting('dhtProtocol', printable('dhtProtocol', dhtProtocol), expected)]
+}
+
 /** An HTTP server beyond loopback needs a token. */
 function findMissingToken(values: Parsed): ConfigProblem[] {
   if (values.adminToken !== undefined) return []
@@ -141,6 +155,7 @@ function withDefaults(parsed: Parsed, env: Environment): NodeConfig {
     traceRoutine: parsed.traceRoutine,
     name: parsed.name ?? `${values.role}-${randomBytes(2).toString('hex')}`,
     otlp: parsed.otlp ?? standardEndpoint(env),
+    dhtProtocol: parsed.dhtProtocol ?? (values.role === 'seed' ? ownDhtProtocol : 'off'),
   })
 }
 

@@ -90,7 +90,7 @@ function startNodeTelemetry(config: NodeConfig, { privateKey, incarnation }: Ide
   })
 }
 
-function createNodeLibp2p(
+async function createNodeLibp2p(
   config: NodeConfig,
   { privateKey, incarnation }: Identity,
   telemetry: Telemetry,
@@ -107,7 +107,12 @@ function createNodeLibp2p(
   const { dnsServers } = config
   const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
   const service = tracemeshInternal({ ...config, ...lookup, closes: 'all', incarnation, telemetry, settings, logger })
-  return createLibp2p({ ...base, start: false, services: { ...base.services, tracemesh: service } })
+  // Other roles do not load the DHT.
+  const dht =
+    config.dhtProtocol === 'off'
+      ? {}
+      : await import('./dht-server.ts').then((it) => it.loadDhtServer(config.dhtProtocol))
+  return createLibp2p({ ...base, start: false, services: { ...base.services, ...dht, tracemesh: service } })
 }
 
 /** Imports the HTTP API only when it is enabled: fastify takes 3 MB of a node’s memory. */
