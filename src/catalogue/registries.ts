@@ -11,6 +11,7 @@ export const registries = [
   'messages',
   'subscriptions',
   'requests',
+  'grudges',
 ] as const
 
 export type RegistryName = (typeof registries)[number]

@@ -253,6 +253,18 @@ export const spans = {
     ],
     log: 'warn',
   },
+  'mesh.gossip.swept': {
+    brief: 'Gossipsub listed peers that have no connection; the node removed them from all its tables.',
+    when: 'when a sweep removed something; sweeps are 3 s apart, and the census counts what they removed so far',
+    attributes: [
+      'mesh.gossip.swept',
+      'mesh.gossip.swept_peers',
+      'mesh.gossip.ghosts',
+      'mesh.gossip.grudges',
+      'mesh.gossip.remaining',
+    ],
+    log: 'debug',
+  },
   'mesh.identify.retried': {
     brief: 'A connection is not identified yet; the node runs identify again, since gossipsub waits for it.',
     when: 'at most four times per connection, with an interval that doubles each time',
@@ -341,6 +353,7 @@ export const spans = {
   'mesh.audit.messages': registry,
   'mesh.audit.subscriptions': registry,
   'mesh.audit.requests': registry,
+  'mesh.audit.grudges': registry,
   'mesh.audit.suspect': {
     brief: 'A connection without an owner, or one that should be closed; linked to its `mesh.connection.opened`.',
     when: 'child of a census: when the suspect appears, reaches another age band, and goes; at most 64 at a time',

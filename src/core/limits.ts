@@ -49,6 +49,15 @@ export const limits = {
   seeds: 32,
   /** Subscribed topics of the application. */
   topics: 256,
+  /** Peers that left with penalties or backoffs, and backoffs of one of them. Guess: at most 1 MB. */
+  grudges: 1_024,
+  grudgeTopics: 32,
+  /** Milliseconds for which penalties outlive their peer: gossipsub's own default. */
+  grudgeMs: 3_600_000,
+  /** Bytes of topics in gossipsub per peer, 1 KiB per topic included: twice the topics of an application. */
+  peerTopicBytes: 524_288,
+  /** Longest backoff in seconds that a PRUNE may ask for: 60 times gossipsub’s own. Guess. */
+  pruneBackoff: 3_600,
   /** Registries, timers, resources and child owners of one owner. Guess. */
   held: 4_096,
   /** Queued events of the driver; it refuses further ones. A snapshot makes up for missed hints. */

@@ -16,7 +16,8 @@ import { AddressWatch } from './address-watch.ts'
 import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
-import { missingInternals } from './gossip-internals.ts'
+import { GossipHealth } from './gossip-health.ts'
+import { gossipInternals, missingInternals, unknownTables } from './gossip-internals.ts'
 import type { ResolvedOptions } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
@@ -52,6 +53,8 @@ export class Assembly {
   readonly addresses: AddressWatch
   readonly resources: ResourceMonitor
   readonly census: Census
+  /** Undefined without js gossipsub. */
+  readonly gossipHealth: GossipHealth | undefined
   readonly startedAt: number
   readonly #options: AssemblyOptions
   #publishedCount = 0
@@ -67,6 +70,7 @@ export class Assembly {
     const meshes = config.bridgeTo === undefined ? [config.mesh] : [config.mesh, config.bridgeTo]
     const network = this.#createNetwork(meshes, pubsub)
     this.network = network
+    this.gossipHealth = this.#createGossipHealth(pubsub)
     this.node = this.#createNode(meshes)
     this.census = this.#createCensus(pubsub)
     const census = (cause: CensusCause, window: TraceRef | undefined) => void this.takeCensus(cause, window)
@@ -91,9 +95,10 @@ export class Assembly {
     this.messages.start()
     await this.requests.start()
     const { faults, logger } = config
-    this.#warnOfUnknownPubsub()
+    this.gossipHealth?.start()
     await this.driver.start([
       ...config.settings,
+      ...this.#describePubsub(),
       ...this.#describeApiCopies(),
       ...faults.map((fault) => `fault ${fault}`),
     ])
@@ -111,14 +116,26 @@ export class Assembly {
     return [text]
   }
 
-  #warnOfUnknownPubsub(): void {
+  /** What of the pubsub the mesh does not know, for `mesh.node.started`; also logged. */
+  #describePubsub(): string[] {
     const { components, config } = this.#options
-    const pubsub = findService<PubSub>(components, config.services.pubsub ?? 'pubsub')
-    const missing = pubsub === undefined ? [] : missingInternals(pubsub)
-    if (missing.length === 0) return
-    const text =
-      'unknown pubsub implementation: the mesh does not split its RPCs, and heals only outbound streams that it lost'
-    config.logger.warn({ ...idsOf(this.node.window), missing }, text)
+    const pubsub = findService<PubSub>(components, pubsubName(config))
+    if (pubsub === undefined) return []
+    const missing = missingInternals(pubsub)
+    const internals = gossipInternals(pubsub)
+    const unknown = internals === undefined ? [] : unknownTables(internals)
+    if (missing.length > 0) {
+      const text =
+        'unknown pubsub implementation: the mesh does not split its RPCs or sweep its tables, and heals only outbound streams that it lost'
+      config.logger.warn({ ...idsOf(this.node.window), missing }, text)
+      return [`pubsub without ${missing.join(' ')}`]
+    }
+    if (unknown.length === 0) return []
+    config.logger.warn(
+      { ...idsOf(this.node.window), unknown },
+      'unknown tables of gossipsub: the mesh does not sweep them',
+    )
+    return [`pubsub tables not swept: ${unknown.join(' ')}`]
   }
 
   #deliverProfile(): void {
@@ -153,6 +170,17 @@ export class Assembly {
     const network = new Libp2pNetwork({ components, identify, pubsub, ...parts })
     owner.adopt('network', () => network.stop())
     return network
+  }
+
+  #createGossipHealth(pubsub: PubSub | undefined): GossipHealth | undefined {
+    const { components, config, clock } = this.#options
+    const gossip = pubsub && gossipInternals(pubsub)
+    if (gossip === undefined) return undefined
+    const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
+    const onError = (err: unknown) =>
+      config.logger.error({ ...idsOf(this.node.window), err }, 'a sweep of gossipsub’s tables failed')
+    const { connectionManager } = components
+    return new GossipHealth({ gossip, owner: this.owner, clock, connectionManager, emitSpan, onError })
   }
 
   #createNode(meshes: readonly string[]): MeshNode {

@@ -1,4 +1,5 @@
 import type { GossipsubOpts, Message } from '@chainsafe/libp2p-gossipsub'
+import { limits } from '../core/limits.ts'
 
 /**
  * Gossipsub's options without its cache. The cache is a class, so its type differs between versions of the package, and
@@ -34,6 +35,7 @@ const outboundBufferBytes = 2 * 1_048_576
  *   graft, but the ledger decides which links stay.
  * - Buffers: 2 MiB for a peer that does not read, and no more until it reads (`gossip-streams.ts`); the library's
  *   default is unbounded.
+ * - Topics: half of the library's 1 MiB per peer, which 300 peers could fill with 300 MB.
  * - Inbound messages up to the library's default of 4 MiB; gossipsub forwards them to the neighbours that accept them.
  */
 export function gossipSettings(override: GossipSettings = {}): GossipSettings {
@@ -56,6 +58,7 @@ export function gossipSettings(override: GossipSettings = {}): GossipSettings {
     tagMeshPeers: false,
     idontwantMinDataSize: idontwantMinBytes,
     maxOutboundBufferSize: outboundBufferBytes,
+    maxTopicBytesPerPeer: limits.peerTopicBytes,
     scoreParams: { IPColocationFactorWeight: 0, retainScore: 60_000 },
     ...override,
   }

@@ -1,20 +1,12 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, test } from 'node:test'
-import { type GossipSubComponents, gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { RPC } from '@chainsafe/libp2p-gossipsub/message'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { Owner } from '../core/owner.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
-import {
-  type GossipInternals,
-  gossipInternals,
-  missingInternals,
-  type OutboundStream,
-  type RawMessage,
-} from './gossip-internals.ts'
+import type { GossipInternals, OutboundStream, RawMessage } from './gossip-internals.ts'
 import { GossipStreams, type UnsentMessage } from './gossip-streams.ts'
-import { silentLibp2p } from './libp2p-logger.ts'
 
 leakCheck()
 
@@ -217,22 +209,4 @@ describe('the streams that gossipsub really uses', () => {
     guard.clearForHeal('missing', 'go' as unknown as PeerId, [connection])
     assert.deepEqual(reset, ['unread'])
   })
-})
-
-test('the installed gossipsub has every private member that the mesh uses', () => {
-  const installed = gossipsub()({ logger: silentLibp2p } as GossipSubComponents)
-  assert.deepEqual(missingInternals(installed), [])
-  assert.equal(gossipInternals(installed), installed)
-})
-
-test('a pubsub of another shape: no internals, and the missing members are named', () => {
-  const other = { peers: new Map(), streamsOutbound: new Map(), streamsInbound: [], removePeer: () => {} }
-  assert.equal(gossipInternals(other), undefined)
-  assert.deepEqual(missingInternals(other), [
-    'streamsInbound',
-    'outboundInflightQueue',
-    'mcache',
-    'createOutboundStream',
-    'pushGossip',
-  ])
 })

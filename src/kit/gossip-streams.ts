@@ -3,7 +3,13 @@ import type { NetworkEvent } from '../core/events.ts'
 import type { GossipLack } from '../core/gossip-repair.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import { type GossipInternals, isOutboundStream, type OutboundStream, type RawMessage } from './gossip-internals.ts'
+import {
+  type GossipInternals,
+  isOutboundStream,
+  type OutboundStream,
+  type RawMessage,
+  replaceMethod,
+} from './gossip-internals.ts'
 import { isOneMessage, splitRpc } from './rpc-size.ts'
 
 /** A message that was not sent to one neighbour. */
@@ -63,15 +69,15 @@ export class GossipStreams {
   start(): void {
     const gossip = this.#gossip
     const restores = [
-      replace(gossip.streamsOutbound, 'set', (set) => (peer, stream) => {
+      replaceMethod(gossip.streamsOutbound, 'set', (set) => (peer, stream) => {
         this.#guardStream(peer, stream)
         return set(peer, stream)
       }),
-      replace(gossip.streamsInbound, 'set', (set) => (peer, stream) => {
+      replaceMethod(gossip.streamsInbound, 'set', (set) => (peer, stream) => {
         this.#watchStream(stream.rawStream)
         return set(peer, stream)
       }),
-      replace(gossip, 'createOutboundStream', (create) => async (peer, connection) => {
+      replaceMethod(gossip, 'createOutboundStream', (create) => async (peer, connection) => {
         this.#opening = { peer: peer.toString(), since: this.#options.clock.now() }
         try {
           await create(peer, connection)
@@ -79,11 +85,11 @@ export class GossipStreams {
           this.#opening = undefined
         }
       }),
-      replace(gossip.mcache, 'put', (put) => (id, message, validated) => {
+      replaceMethod(gossip.mcache, 'put', (put) => (id, message, validated) => {
         this.#recordSize(message)
         return put(id, message, validated)
       }),
-      replace(gossip, 'pushGossip', (push) => (peer, ihave) => {
+      replaceMethod(gossip, 'pushGossip', (push) => (peer, ihave) => {
         const messageIDs = this.#idsWithinLimit(peer, ihave.messageIDs ?? [])
         if (messageIDs.length > 0) push(peer, { ...ihave, messageIDs })
       }),
@@ -223,23 +229,6 @@ export class GossipStreams {
     stream.addEventListener('close', notify, { once: true })
     stream.addEventListener('remoteCloseWrite', notify, { once: true })
     notify()
-  }
-}
-
-/** Replaces a method; the result restores the original. */
-function replace<O extends object, K extends keyof O & string>(
-  target: O,
-  name: K,
-  wrap: (original: O[K]) => O[K],
-): () => void {
-  const original = target[name]
-  const isOwn = Object.hasOwn(target, name)
-  const replacement = wrap((original as CallableFunction).bind(target) as O[K])
-  Object.assign(target, { [name]: replacement })
-  return () => {
-    if (target[name] !== replacement) return
-    if (isOwn) Object.assign(target, { [name]: original })
-    else Reflect.deleteProperty(target, name)
   }
 }
 

@@ -1,0 +1,99 @@
+import type { SpanEffect } from '../catalogue/span-effect.ts'
+import { LimitSpans, limits } from './limits.ts'
+import type { OwnedMap } from './owned-map.ts'
+import type { Owner } from './owner.ts'
+
+/** Penalties of a peer in one scored topic of gossipsub. */
+export interface TopicPenalty {
+  readonly meshFailures: number
+  readonly invalidMessages: number
+}
+
+export interface Penalties {
+  readonly behaviour: number
+  readonly topics: Readonly<Record<string, TopicPenalty>>
+}
+
+/** What this node remembers of a peer that left. Times are monotonic milliseconds. */
+export interface Grudge {
+  readonly penalties?: Penalties | undefined
+  /** When the penalties are forgotten. */
+  readonly penaltiesUntil: number
+  /** By topic: until when the peer may not be grafted. */
+  readonly backoffs: Readonly<Record<string, number>>
+}
+
+interface Entry {
+  readonly grudge: Grudge
+  /** When nothing is left of it. */
+  readonly until: number
+}
+
+/** What has not expired; undefined if that is nothing. */
+function unexpired({ penalties, penaltiesUntil, backoffs }: Grudge, now: number): Entry | undefined {
+  const live = Object.entries(backoffs)
+    .filter(([, until]) => until > now)
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, limits.grudgeTopics)
+  const isPenalised = penalties !== undefined && penaltiesUntil > now
+  const until = Math.max(live[0]?.[1] ?? now, isPenalised ? penaltiesUntil : now)
+  if (until <= now) return undefined
+  const kept = { penalties: isPenalised ? penalties : undefined, penaltiesUntil, backoffs: Object.fromEntries(live) }
+  return { grudge: kept, until }
+}
+
+/**
+ * Peers that left with penalties or with a live backoff: a peer that comes back gets them back, so neither a sweep nor a
+ * reconnect pardons it. It has one entry per peer; a full list forgets the oldest.
+ */
+export class Grudges {
+  readonly #peers: OwnedMap<string, Entry>
+  readonly #limits = new LimitSpans()
+  #evictedPeer: string | undefined
+  #restored = 0
+
+  constructor(owner: Owner) {
+    this.#peers = owner.map<string, Entry>({
+      name: 'grudges',
+      capacity: limits.grudges,
+      expiry: { event: 'its penalties and backoffs expire, or the peer returns' },
+      release: (_, peer, reason) => {
+        if (reason === 'evicted') this.#evictedPeer = peer
+      },
+    })
+  }
+
+  get size(): number {
+    return this.#peers.size
+  }
+
+  /** Grudges that peers got back so far. */
+  get restored(): number {
+    return this.#restored
+  }
+
+  /** Remembers a peer that left; without penalties and live backoffs it does nothing. */
+  note(peer: string, grudge: Grudge, now: number): SpanEffect[] {
+    const kept = unexpired(grudge, now)
+    if (kept === undefined) return []
+    this.#peers.set(peer, kept, now)
+    const evicted = this.#evictedPeer
+    this.#evictedPeer = undefined
+    return evicted === undefined ? [] : this.#limits.emit('grudges', 'evicted', now, evicted)
+  }
+
+  /** The grudge against a peer that returns, which leaves the list. */
+  take(peer: string, now: number): Grudge | undefined {
+    const entry = this.#peers.get(peer)
+    if (entry === undefined) return undefined
+    this.#peers.delete(peer)
+    const kept = unexpired(entry.grudge, now)
+    if (kept !== undefined) this.#restored++
+    return kept?.grudge
+  }
+
+  /** Forgets what has expired. */
+  expire(now: number): void {
+    for (const [peer, { until }] of this.#peers) if (until <= now) this.#peers.delete(peer, 'expired')
+  }
+}

@@ -1,0 +1,143 @@
+import { type GossipInternals, type NestedTable, peerTables, type TableName } from './gossip-internals.ts'
+
+/** Entries by table. */
+export type EntryCounts = ReadonlyMap<TableName, number>
+
+/** Peer ids in gossipsub's tables without a connection. */
+export interface Ghosts {
+  readonly ids: ReadonlySet<string>
+  /** Distinct peer ids in all tables, connected ones included. */
+  readonly total: number
+}
+
+/** One pass over all tables. `connected`: ids of peers with a connection. */
+export function findGhosts(gossip: GossipInternals, connected: ReadonlySet<string>): Ghosts {
+  const ids = new Set<string>()
+  const present = new Set<string>()
+  const collect = (table: { keys(): Iterable<string> }) => {
+    for (const id of table.keys()) (connected.has(id) ? present : ids).add(id)
+  }
+  const { flat, nested } = peerTables(gossip)
+  for (const [, table] of flat) collect(table)
+  for (const [, table] of nested) for (const peers of table.values()) collect(peers)
+  return { ids, total: ids.size + present.size }
+}
+
+/** Removes these peers from all tables; returns the number of entries that each table lost. */
+export function removePeers(gossip: GossipInternals, ids: ReadonlySet<string>): EntryCounts {
+  const { flat, nested } = peerTables(gossip)
+  const counts = new Map<TableName, number>()
+  const before = () => {
+    for (const [name, table] of flat) addTo(counts, name, countOf(table, ids))
+    for (const [name, table] of nested) for (const peers of table.values()) addTo(counts, name, countOf(peers, ids))
+  }
+  before()
+  for (const id of ids) endStreams(gossip, id)
+  for (const [, table] of flat) for (const id of ids) table.delete(id)
+  for (const [name, table] of nested) removeNested(table, ids, name !== 'mesh' && name !== 'fanout')
+  return counts
+}
+
+/** Peers to or from which gossipsub has a stream although it does not list them: it lost them while one opened. */
+export function findOrphanStreams({ peers, streamsInbound, streamsOutbound }: GossipInternals): ReadonlySet<string> {
+  const ids = new Set<string>()
+  for (const streams of [streamsInbound, streamsOutbound])
+    for (const id of streams.keys()) if (!peers.has(id)) ids.add(id)
+  return ids
+}
+
+/** Ends the streams of these peers, so that a heal can open new ones. */
+export function removeStreams(gossip: GossipInternals, ids: ReadonlySet<string>): void {
+  for (const id of ids) {
+    endStreams(gossip, id)
+    gossip.streamsInbound.delete(id)
+    gossip.streamsOutbound.delete(id)
+  }
+}
+
+/** As gossipsub removes a peer, and for an id that it does not list only its streams. */
+function endStreams(gossip: GossipInternals, id: string): void {
+  const { peers, streamsInbound, streamsOutbound } = gossip
+  const streams = [streamsInbound.get(id)?.rawStream, streamsOutbound.get(id)?.rawStream]
+  const peer = peers.get(id)
+  if (peer !== undefined) gossip.removePeer(peer)
+  for (const stream of streams) stream?.abort(new Error('gossipsub kept this stream without a connection'))
+}
+
+/** `mesh` and `fanout` keep their empty sets: they say which topics this node is in. */
+function removeNested(table: NestedTable, ids: ReadonlySet<string>, dropsEmpty: boolean): void {
+  for (const [key, peers] of table) {
+    for (const id of ids) peers.delete(id)
+    if (dropsEmpty && peers.size === 0) table.delete(key)
+  }
+}
+
+function countOf(table: { has(id: string): boolean }, ids: ReadonlySet<string>): number {
+  let count = 0
+  for (const id of ids) if (table.has(id)) count++
+  return count
+}
+
+function addTo(counts: Map<TableName, number>, name: TableName, count: number): void {
+  if (count > 0) counts.set(name, (counts.get(name) ?? 0) + count)
+}
+
+/** Sizes of gossipsub's tables; of one with entries per topic the sum. Microseconds, whatever the tables hold. */
+export interface GossipSizes {
+  readonly peers: number
+  /** Topics that this node has subscribed to, past the kit too. */
+  readonly subscriptions: number
+  /** Topics that peers have subscribed to. */
+  readonly topics: number
+  readonly mesh: number
+  readonly fanout: number
+  readonly backoff: number
+  readonly streamsIn: number
+  readonly streamsOut: number
+  readonly scores: number
+  readonly scoreCache: number
+  readonly peerIps: number
+  readonly promises: number
+  /** Tables keyed by message; each entry expires by itself. */
+  readonly seen: number
+  readonly cached: number
+  readonly deliveries: number
+}
+
+export function gossipSizes(gossip: GossipInternals): GossipSizes {
+  const { score, seenCache, fastMsgIdCache, publishedMessageIds } = gossip
+  return {
+    peers: gossip.peers.size,
+    subscriptions: gossip.subscriptions.size,
+    topics: gossip.topics.size,
+    mesh: sumOf(gossip.mesh),
+    fanout: sumOf(gossip.fanout),
+    backoff: sumOf(gossip.backoff),
+    streamsIn: gossip.streamsInbound.size,
+    streamsOut: gossip.streamsOutbound.size,
+    scores: score.peerStats.size,
+    scoreCache: score.scoreCache.size,
+    peerIps: sumOf(score.peerIPs),
+    promises: gossip.gossipTracer.promises.size,
+    seen: seenCache.size + publishedMessageIds.size + (fastMsgIdCache?.size ?? 0),
+    cached: gossip.mcache.msgs.size,
+    deliveries: score.deliveryRecords.queue.length,
+  }
+}
+
+function sumOf(table: NestedTable): number {
+  let sum = 0
+  for (const { size } of table.values()) sum += size
+  return sum
+}
+
+/** The peer with the most topics. */
+export function mostTopics({
+  topics,
+}: GossipInternals): { readonly peer: string; readonly topics: number } | undefined {
+  const counts = new Map<string, number>()
+  for (const peers of topics.values()) for (const id of peers.keys()) counts.set(id, (counts.get(id) ?? 0) + 1)
+  let most: { peer: string; topics: number } | undefined
+  for (const [peer, count] of counts) if (count > (most?.topics ?? 0)) most = { peer, topics: count }
+  return most
+}
