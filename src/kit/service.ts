@@ -26,6 +26,7 @@ import { MeshEvents } from './mesh-events.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
+import { type StreamInfo, streamsOf } from './stream-views.ts'
 import type { Tracemesh } from './tracemesh.ts'
 import { type Topology, topologyOf } from './views.ts'
 
@@ -174,6 +175,12 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   /** Frames of the link streams so far, by type and direction, and the refused ones. */
   frames(): NetworkCounts | undefined {
     return this.#requireRunning('frames').network.counters()
+  }
+
+  /** The open streams of all connections, the oldest first. */
+  streams(): StreamInfo[] {
+    this.#requireRunning('streams')
+    return streamsOf(this.#components.connectionManager.getConnections(), this.#clock.wall())
   }
 
   /** The configured seeds and the state of each campaign. */

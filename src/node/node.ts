@@ -57,7 +57,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     await libp2p.start()
     for (const topic of config.topics) mesh.subscribe(topic, () => {})
     const adminUrl = await startAdminApi(config, mesh, owner, stopTime.http, logger)
-    const pprofUrl = await startProfiling(config, owner, stopTime.http, logger)
+    const pprofUrl = await startProfiling(config, mesh, owner, stopTime.http, logger)
     const addresses = mesh.addresses()
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl, pprof: pprofUrl }, 'listening')
     const stop = (cause: string, withinMs = 5_000) =>
@@ -142,6 +142,7 @@ async function startAdminApi(
 /** Imports the profile server only when it is enabled. */
 async function startProfiling(
   { pprof: listen, adminToken: token }: NodeConfig,
+  mesh: TracemeshService,
   owner: Owner,
   closeMs: number,
   logger: Logger,
@@ -149,7 +150,7 @@ async function startProfiling(
   if (listen === 'off') return undefined
   const { startPprof } = await import('../pprof/server.ts')
   const onError = (error: unknown) => logger.error({ err: error }, 'profile failed')
-  const running = await startPprof({ listen, token, onError, owner })
+  const running = await startPprof({ listen, token, onError, owner, handles: mesh })
   owner.adopt('pprof', () => running.close(), closeMs)
   return running.url
 }

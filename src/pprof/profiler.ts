@@ -11,7 +11,10 @@ import type { Owner } from '../core/owner.ts'
 /** Starts a recording; the returned function stops it and returns the result. */
 type StartRecording = (session: Session) => Promise<() => Promise<Recording>>
 
-const recorders = { cpu: startCpu, heap: startHeap } as const satisfies Record<string, StartRecording>
+const recorders = { cpu: startCpu, heap: startHeap, allocs: startAllocs } as const satisfies Record<
+  string,
+  StartRecording
+>
 export type ProfileKind = keyof typeof recorders
 
 /** Profiles this process with V8's own profilers, one profile at a time: two would measure each other. */
@@ -103,15 +106,36 @@ export function cpuStacks(profile: CpuProfiler.Profile, startUs: number): Stack[
 const intervalBytes = 4_096
 
 async function startHeap(session: Session): Promise<() => Promise<Recording>> {
+  return startSampling(session, 'inuse_space', {})
+}
+
+/** All allocations, those that were collected since included: what gives the collector its work. */
+async function startAllocs(session: Session): Promise<() => Promise<Recording>> {
+  const collected = { includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: true }
+  return startSampling(session, 'alloc_space', collected)
+}
+
+/** Node's types lack some of V8's options. */
+interface SamplingOptions extends HeapProfiler.StartSamplingParameterType {
+  readonly includeObjectsCollectedByMajorGC?: boolean
+  readonly includeObjectsCollectedByMinorGC?: boolean
+}
+
+async function startSampling(
+  session: Session,
+  type: string,
+  options: SamplingOptions,
+): Promise<() => Promise<Recording>> {
   await session.post('HeapProfiler.enable')
-  await session.post('HeapProfiler.startSampling', { samplingInterval: intervalBytes })
+  const parameters: SamplingOptions = { samplingInterval: intervalBytes, ...options }
+  await session.post('HeapProfiler.startSampling', parameters)
   return async () => {
     const { profile } = await session.post('HeapProfiler.stopSampling')
-    return { types: [['inuse_space', 'bytes']], period: intervalBytes, stacks: heapStacks(profile.head) }
+    return { types: [[type, 'bytes']], period: intervalBytes, stacks: heapStacks(profile.head) }
   }
 }
 
-/** Each stack with the live bytes that it allocated: V8 collects garbage first, and scales up the samples. */
+/** Each stack with the bytes that it allocated: V8 collects garbage first, and scales up the samples. */
 function heapStacks(root: HeapProfiler.SamplingHeapProfileNode): Stack[] {
   const stacks: Stack[] = []
   const visit = (node: HeapProfiler.SamplingHeapProfileNode, outer: readonly Runtime.CallFrame[]) => {

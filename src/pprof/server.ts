@@ -4,6 +4,7 @@ import { type Listener, listenHttp } from '../admin/listener.ts'
 import { isMeshError } from '../core/errors.ts'
 import type { Owner } from '../core/owner.ts'
 import { whole } from '../kit/rules.ts'
+import type { HandleSource } from './handles.ts'
 import type { ProfileKind } from './profiler.ts'
 
 export interface PprofOptions extends GuardOptions {
@@ -11,6 +12,8 @@ export interface PprofOptions extends GuardOptions {
   readonly listen: string
   /** Owns a running profile. */
   readonly owner: Owner
+  /** What the node holds. */
+  readonly handles: HandleSource
 }
 
 /** Longest and default profile, in seconds. */
@@ -25,6 +28,11 @@ const index = `profiles of this node, for go tool pprof:
 
 /debug/pprof/profile?seconds=N   CPU time by stack
 /debug/pprof/heap?seconds=N      heap: memory allocated in that time and still in use
+/debug/pprof/allocs?seconds=N    all memory allocated in that time
+
+for people and programs:
+
+/debug/pprof/handles             open descriptors, timers and streams, and what the node owns; ?format=json
 
 ${secondsRule}; ${defaultSeconds} by default
 `
@@ -38,9 +46,12 @@ export function startPprof(options: PprofOptions): Promise<Listener> {
 }
 
 /** Serves profiles with the paths and the format of Go's net/http/pprof. Imports the profiler at the first request. */
-async function pprofApp({ token, onError, owner }: PprofOptions): Promise<FastifyInstance> {
+async function pprofApp({ token, onError, owner, handles }: PprofOptions): Promise<FastifyInstance> {
   const { Profiler } = await import('./profiler.ts')
+  const { handlesText, readHandles } = await import('./handles.ts')
+  const { TimerReader } = await import('../evidence/timers.ts')
   const profiler = new Profiler(owner)
+  const timers = await TimerReader.open()
 
   async function serveProfile(kind: ProfileKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const seconds = parseSeconds((request.query as Record<string, unknown>)['seconds'])
@@ -66,6 +77,13 @@ async function pprofApp({ token, onError, owner }: PprofOptions): Promise<Fastif
     app.get('/debug/pprof/', (_request, reply) => reply.type('text/plain; charset=utf-8').send(index))
     app.get('/debug/pprof/profile', withoutHead, (request, reply) => serveProfile('cpu', request, reply))
     app.get('/debug/pprof/heap', withoutHead, (request, reply) => serveProfile('heap', request, reply))
+    app.get('/debug/pprof/allocs', withoutHead, (request, reply) => serveProfile('allocs', request, reply))
+    app.get<{ Querystring: { format?: unknown } }>('/debug/pprof/handles', ({ query }, reply) => {
+      const found = readHandles(handles, timers)
+      if (query.format === 'json') return reply.send(found)
+      if (query.format !== undefined) return sendError(reply, 400, 'format is json, or absent for text')
+      return reply.type('text/plain; charset=utf-8').send(handlesText(found))
+    })
   })
 }
 

@@ -36,14 +36,17 @@ test('a node: serves each path of docs/operating.md, and its profiles to the com
   const here = commands.map((command) =>
     command
       .replaceAll('http://127.0.0.1:6060', pprofUrl(node))
-      .replace(/(\/(?:profile|heap))(?:\?seconds=\d+)?/, '$1?seconds=1'),
+      .replace(/(\/(?:profile|heap|allocs))(?:\?seconds=\d+)?/, '$1?seconds=1'),
   )
   const urls = here.flatMap((command) => /^go tool pprof .*'(http.+)'$/.exec(command)?.[1] ?? [])
-  assert.ok(urls.length >= 2, urls.join())
+  assert.ok(urls.length >= 3, urls.join())
   for (const url of urls) {
     const profile = await (await fetch(url)).arrayBuffer()
     assert.equal(Buffer.from(profile).toString('hex', 0, 2), gzip, url)
   }
+  const listings = here.flatMap((command) => /^curl '(http.+)'$/.exec(command)?.[1] ?? [])
+  assert.ok(listings.length >= 1, listings.join())
+  for (const url of listings) assert.match(await (await fetch(url)).text(), /^pid \d+, up \d+ s\n/)
   const inContainer = here.flatMap((command) => /^docker exec CONTAINER (node -e [\s\S]+)$/.exec(command)?.[1] ?? [])
   assert.equal(inContainer.length, 1)
   await using directory = await mkdtempDisposable(join(tmpdir(), 'documents-'))
