@@ -38,6 +38,7 @@ const ledger = {
     type: 'string[]',
     brief: 'Held timers, resources and child owners, as `owner kind held`; the 32 largest.',
   },
+  'mesh.audit.applications': { type: 'string[]', brief: 'Each collection of the application, as `name size`.' },
   'mesh.audit.adopted_total': { type: 'int', brief: 'Timers, resources, registries and child owners adopted so far.' },
   'mesh.audit.released_total': { type: 'int', brief: 'Those released so far.' },
 } as const satisfies Readonly<Record<`mesh.audit.${string}`, AttributeSpec>>

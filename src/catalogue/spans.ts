@@ -38,6 +38,19 @@ const messaging = [
   'messaging.message.id',
 ] as const
 
+const registryCounts = [
+  'mesh.registry.capacity',
+  'mesh.registry.high',
+  'mesh.registry.added',
+  'mesh.registry.released',
+  'mesh.registry.replaced',
+  'mesh.registry.removed',
+  'mesh.registry.expired',
+  'mesh.registry.evicted',
+  'mesh.registry.closed',
+  'mesh.registry.oldest_band',
+] as const
+
 const registry = {
   brief: 'One registry of this node: its size, its bound, and the entries it released, by reason.',
   when: 'child of each census',
@@ -46,16 +59,7 @@ const registry = {
     'mesh.registry.owner',
     'mesh.registry.size',
     'mesh.registry.size_band',
-    'mesh.registry.capacity',
-    'mesh.registry.high',
-    'mesh.registry.added',
-    'mesh.registry.released',
-    'mesh.registry.replaced',
-    'mesh.registry.removed',
-    'mesh.registry.expired',
-    'mesh.registry.evicted',
-    'mesh.registry.closed',
-    'mesh.registry.oldest_band',
+    ...registryCounts,
   ],
   routine: true,
   log: 'trace',
@@ -354,6 +358,14 @@ export const spans = {
   'mesh.audit.subscriptions': registry,
   'mesh.audit.requests': registry,
   'mesh.audit.grudges': registry,
+  'mesh.audit.application': {
+    brief: 'A collection of the application: a registry (`registry()`), or one that it only watches (`watch()`).',
+    when: 'child of each census, one per collection, at most 32',
+    attributes: ['mesh.registry.name', 'mesh.registry.size', 'mesh.registry.size_band'],
+    optional: registryCounts,
+    routine: true,
+    log: 'trace',
+  },
   'mesh.audit.suspect': {
     brief: 'A connection without an owner, or one that should be closed; linked to its `mesh.connection.opened`.',
     when: 'child of a census: when the suspect appears, reaches another age band, and goes; at most 64 at a time',

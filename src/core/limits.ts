@@ -58,6 +58,8 @@ export const limits = {
   peerTopicBytes: 524_288,
   /** Longest backoff in seconds that a PRUNE may ask for: 60 times gossipsub’s own. Guess. */
   pruneBackoff: 3_600,
+  /** Registries and watched collections of the application. Each costs a span per census. */
+  applicationRegistries: 32,
   /** Registries, timers, resources and child owners of one owner. Guess. */
   held: 4_096,
   /** Queued events of the driver; it refuses further ones. A snapshot makes up for missed hints. */

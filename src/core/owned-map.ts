@@ -5,8 +5,8 @@ import { errorMessage, MeshError } from './errors.ts'
 export type ReleaseReason = 'replaced' | 'removed' | 'expired' | 'evicted' | 'closed'
 
 /** Every registry needs a capacity, an expiry and a release function. */
-export interface RegistrySpec<K, V extends {}> {
-  readonly name: RegistryName
+export interface RegistrySpec<K, V extends {}, N extends string = RegistryName> {
+  readonly name: N
   /** Largest number of entries, a positive integer. */
   readonly capacity: number
   /** Milliseconds without a refresh after which `expire` releases an entry; or the event that removes entries. */
@@ -16,8 +16,8 @@ export interface RegistrySpec<K, V extends {}> {
 }
 
 /** Counts of one registry: `added` less `released` is `size`, and `released` is the sum of `byReason`. */
-export interface RegistryCensus {
-  readonly name: RegistryName
+export interface RegistryCensus<N extends string = RegistryName> {
+  readonly name: N
   readonly owner: string
   readonly size: number
   readonly capacity: number
@@ -42,8 +42,8 @@ interface Entry<V> {
  * consistent; its error reaches the caller. Times are monotonic milliseconds; a time before that of an earlier call
  * counts as the earlier one.
  */
-export class OwnedMap<K, V extends {}> {
-  readonly spec: RegistrySpec<K, V>
+export class OwnedMap<K, V extends {}, N extends string = RegistryName> {
+  readonly spec: RegistrySpec<K, V, N>
   readonly #owner: string
   /** In order of refresh: the first entry is the next to evict or to expire. */
   readonly #entries = new Map<K, Entry<V>>()
@@ -54,7 +54,7 @@ export class OwnedMap<K, V extends {}> {
   #isClosed = false
 
   /** For `Owner.map`. Throws MESH_CONFIG_INVALID for a capacity or `idleMs` that is not positive and finite. */
-  constructor(owner: string, spec: RegistrySpec<K, V>) {
+  constructor(owner: string, spec: RegistrySpec<K, V, N>) {
     requireBound(`capacity of ${spec.name}`, spec.capacity, Number.isSafeInteger(spec.capacity))
     if ('idleMs' in spec.expiry) requireBound(`idleMs of ${spec.name}`, spec.expiry.idleMs, true)
     this.spec = spec
@@ -159,7 +159,7 @@ export class OwnedMap<K, V extends {}> {
     return this.entries()
   }
 
-  census(now: number): RegistryCensus {
+  census(now: number): RegistryCensus<N> {
     const oldest = this.#oldest()
     return {
       name: this.spec.name,

@@ -58,10 +58,15 @@ export function registrySpan(
   registry: RegistryCensus,
   parent: TraceRef,
 ): SpanEffect {
+  const attributes = { 'mesh.registry.owner': registry.owner, ...countsOf(registry) }
+  return emitSpan(span, attributes, { parent })
+}
+
+/** Attributes of one registry: its size, and the counts of releases by reason. */
+export function countsOf(registry: RegistryCensus<string>) {
   const { replaced, removed, expired, evicted, closed } = registry.byReason
-  const attributes = {
+  return {
     'mesh.registry.name': registry.name,
-    'mesh.registry.owner': registry.owner,
     'mesh.registry.size': registry.size,
     'mesh.registry.size_band': sizeBand(registry.size),
     'mesh.registry.capacity': registry.capacity,
@@ -75,5 +80,4 @@ export function registrySpan(
     'mesh.registry.closed': closed,
     'mesh.registry.oldest_band': ageBand(registry.oldestMs),
   }
-  return emitSpan(span, attributes, { parent })
 }

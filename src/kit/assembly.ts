@@ -13,6 +13,7 @@ import { describeApiMismatch, findApiMismatch } from '../telemetry/api-version.t
 import { idsOf, logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { AddressWatch } from './address-watch.ts'
+import { ApplicationRegistries } from './application-registries.ts'
 import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
@@ -55,6 +56,7 @@ export class Assembly {
   readonly census: Census
   /** Undefined without js gossipsub. */
   readonly gossipHealth: GossipHealth | undefined
+  readonly application: ApplicationRegistries
   readonly startedAt: number
   readonly #options: AssemblyOptions
   #publishedCount = 0
@@ -72,6 +74,9 @@ export class Assembly {
     this.network = network
     this.gossipHealth = this.#createGossipHealth(pubsub)
     this.node = this.#createNode(meshes)
+    this.application = new ApplicationRegistries(this.owner, clock, (error, registry) =>
+      config.logger.error({ ...this.#traceIds(), err: error, registry }, 'a registry of the application failed'),
+    )
     this.census = this.#createCensus(pubsub)
     const census = (cause: CensusCause, window: TraceRef | undefined) => void this.takeCensus(cause, window)
     const driverOptions = { node: this.node, network: faultyNetwork(network, config.faults), owner: this.owner }
@@ -105,6 +110,7 @@ export class Assembly {
     this.resources.start()
     startFaults(faults, { owner: this.owner, clock, components, logger })
     this.addresses.start()
+    this.application.start()
     this.#deliverProfile()
   }
 
@@ -262,9 +268,9 @@ export class Assembly {
 
   #createCensus(pubsub: PubSub | undefined): Census {
     const { components, config, clock, vitals } = this.#options
-    const { owner, node, network, telemetry } = this
+    const { owner, node, network, telemetry, application } = this
     const wall = () => clock.wall()
-    const sources = censusSources({ owner, node, network, components, pubsub, telemetry, vitals, wall })
+    const sources = censusSources({ owner, node, network, components, pubsub, telemetry, vitals, application, wall })
     return new Census({ sources, clock, random: config.random })
   }
 

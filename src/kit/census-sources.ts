@@ -6,6 +6,7 @@ import { registryEvidence } from '../evidence/registry-evidence.ts'
 import { seedEvidence } from '../evidence/seed-evidence.ts'
 import { type VitalsReader, vitalsEvidence } from '../evidence/vitals.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { ApplicationRegistries } from './application-registries.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
 
@@ -17,18 +18,20 @@ interface CensusParts {
   readonly pubsub: PubSub | undefined
   readonly telemetry: Telemetry
   readonly vitals: VitalsReader
+  readonly application: ApplicationRegistries
   /** Unix milliseconds. */
   readonly wall: () => number
 }
 
 /** The layers of a node, in the order in which the census reads them. */
 export function censusSources(parts: CensusParts): readonly CensusSource[] {
-  const { owner, node, components, pubsub, telemetry, vitals } = parts
+  const { owner, node, components, pubsub, telemetry, vitals, application } = parts
   return [
     { name: 'links', read: (now) => linkEvidence(node.ledger, openConnections(parts), now) },
     { name: 'mesh', read: () => meshEvidence(parts) },
     { name: 'seeds', read: (now) => seedEvidence(node.seeds.seeds(), now) },
     { name: 'registries', read: () => registryEvidence(owner.inventory()) },
+    { name: 'application', read: () => application.evidence() },
     { name: 'libp2p', read: () => libp2pEvidence(components, pubsub) },
     { name: 'process', read: () => vitalsEvidence(vitals.read()) },
     { name: 'telemetry', read: () => telemetryEvidence(telemetry) },

@@ -13,7 +13,7 @@ export { type ErrorCode, type ErrorDetail, isMeshError, MeshError } from '../cor
 export type { LinkState } from '../core/link.ts'
 export type { OwnAddress, WithholdReason } from '../core/own-addresses.ts'
 export type { RegistryCensus, ReleaseReason } from '../core/owned-map.ts'
-export type { Inventory, OwnedResource } from '../core/owner.ts'
+export type { Inventory, OwnedResource, OwnerTotals } from '../core/owner.ts'
 export type { TraceRef } from '../core/trace.ts'
 export type { SpanProcessors } from '../telemetry/forwarding-span-processor.ts'
 export type { LogLine, MeshLogger } from '../telemetry/log.ts'
@@ -24,6 +24,7 @@ export type {
   SpanEvent,
   SpanProcessor,
 } from '../telemetry/sdk-types.ts'
+export type { ApplicationRegistry, RegistryOptions, WatchOptions } from './application-registries.ts'
 export type { NetworkComponents, TracemeshComponents } from './components.ts'
 export { decodeMessage, encodeMessage, type Message, type Stamp } from './envelope.ts'
 export { type GossipSettings, gossipSettings } from './gossip-settings.ts'

@@ -9,6 +9,7 @@ import { newTrace, type TraceRef } from '../core/trace.ts'
 import { measuredClock, VitalsReader } from '../evidence/vitals.ts'
 import { logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { ApplicationRegistry, RegistryOptions, WatchOptions } from './application-registries.ts'
 import { Assembly, checkPubSubService, hasIdentify, requireIdentify } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
@@ -150,6 +151,14 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
 
   respond(topic: string, handler: RequestHandler): () => void {
     return this.#requireRunning('respond').requests.respond(topic, handler)
+  }
+
+  registry<K, V extends {}>(name: string, options: RegistryOptions<K, V>): ApplicationRegistry<K, V> {
+    return this.#requireRunning('registry').application.registry(name, options)
+  }
+
+  watch(name: string, size: () => number, options?: WatchOptions): () => void {
+    return this.#requireRunning('watch').application.watch(name, size, options)
   }
 
   /** Current own addresses, with those that the node does not announce and the reason. */

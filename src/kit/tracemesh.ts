@@ -1,5 +1,6 @@
 import type { TypedEventTarget } from '@libp2p/interface'
 import type { Inventory } from '../core/owner.ts'
+import type { ApplicationRegistry, RegistryOptions, WatchOptions } from './application-registries.ts'
 import type { TracemeshEvents } from './mesh-events.ts'
 import type { MessageHandler, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
@@ -138,4 +139,46 @@ export interface Tracemesh extends TypedEventTarget<TracemeshEvents> {
    * ```
    */
   inventory(): Inventory
+
+  /**
+   * Creates a bounded map for the application, whose counts are in every census as `mesh.audit.application`: a leak of
+   * the application then has a name, too. The stop of the node releases all entries and closes it.
+   *
+   * @param name 1 to 64 letters, digits, dots, dashes or underscores; not the name of another one.
+   *
+   * @throws MeshError `MESH_CONFIG_INVALID` for a taken name, or a capacity or `idleMs` that is not positive and finite.
+   * @throws MeshError `MESH_LIMIT_REACHED` at 32 collections.
+   *
+   * @example
+   *
+   * ```typescript
+   * const sessions = mesh.registry<string, Session>('sessions', {
+   *   capacity: 1_000,
+   *   expiry: { idleMs: 600_000 },
+   *   release: (session) => session.close(),
+   * })
+   * sessions.set('alice', new Session())
+   * ```
+   */
+  registry<K, V extends {}>(name: string, options: RegistryOptions<K, V>): ApplicationRegistry<K, V>
+
+  /**
+   * Counts a collection that the application has already, in every census as `mesh.audit.application`.
+   *
+   * @param name As for `registry`.
+   * @param size Current number of entries. An error that it throws is logged, and counts as 0.
+   *
+   * @returns A function that ends the watch; the stop of the node ends it, too.
+   *
+   * @throws MeshError `MESH_CONFIG_INVALID` for a taken name, or a capacity that is not positive and finite.
+   * @throws MeshError `MESH_LIMIT_REACHED` at 32 collections.
+   *
+   * @example
+   *
+   * ```typescript
+   * const cache = new Map()
+   * mesh.watch('cache', () => cache.size, { capacity: 10_000 })
+   * ```
+   */
+  watch(name: string, size: () => number, options?: WatchOptions): () => void
 }

@@ -71,7 +71,7 @@ export const spansInOneFolder: Rule = ({ path, text }) =>
     : Array.from(text.matchAll(/^import \{[^}]*\bemitSpan\b[^}]*\}/gm), ([line]) => line)
 
 export const withoutLibp2p: Rule = ({ path, text }) =>
-  !/^(core|telemetry)\//.test(path) || isTest(path)
+  !/^(core|telemetry|evidence)\//.test(path) || isTest(path)
     ? []
     : imports(text).filter((name) => /^(libp2p|@libp2p\/|@chainsafe\/|@multiformats\/)/.test(name))
 
