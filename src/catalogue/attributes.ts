@@ -209,6 +209,7 @@ export const attributes = {
       'registry-conserved',
       'registry-bound',
       'owned-conserved',
+      'gossip-peers-connected',
     ],
     brief: 'Broken invariant.',
   },

@@ -46,9 +46,46 @@ const ledger = {
 /** Tables of libp2p, which the kit reads. */
 const libp2p = {
   'mesh.audit.streams': { type: 'int', brief: 'Streams over all connections.' },
+  'mesh.audit.streams_half_closed': { type: 'int', brief: 'Those that one side has closed.' },
+  'mesh.audit.protocols': {
+    type: 'string[]',
+    brief:
+      'Streams by protocol, as `protocol in out half_closed oldest_s`; the 16 protocols with most streams. A stream without a protocol is still negotiating.',
+  },
   'mesh.audit.gossip_peers': { type: 'int', brief: 'Peers in gossipsub.' },
   'mesh.audit.peer_store': { type: 'int', brief: 'Records in libp2p’s peer store.' },
 } as const satisfies Readonly<Record<`mesh.audit.${string}`, AttributeSpec>>
+
+/** Gossipsub's tables, if it is js gossipsub. */
+const gossip = {
+  'mesh.audit.gossip.subscriptions': { type: 'int', brief: 'Topics that this node subscribes to.' },
+  'mesh.audit.gossip.other_subscriptions': {
+    type: 'int',
+    brief: 'Those of them that it did not subscribe to through the mesh.',
+  },
+  'mesh.audit.gossip.topics': { type: 'int', brief: 'Topics that connected peers subscribe to.' },
+  'mesh.audit.gossip.most_topics': { type: 'int', brief: 'Topics of the peer that subscribes to most.' },
+  'mesh.audit.gossip.most_topics_peer': { type: 'string', brief: 'Peer id of that peer; absent without topics.' },
+  'mesh.audit.gossip.mesh': { type: 'int', brief: 'Peers in gossipsub’s meshes, over all topics.' },
+  'mesh.audit.gossip.fanout': { type: 'int', brief: 'Peers in its fanout, over all topics.' },
+  'mesh.audit.gossip.backoff': { type: 'int', brief: 'Peers that may not be grafted yet, over all topics.' },
+  'mesh.audit.gossip.streams_in': { type: 'int', brief: 'Streams that gossipsub reads.' },
+  'mesh.audit.gossip.streams_out': { type: 'int', brief: 'Streams that gossipsub writes to.' },
+  'mesh.audit.gossip.scores': { type: 'int', brief: 'Peers with a score.' },
+  'mesh.audit.gossip.score_cache': { type: 'int', brief: 'Cached scores.' },
+  'mesh.audit.gossip.peer_ips': { type: 'int', brief: 'Peers by IP address.' },
+  'mesh.audit.gossip.promises': { type: 'int', brief: 'Messages that a peer has promised.' },
+  'mesh.audit.gossip.seen': {
+    type: 'int',
+    brief: 'Ids of seen messages; each stays for two minutes, up to three times.',
+  },
+  'mesh.audit.gossip.cached': { type: 'int', brief: 'Messages in the cache; each stays for five heartbeats.' },
+  'mesh.audit.gossip.deliveries': { type: 'int', brief: 'Delivery records of messages; each stays for two minutes.' },
+  'mesh.audit.gossip.ghosts': { type: 'int', brief: 'Peers in gossipsub’s tables without a connection.' },
+  'mesh.audit.gossip.swept_total': { type: 'int', brief: 'Such peers that sweeps removed so far.' },
+  'mesh.audit.gossip.restored_total': { type: 'int', brief: 'Peers so far that got their penalties or backoffs back.' },
+  'mesh.audit.gossip.late_total': { type: 'int', brief: 'RPCs so far from peers without a connection.' },
+} as const satisfies Readonly<Record<`mesh.audit.gossip.${string}`, AttributeSpec>>
 
 const processUsage = {
   'mesh.audit.sockets': { type: 'int', brief: 'Sockets of the process.' },
@@ -73,7 +110,14 @@ const telemetry = {
  * Attributes of the census span `mesh.audit`, by the layer that is counted. All are optional: one is absent where its
  * layer does not exist, or could not be read. A source in `src/evidence` or `src/kit` has the value of each.
  */
-export const censusAttributes = { ...ledger, ...libp2p, ...processUsage, ...telemetry, ...registrySizes } as const
+export const censusAttributes = {
+  ...ledger,
+  ...libp2p,
+  ...gossip,
+  ...processUsage,
+  ...telemetry,
+  ...registrySizes,
+} as const
 
 export type CensusAttribute = keyof typeof censusAttributes
 export const censusAttributeNames = Object.keys(censusAttributes) as CensusAttribute[]

@@ -17,6 +17,7 @@ import { ApplicationRegistries } from './application-registries.ts'
 import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
+import { channelTopics } from './gossip-channel.ts'
 import { GossipHealth } from './gossip-health.ts'
 import { gossipInternals, missingInternals, unknownTables } from './gossip-internals.ts'
 import type { ResolvedOptions } from './init.ts'
@@ -77,7 +78,7 @@ export class Assembly {
     this.application = new ApplicationRegistries(this.owner, clock, (error, registry) =>
       config.logger.error({ ...this.#traceIds(), err: error, registry }, 'a registry of the application failed'),
     )
-    this.census = this.#createCensus(pubsub)
+    this.census = this.#createCensus(meshes, pubsub)
     const census = (cause: CensusCause, window: TraceRef | undefined) => void this.takeCensus(cause, window)
     const driverOptions = { node: this.node, network: faultyNetwork(network, config.faults), owner: this.owner }
     const spans = { emitSpan: this.emitSpan, exportsSpans: this.telemetry.exports }
@@ -266,11 +267,13 @@ export class Assembly {
     return idsOf(trace ?? this.node.window)
   }
 
-  #createCensus(pubsub: PubSub | undefined): Census {
+  #createCensus(meshes: readonly string[], pubsub: PubSub | undefined): Census {
     const { components, config, clock, vitals } = this.#options
-    const { owner, node, network, telemetry, application } = this
+    const { owner, node, network, gossipHealth, telemetry, application } = this
     const wall = () => clock.wall()
-    const sources = censusSources({ owner, node, network, components, pubsub, telemetry, vitals, application, wall })
+    const meshTopics = () => [...channelTopics(meshes), ...this.messages.gossipTopics()]
+    const layers = { owner, node, network, components, pubsub, gossipHealth, telemetry, vitals, application }
+    const sources = censusSources({ ...layers, meshTopics, wall })
     return new Census({ sources, clock, random: config.random })
   }
 

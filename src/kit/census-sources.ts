@@ -8,7 +8,10 @@ import { type VitalsReader, vitalsEvidence } from '../evidence/vitals.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { ApplicationRegistries } from './application-registries.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
+import { GossipEvidence } from './gossip-evidence.ts'
+import type { GossipHealth } from './gossip-health.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
+import { streamEvidence } from './stream-evidence.ts'
 
 interface CensusParts {
   readonly owner: Owner
@@ -16,6 +19,10 @@ interface CensusParts {
   readonly network: Libp2pNetwork
   readonly components: Pick<TracemeshComponents, 'connectionManager' | 'peerStore'>
   readonly pubsub: PubSub | undefined
+  /** Undefined without js gossipsub. */
+  readonly gossipHealth: GossipHealth | undefined
+  /** Topics of gossipsub that the mesh has subscribed to. */
+  readonly meshTopics: () => readonly string[]
   readonly telemetry: Telemetry
   readonly vitals: VitalsReader
   readonly application: ApplicationRegistries
@@ -25,7 +32,7 @@ interface CensusParts {
 
 /** The layers of a node, in the order in which the census reads them. */
 export function censusSources(parts: CensusParts): readonly CensusSource[] {
-  const { owner, node, components, pubsub, telemetry, vitals, application } = parts
+  const { owner, node, components, pubsub, gossipHealth, meshTopics, telemetry, vitals, application, wall } = parts
   return [
     { name: 'links', read: (now) => linkEvidence(node.ledger, openConnections(parts), now) },
     { name: 'mesh', read: () => meshEvidence(parts) },
@@ -33,6 +40,8 @@ export function censusSources(parts: CensusParts): readonly CensusSource[] {
     { name: 'registries', read: () => registryEvidence(owner.inventory()) },
     { name: 'application', read: () => application.evidence() },
     { name: 'libp2p', read: () => libp2pEvidence(components, pubsub) },
+    { name: 'streams', read: () => streamEvidence(components.connectionManager.getConnections(), wall()) },
+    ...(gossipHealth === undefined ? [] : [new GossipEvidence(gossipHealth, meshTopics)]),
     { name: 'process', read: () => vitalsEvidence(vitals.read()) },
     { name: 'telemetry', read: () => telemetryEvidence(telemetry) },
   ]
@@ -68,13 +77,11 @@ function meshEvidence({ node, network }: CensusParts): CensusPart {
 }
 
 async function libp2pEvidence(
-  { connectionManager, peerStore }: CensusParts['components'],
+  { peerStore }: CensusParts['components'],
   pubsub: PubSub | undefined,
 ): Promise<CensusPart> {
-  const connections = connectionManager.getConnections()
   return {
     attributes: {
-      'mesh.audit.streams': connections.reduce((sum, { streams }) => sum + streams.length, 0),
       'mesh.audit.gossip_peers': pubsub?.getPeers().length ?? 0,
       'mesh.audit.peer_store': (await peerStore.all()).length,
     },

@@ -10,6 +10,9 @@ import { decodeDigest, encodeDigest } from './wire.ts'
 
 export const digestTopic = (mesh: string) => `tracemesh/1/digest/${mesh}`
 const crossingTopic = (mesh: string) => `tracemesh/1/cross/${mesh}`
+/** The topics that every member of these meshes subscribes to. */
+export const channelTopics = (meshes: readonly string[]) =>
+  meshes.flatMap((mesh) => [digestTopic(mesh), crossingTopic(mesh)])
 
 /** Concurrent signature checks. */
 const checksMax = 64
@@ -57,7 +60,7 @@ export class GossipChannel {
     const onMessage = (event: CustomEvent<GossipMessage>) => this.#onMessage(event.detail)
     pubsub.addEventListener('message', onMessage)
     owner.adopt('gossip listener', () => pubsub.removeEventListener('message', onMessage))
-    for (const topic of meshes.flatMap((mesh) => [digestTopic(mesh), crossingTopic(mesh)])) {
+    for (const topic of channelTopics(meshes)) {
       pubsub.subscribe(topic)
       owner.adopt(`topic ${topic}`, () => this.#unsubscribe(topic))
     }

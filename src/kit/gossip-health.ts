@@ -44,7 +44,7 @@ const graceMs = 2_000
  */
 export class GossipHealth {
   readonly #options: GossipHealthOptions
-  readonly #gossip: GossipInternals
+  readonly gossip: GossipInternals
   readonly #watch = new GhostWatch(graceMs)
   readonly #orphanWatch = new GhostWatch(graceMs)
   readonly #limitSpans = new LimitSpans()
@@ -54,7 +54,7 @@ export class GossipHealth {
 
   constructor(options: GossipHealthOptions) {
     this.#options = options
-    this.#gossip = options.gossip
+    this.gossip = options.gossip
     this.#grudges = new Grudges(options.owner)
   }
 
@@ -67,7 +67,7 @@ export class GossipHealth {
   }
 
   start(): void {
-    const gossip = this.#gossip
+    const { gossip } = this
     const restores = [
       replaceMethod(gossip.score, 'addPeer', (add) => (peer) => this.#addPeer(peer, add)),
       replaceMethod(gossip, 'handleReceivedRpc', (handle) => (from, rpc) => {
@@ -90,7 +90,7 @@ export class GossipHealth {
 
   /** Peer ids that gossipsub lists now without a connection. */
   findGhosts(): Ghosts {
-    return findGhosts(this.#gossip, this.#connectedPeers())
+    return findGhosts(this.gossip, this.#connectedPeers())
   }
 
   #scheduleSweep(): void {
@@ -109,15 +109,15 @@ export class GossipHealth {
     this.#grudges.expire(now)
     const ghosts = this.findGhosts()
     const due = this.#watch.check(ghosts.ids, now)
-    const orphans = this.#orphanWatch.check(findOrphanStreams(this.#gossip), now)
+    const orphans = this.#orphanWatch.check(findOrphanStreams(this.gossip), now)
     if (due.size > 0) this.#remove(due, ghosts.total, now)
-    removeStreams(this.#gossip, orphans)
+    removeStreams(this.gossip, orphans)
   }
 
   #remove(ids: ReadonlySet<string>, total: number, now: number): void {
     const grudgesBefore = this.#grudges.size
     const spans = [...ids].flatMap((id) => this.#noteGrudge(id, now))
-    const entries = removePeers(this.#gossip, ids)
+    const entries = removePeers(this.gossip, ids)
     this.#swept += ids.size
     const grudges = this.#grudges.size - grudgesBefore
     const sweep = emitGossipSwept({ peers: [...ids], entries, grudges, remaining: total - ids.size })
@@ -125,24 +125,24 @@ export class GossipHealth {
   }
 
   #noteGrudge(peer: string, now: number): SpanEffect[] {
-    const { score } = this.#gossip
+    const { score } = this.gossip
     const stats = score.peerStats.get(peer)
     const penalties = stats && penaltiesOf(stats)
-    const backoffs = backoffsOf(this.#gossip, peer, this.#options.clock)
+    const backoffs = backoffsOf(this.gossip, peer, this.#options.clock)
     const penaltiesUntil = now + Math.min(score.params.retainScore, limits.grudgeMs)
     return this.#grudges.note(peer, { penalties, penaltiesUntil, backoffs }, now)
   }
 
   /** Gossipsub forgets the penalties of a peer that returns, and keeps its former address. */
   #addPeer(peer: string, add: (peer: string) => void): void {
-    const { score } = this.#gossip
+    const { score } = this.gossip
     const retained = score.peerStats.get(peer)
     const penalties = retained && penaltiesOf(retained)
     for (const ip of [...(retained?.knownIPs ?? [])]) score.removeIP(peer, ip)
     add(peer)
     const grudge = this.#grudges.take(peer, this.#options.clock.now())
     restoreGrudge(
-      this.#gossip,
+      this.gossip,
       peer,
       { penalties: penalties ?? grudge?.penalties, backoffs: grudge?.backoffs ?? {} },
       this.#options.clock,
@@ -150,7 +150,7 @@ export class GossipHealth {
   }
 
   #hasLeft(peer: PeerId): boolean {
-    if (this.#gossip.peers.has(peer.toString())) return false
+    if (this.gossip.peers.has(peer.toString())) return false
     return this.#options.connectionManager.getConnections(peer).length === 0
   }
 
@@ -159,7 +159,7 @@ export class GossipHealth {
    * The peer chooses the backoff.
    */
   #boundPrunes(peer: string, prunes: readonly Prune[]): readonly Prune[] {
-    const known = prunes.filter(({ topicID }) => topicID !== undefined && this.#gossip.mesh.has(topicID))
+    const known = prunes.filter(({ topicID }) => topicID !== undefined && this.gossip.mesh.has(topicID))
     return known.map((prune) => {
       if ((prune.backoff ?? 0) <= limits.pruneBackoff) return prune
       this.#emitLimit('pruneBackoff', peer)

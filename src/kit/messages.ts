@@ -97,6 +97,11 @@ export class Messages {
     return [...this.#subscriptions.keys()]
   }
 
+  /** Gossipsub's topics that it has subscribed to. */
+  gossipTopics(): readonly string[] {
+    return this.topics().flatMap((topic) => this.#topicNames(topic))
+  }
+
   /** Newest last. */
   recent(): MessageRecord[] {
     return [...this.#recent.values()]

@@ -177,7 +177,8 @@ test('a full outbox of the largest span: costs less than 30 MB of heap', () => {
   while (telemetry.stats.lostTotal === 0) emitCensus()
   const { queued } = telemetry.stats
   const grownMb = (heapUsed() - before) / 1e6
-  assert.ok(queued >= 15_000, `${queued} spans queued`)
+  // A census every 30 s: those of two days.
+  assert.ok(queued >= 6_000, `${queued} spans queued`)
   assert.ok(grownMb > 1 && grownMb < 30, `${grownMb} MB for ${queued} spans`)
 })
 

@@ -32,7 +32,10 @@ export const memberLeft = emitSpan('mesh.member.left', {
 
 /** A census of an idle node, with all its attributes and a span per registry. */
 export function idleCensus(audit: TraceRef, parent: TraceRef): readonly SpanEffect[] {
-  const counts = Object.entries(censusAttributes).map(([name, { type }]) => [name, type === 'string[]' ? ['x 1'] : 1])
+  const counts = Object.entries(censusAttributes).map(([name, { type }]) => [
+    name,
+    type === 'string[]' ? ['x 1'] : type === 'string' ? 'x' : 1,
+  ])
   const attributes = {
     'mesh.audit.verdict': 'consistent',
     'mesh.audit.cause': 'periodic',
