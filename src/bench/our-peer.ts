@@ -16,7 +16,7 @@ let running: RunningNode | undefined
 
 await servePeer(
   {
-    addresses: [listen],
+    addresses: listen.split(','),
     start: async (dial) => {
       running = await startNode(parseConfig({ ...process.env, MESH_LISTEN: listen, MESH_SEEDS: dial.join(',') }))
       running.mesh.subscribe(topic, ({ data }) => deliveries.record(data))

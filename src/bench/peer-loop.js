@@ -92,6 +92,11 @@ async function execute(peer, deliveries, { do: what, dial = [], bytes = 256, rat
       const { user, system } = process.cpuUsage()
       return { event: 'cpu', ms: (user + system) / 1_000 }
     }
+    case 'held': {
+      // Only the hub of the churn bench needs this code.
+      const { held } = await import('./churn/held.js')
+      return { event: 'held', ...(await held()) }
+    }
     default:
       throw new Error(`unknown command ${what}`)
   }

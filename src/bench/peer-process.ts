@@ -107,11 +107,12 @@ const protocolVersion = 1
 export type Command =
   | { readonly do: 'start'; readonly dial: readonly string[] }
   | { readonly do: 'publish'; readonly bytes: number; readonly rate: number; readonly count: number }
-  | { readonly do: 'count' | 'cpu' | 'exit' }
+  | { readonly do: 'count' | 'cpu' | 'held' | 'exit' }
 
 const count = z.number().int().nonnegative()
 /** Bounds the memory that a faulty peer can make the bench use. */
-const limits = { addresses: 16, latencies: 100_000, text: 2_000 } as const
+const limits = { addresses: 16, latencies: 100_000, text: 2_000, tables: 1_000 } as const
+const name = z.string().max(limits.text)
 
 const schema = z.discriminatedUnion('event', [
   z.object({
@@ -129,6 +130,22 @@ const schema = z.discriminatedUnion('event', [
     received: count,
     copies: count.optional(),
     latencies: z.array(z.number()).max(limits.latencies),
+  }),
+  z.object({
+    event: z.literal('held'),
+    id: count,
+    connections: count,
+    peers: count,
+    tables: z.array(z.object({ name, size: count, departed: count })).max(limits.tables),
+    registries: z.array(z.object({ name, size: count, capacity: count })).max(limits.tables),
+    memory: z.object({
+      rss: z.number(),
+      heapUsed: z.number(),
+      heapTotal: z.number(),
+      external: z.number(),
+      native: z.number(),
+    }),
+    handles: z.record(name, count),
   }),
   z.object({ event: z.literal('cpu'), id: count, ms: z.number().nonnegative() }),
   z.object({ event: z.literal('failed'), id: count, why: z.string() }),

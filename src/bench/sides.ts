@@ -67,7 +67,7 @@ export function settingsOf({ program }: Side): readonly string[] {
 }
 
 /** The node of the published bundle, started like its launcher; exports spans to `otlp`. `links`: number it seeks. */
-function ownSide(entry: string, otlp: string, links: number): Side {
+export function ownSide(entry: string, otlp: string, links: number): Side {
   return {
     name: ours,
     paceMs: 0,
@@ -98,7 +98,7 @@ export function dialsForAll(side: string, nodes: number): Graph {
 }
 
 /** This environment without settings of Node.js, its allocator and the QUIC runtime, which stay at their defaults. */
-function plainEnvironment(listen: string): NodeJS.ProcessEnv {
+export function plainEnvironment(listen: string): NodeJS.ProcessEnv {
   const ownVariables = /^(MESH|OTEL|NODE|DEBUG|MALLOC|TOKIO|UV|TRACEMESH)/
   const environment = Object.entries(process.env).filter(([name]) => !ownVariables.test(name))
   return { ...Object.fromEntries(environment), BENCH_LISTEN: listen }
@@ -116,7 +116,7 @@ interface BenchSetup extends AsyncDisposable {
 export async function startSetup({ peers, bare }: BenchOptions, links: number): Promise<BenchSetup> {
   const resources = new AsyncDisposableStack()
   try {
-    const { directory } = resources.use(await buildInClone(bundleOurs))
+    const { directory } = resources.use(await buildInClone((directory) => bundleOurs(directory)))
     const entry = join(directory, 'dist/cli/main.js')
     const foreign = peers.map(({ name, command }) => foreignSide(name, command))
     // Fail on a program that does not start before measuring the others.
@@ -134,9 +134,9 @@ export async function startSetup({ peers, bare }: BenchOptions, links: number): 
   }
 }
 
-/** Bundles a mesh node that speaks the bench protocol, like the published commands. */
-async function bundleOurs(directory: string): Promise<void> {
-  await bundleCommands(join(directory, 'dist/cli'), 'src/bench/our-peer.ts')
+/** Bundles a mesh node that speaks the bench protocol, like the published commands. `further`: more programs. */
+export async function bundleOurs(directory: string, further: Readonly<Record<string, string>> = {}): Promise<void> {
+  await bundleCommands(join(directory, 'dist/cli'), 'src/bench/our-peer.ts', further)
   await copyFile(join(root, 'package.json'), join(directory, 'package.json'))
 }
 

@@ -82,6 +82,7 @@ export interface LoadUse {
   /** Milliseconds from publication to delivery, over all receivers. */
   readonly p50: number
   readonly p99: number
+  readonly latencies: readonly number[]
   readonly rssMb: readonly number[]
   /** CPU ms/s of everything else on the machine, idle sides included. */
   readonly others: number
@@ -117,6 +118,7 @@ export async function loadWindow(group: Group, { publisher, rate, bytes, seconds
     copies: copies.every((one) => one !== undefined) ? total(copies) : undefined,
     p50: percentile(latencies, 0.5),
     p99: percentile(latencies, 0.99),
+    latencies,
     rssMb: usage.map(({ rssMb }) => rssMb),
     others: (machineAfter.busyMs - machineBefore.busyMs - cpuMs) / took,
   }

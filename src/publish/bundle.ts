@@ -33,12 +33,17 @@ const quicNative: Rewrite = {
 /**
  * Bundles the commands into a few modules in `directory`. A node of the bundle takes about 15 MiB less memory: the
  * bundle has no module records per file, no unused exports and no white space. It keeps names for stack traces.
- * `entry`: another program to bundle in the same way, also as `main.js`.
+ * `entry`: another program to bundle in the same way, also as `main.js`. `further`: more programs, by the names of
+ * their bundles.
  *
  * @throws Error when a rewrite finds no match, or when the bundle would load another package.
  */
-export async function bundleCommands(directory: string, entry = 'src/commands/main.ts'): Promise<void> {
-  const metafile = await bundleForNode({ main: entry }, directory, [eagerGrpc, quicNative])
+export async function bundleCommands(
+  directory: string,
+  entry = 'src/commands/main.ts',
+  further: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const metafile = await bundleForNode({ main: entry, ...further }, directory, [eagerGrpc, quicNative])
   const externals = externalsOf(metafile)
   if (externals.length > 0) throw new Error(`the bundle of the commands loads ${externals.join(' and ')}`)
   // The store reads the file at run time, from the directory of its module.
