@@ -176,7 +176,7 @@ export const attributes = {
   'mesh.pruned.suspended': { type: 'boolean', brief: 'Whether a stall of this node suspended expiry.' },
   'mesh.member.silence_ms': { type: 'int', brief: 'Milliseconds since the last newer digest.' },
   'mesh.member.window_ms': { type: 'int', brief: 'Staleness window of this member, milliseconds.' },
-  'mesh.member.via': { type: ['link', 'gossip'], brief: 'How the digest arrived.' },
+  'mesh.member.via': { type: ['link', 'gossip'], brief: 'How the digest or goodbye arrived.' },
   'mesh.registry.name': { type: 'string', brief: 'Name of the registry.' },
   'mesh.registry.owner': { type: 'string', brief: 'Owner of the registry.' },
   'mesh.registry.size': { type: 'int', brief: 'Current number of entries.' },

@@ -332,8 +332,8 @@ export const spans = {
   },
   'mesh.member.left': {
     brief: 'A member said goodbye.',
-    when: 'on receipt of its goodbye',
-    attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation'],
+    when: 'on receipt of its goodbye: over the link, or of a member without a link over gossip',
+    attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation', 'mesh.member.via'],
   },
   'mesh.member.expired': {
     brief: 'A member was silent for longer than its staleness window.',

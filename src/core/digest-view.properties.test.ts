@@ -67,7 +67,12 @@ const event: fc.Arbitrary<ViewEvent> = fc.oneof(
     incarnation: fc.nat(2),
     sequence: fc.nat(9),
   }),
-  fc.record({ type: fc.constant('left' as const), peer: fc.constantFrom('b', 'c', 'x'), incarnation: fc.nat(2) }),
+  fc.record({
+    type: fc.constant('left' as const),
+    peer: fc.constantFrom('b', 'c', 'x'),
+    incarnation: fc.nat(2),
+    via: fc.constant('link' as const),
+  }),
 )
 const script = fc.array(fc.record({ event, pauseMs: fc.nat(12_000) }), { maxLength: 80, size: 'max' })
 

@@ -78,7 +78,7 @@ test('"unchanged" of an unknown or departed peer: adds no member', () => {
   view.handle({ type: 'unchanged', peer: 'b', incarnation: 1, sequence: 2 }, 0)
   assert.deepEqual(names(view), [])
   hear(view, digestOf('b'), 0)
-  view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1)
+  view.handle({ type: 'left', peer: 'b', incarnation: 1, via: 'link' }, 1)
   view.handle({ type: 'unchanged', peer: 'b', incarnation: 1, sequence: 2 }, 2)
   assert.deepEqual(names(view), [])
   assert.equal(view.get('b')?.state, 'departed')
@@ -103,17 +103,17 @@ test('retained departed member: an old digest does not bring it back, a newer on
 test('a goodbye makes the member leave at once', () => {
   const view = makeView()
   hear(view, digestOf('b', { incarnation: 3 }), 0)
-  const effects = view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 50)
+  const effects = view.handle({ type: 'left', peer: 'b', incarnation: 3, via: 'link' }, 50)
   assert.deepEqual(summary(effects), ['mesh.member.left'])
   assert.deepEqual(names(view), [])
   assert.equal(view.get('b')?.departure, 'left')
-  assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 60), [], 'only once')
+  assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 3, via: 'link' }, 60), [], 'only once')
 })
 
 test('late digests of an incarnation that said goodbye: ignored; its next incarnation joins', () => {
   const view = makeView()
   hear(view, digestOf('b', { incarnation: 3, sequence: 7 }), 0)
-  view.handle({ type: 'left', peer: 'b', incarnation: 3 }, 50)
+  view.handle({ type: 'left', peer: 'b', incarnation: 3, via: 'link' }, 50)
   assert.deepEqual(hear(view, digestOf('b', { incarnation: 3, sequence: 8 }), 60, 'gossip'), [])
   assert.deepEqual(names(view), [])
   const again = hear(view, digestOf('b', { incarnation: 4, sequence: 1 }), 70)
@@ -123,15 +123,15 @@ test('late digests of an incarnation that said goodbye: ignored; its next incarn
 test('goodbye of an earlier incarnation: the running one stays; of a later one: the member leaves', () => {
   const view = makeView()
   hear(view, digestOf('b', { incarnation: 3, sequence: 7 }), 0)
-  assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 2 }, 50), [])
+  assert.deepEqual(view.handle({ type: 'left', peer: 'b', incarnation: 2, via: 'link' }, 50), [])
   assert.deepEqual(names(view), ['b'])
-  view.handle({ type: 'left', peer: 'b', incarnation: 4 }, 60)
+  view.handle({ type: 'left', peer: 'b', incarnation: 4, via: 'link' }, 60)
   assert.deepEqual(hear(view, digestOf('b', { incarnation: 3, sequence: 8 }), 70), [])
   assert.deepEqual(names(view), [])
 })
 
 test('goodbye of an unknown peer: ignored', () => {
-  assert.deepEqual(makeView().handle({ type: 'left', peer: 'b', incarnation: 1 }, 0), [])
+  assert.deepEqual(makeView().handle({ type: 'left', peer: 'b', incarnation: 1, via: 'link' }, 0), [])
 })
 
 test('clock skew above the limit: emitted with the skew', () => {
@@ -171,7 +171,7 @@ test('full view: evicts the member that departed first', () => {
     ['d', 10],
     ['c', 20],
   ] as const)
-    view.handle({ type: 'left', peer, incarnation: 1 }, now)
+    view.handle({ type: 'left', peer, incarnation: 1, via: 'link' }, now)
   const effects = hear(view, digestOf('e'), 30)
   assert.deepEqual(summary(effects), ['mesh.limit.reached', 'mesh.member.joined', 'joined'])
   assert.equal(spansNamed(effects, 'mesh.limit.reached')[0]?.attributes['mesh.limit.action'], 'evicted')
@@ -195,7 +195,7 @@ test('topology and topics: from the digests of current members only', () => {
       ['__proto__', ['b']],
     ],
   )
-  view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1)
+  view.handle({ type: 'left', peer: 'b', incarnation: 1, via: 'link' }, 1)
   assert.deepEqual([...view.topics()], [['weather', ['c']]])
   assert.deepEqual(
     view.topology().map(({ peer }) => peer),
@@ -214,7 +214,7 @@ test('known member with a new address or start: renewed', () => {
   assert.deepEqual(renewals({ sequence: 3, addresses: at(3) }, 2), [moved])
   const restarted = { do: 'renewed', peer: 'b', hasRestarted: true, hasMoved: false }
   assert.deepEqual(renewals({ incarnation: 2, addresses: at(3) }, 3), [restarted])
-  view.handle({ type: 'left', peer: 'b', incarnation: 2 }, 4)
+  view.handle({ type: 'left', peer: 'b', incarnation: 2, via: 'link' }, 4)
   assert.deepEqual(renewals({ incarnation: 3, addresses: at(3) }, 5), [restarted])
 })
 
@@ -366,7 +366,7 @@ test('40 expired members: the sweep lists 32, and each has a span', () => {
 test('departed member: retained for four windows, then released by the sweep', () => {
   const view = sweepingView()
   hear(view, digestOf('b'), 0)
-  view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 1_000)
+  view.handle({ type: 'left', peer: 'b', incarnation: 1, via: 'link' }, 1_000)
   runUntil(view, 120_000)
   assert.equal(view.get('b')?.state, 'departed')
   runUntil(view, 125_000)
@@ -394,7 +394,7 @@ test('after a suspension: no member expires until the node has listened for long
 test('after a suspension: departed members are retained meanwhile', () => {
   const view = sweepingView()
   hear(view, digestOf('b'), 0)
-  view.handle({ type: 'left', peer: 'b', incarnation: 1 }, 0)
+  view.handle({ type: 'left', peer: 'b', incarnation: 1, via: 'link' }, 0)
   view.handle({ type: 'stalled', untilMs: 200_000 }, 100_000)
   runUntil(view, 199_999)
   assert.equal(view.get('b')?.state, 'departed')

@@ -25,7 +25,14 @@ export type ViewEvent =
   /** This node received something from a process with this peer's identity. */
   | { readonly type: 'sighted'; readonly peer: string; readonly report: SightingReport }
   /** The peer sent a goodbye because it stops. */
-  | { readonly type: 'left'; readonly peer: string; readonly incarnation: number; readonly instance?: string }
+  /** Its goodbye, over the link or over gossip. */
+  | {
+      readonly type: 'left'
+      readonly peer: string
+      readonly incarnation: number
+      readonly instance?: string
+      readonly via: Via
+    }
   | { readonly type: 'tick'; readonly window: TraceRef }
   /** This process was suspended: until then it cannot distinguish a peer's silence from its own. */
   | { readonly type: 'stalled'; readonly untilMs: number }
@@ -253,7 +260,7 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     // Late digests of this incarnation may arrive over gossip after the goodbye; the highest sequence rejects them.
     member.digest = { ...member.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(member, 'left', now)
-    return [emitMemberLeft(member)]
+    return [emitMemberLeft(member, event.via)]
   }
 
   #depart(member: Member, departure: Departure, now: number): void {

@@ -179,6 +179,8 @@ export type OwnEvent =
       readonly hosts: readonly string[]
       readonly canRequest: boolean
     }
+  /** The node stops soon: members without a link learn of it while gossip still works. */
+  | { readonly type: 'leaving' }
   | { readonly type: 'stopping' }
 
 export type NodeEvent = NetworkEvent | OwnEvent

@@ -5,7 +5,7 @@ import { ConnectionLedger, type LedgerEffect, type LedgerEvent } from './connect
 import { DialBack } from './dial-back.ts'
 import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
-import type { Digest, DigestFrame, Frame } from './frames.ts'
+import { type Digest, type DigestFrame, type Frame, instanceOf } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
 import { LimitSpans } from './limits.ts'
 import { concat, type Machine, type Random } from './machine.ts'
@@ -149,6 +149,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         this.#isStopping = true
         return this.#dispatchToLedger({ type: 'stopping' }, now)
       case 'profile':
+      case 'leaving':
         return this.#digest.handle(event, now)
       case 'changed':
         return [{ do: 'observe' }]
@@ -213,6 +214,10 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   }
 
   #onGossip({ digest, wall }: { digest: Digest; wall: number }, now: number): NodeEffect[] {
+    if (digest.leaving === true) {
+      const { peer, incarnation } = digest
+      return this.#dispatchToView({ type: 'left', peer, incarnation, instance: instanceOf(digest), via: 'gossip' }, now)
+    }
     const effects = this.#dispatchToView({ type: 'digest', digest, via: 'gossip', wall }, now)
     const sighted = this.#noteSighting(this.#identity.onGossip(digest, wall), now)
     return concat(effects, concat(sighted, this.#identity.onOwnSignature(digest, wall, now)))
@@ -277,7 +282,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'joined':
         return this.#digest.handle({ type: 'joined', peer: effect.peer }, now)
       case 'left':
-        return this.#dispatchToView({ ...effect, type: 'left' }, now)
+        return this.#dispatchToView({ ...effect, type: 'left', via: 'link' }, now)
       case 'disconnected':
         if (this.#isStopping) return []
         return [

@@ -14,6 +14,8 @@ export type OwnDigestEvent =
   | { readonly type: 'heard'; readonly peer: string }
   /** A new member should receive the own digest soon. */
   | { readonly type: 'member.discovered' }
+  /** The node stops soon. */
+  | { readonly type: 'leaving' }
 
 export interface OwnDigestOptions {
   readonly self: string
@@ -96,6 +98,8 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
         return this.#sendToPeer(event.peer, now)
       case 'heard':
         return this.#answerDigest(event.peer, now)
+      case 'leaving':
+        return this.#gossip({ ...this.#compose(this.#options.gossipDigestMs, now), leaving: true })
       case 'tick':
         return [...this.#sendToLinks(now), ...this.#gossipIfDue(now)]
     }
@@ -157,14 +161,17 @@ export class OwnDigest implements Machine<OwnDigestEvent, NetworkEffect> {
 
   #gossipIfDue(now: number): NetworkEffect[] {
     if (now < this.#gossipAt) return []
-    const { gossipDigestMs, random, meshes } = this.#options
+    const { gossipDigestMs, random } = this.#options
     const pauseMs = this.#pauseMs(now)
     this.#gossipAt = now + pauseMs * (0.9 + 0.2 * random())
     this.#gossipedAt = now
-    if (this.#ledger.size === 0) return []
     // Linked peers do not judge this node by gossip.
     const digest = this.#compose(Math.min(pauseMs, gossipDigestMs * vouchedFactor), now)
-    return meshes.map((mesh) => ({ do: 'gossip', mesh, digest }))
+    return this.#gossip(digest)
+  }
+
+  #gossip(digest: Digest): NetworkEffect[] {
+    return this.#ledger.size === 0 ? [] : this.#options.meshes.map((mesh) => ({ do: 'gossip', mesh, digest }))
   }
 
   #pauseMs(now: number): number {

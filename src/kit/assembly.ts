@@ -41,6 +41,9 @@ interface AssemblyOptions {
   readonly onSpan: (span: SpanEffect) => void
 }
 
+/** Milliseconds for the signature of the last digest and its way into the streams. Guess: a hundred times the usual. */
+const leaveMs = 200
+
 type EmitSpan = (span: SpanEffect, window?: TraceRef) => void
 
 /** The parts of a running node, wired together: they live from one start to the next stop. */
@@ -113,6 +116,16 @@ export class Assembly {
     this.addresses.start()
     this.application.start()
     this.#deliverProfile()
+  }
+
+  /** Says goodbye to the members without a link, before any link closes: gossip travels over links. */
+  async leave(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.driver.deliver({ type: 'leaving' })
+    const cancel = this.owner.after(leaveMs, resolve)
+    this.network.flushGossip().then(resolve, resolve)
+    await promise
+    cancel()
   }
 
   #describeApiCopies(): string[] {

@@ -48,6 +48,7 @@ export class GossipChannel {
   readonly counts: GossipCounts = { refused: 0, dropped: 0, unpublished: 0 }
   readonly #options: GossipChannelOptions
   readonly #checks: WorkQueue<ReceivedCrossing>
+  #publishing: Promise<unknown> = Promise.resolve()
 
   constructor(options: GossipChannelOptions) {
     this.#options = options
@@ -83,9 +84,15 @@ export class GossipChannel {
 
   /** Without subscribers this is no failure: linked peers get the digest over the link. */
   #publish(topic: string, bytes: Uint8Array): void {
-    this.#options.pubsub.publish(topic, bytes, { allowPublishToZeroTopicPeers: true }).catch(() => {
+    const published = this.#options.pubsub.publish(topic, bytes, { allowPublishToZeroTopicPeers: true }).catch(() => {
       this.counts.unpublished++
     })
+    this.#publishing = Promise.all([this.#publishing, published])
+  }
+
+  /** Resolves once gossipsub has sent what was published so far. */
+  async flush(): Promise<void> {
+    await this.#publishing
   }
 
   #onMessage(message: GossipMessage): void {

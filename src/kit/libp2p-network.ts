@@ -156,6 +156,11 @@ export class Libp2pNetwork implements Network {
     await this.#running?.wait.waitUntilReachable(signal)
   }
 
+  /** Resolves once gossipsub has sent the digests so far. */
+  async flushGossip(): Promise<void> {
+    await this.#running?.gossip?.flush()
+  }
+
   perform(effect: NetworkEffect): void {
     const running = this.#running
     if (running === undefined || running.owner.closed) return

@@ -63,7 +63,7 @@ describe('each event derives from one span', () => {
   const withPeer = { 'mesh.seed.address': `${seed}/p2p/p` }
   const table: readonly (readonly [SpanEffect, MeshEvent])[] = [
     [emitSpan('mesh.member.joined', { ...member, 'mesh.member.via': 'link' }), { type: 'member:joined', detail: node }],
-    [emitSpan('mesh.member.left', member), { type: 'member:left', detail: node }],
+    [emitSpan('mesh.member.left', { ...member, 'mesh.member.via': 'gossip' }), { type: 'member:left', detail: node }],
     [emitSpan('mesh.member.expired', { ...member, ...silence }), { type: 'member:expired', detail: node }],
     [
       emitSpan('mesh.seed.connected', { ...attempt, 'mesh.peer.id': 'p' }),
@@ -96,7 +96,7 @@ const selfAttributes = {
 }
 
 describe('listeners', () => {
-  const left = emitSpan('mesh.member.left', member)
+  const left = emitSpan('mesh.member.left', { ...member, 'mesh.member.via': 'gossip' })
 
   test('a listener that throws or rejects: the others run, and the node gets both errors', async () => {
     const errors: string[] = []

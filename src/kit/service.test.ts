@@ -42,6 +42,23 @@ describe('a start with an unusable pubsub service fails', () => {
   }
 })
 
+describe('a stop', () => {
+  test('a member without a link to the node hears its goodbye over gossip, and does not wait for its silence', () =>
+    withLinkedApps(Array(3).fill({ neighbours: 0, gossipDigestMs: 500 }), async (_hub, leaver, other) => {
+      await until(() => hasMember(other, leaver), 20_000, 'the member without a link')
+      assert.equal(areLinked(other, leaver), false)
+      await leaver.libp2p.stop()
+      const isGone = () => !hasMember(other, leaver)
+      await until(isGone, 10_000, 'the goodbye')
+      const [left, ...more] = other.spansNamed('mesh.member.left')
+      assert.deepEqual(
+        [left?.attributes['mesh.peer.id'], left?.attributes['mesh.member.via']],
+        [leaver.mesh.peer, 'gossip'],
+      )
+      assert.deepEqual(more, [])
+    }))
+})
+
 describe('the mesh service follows the start and stop of libp2p', () => {
   test('a subscribe before the start or after the stop throws MESH_NOT_STARTED', async () => {
     const { libp2p, mesh } = await createApp()

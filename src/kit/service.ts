@@ -112,6 +112,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   async beforeStop(): Promise<void> {
     const running = this.#running
     if (running === undefined) return
+    await running.leave()
     running.driver.deliver({ type: 'stopping' })
     const { promise, resolve } = Promise.withResolvers<void>()
     const until = this.#clock.now() + goodbyeMs

@@ -3,15 +3,16 @@ import { emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
 import { networkPeer } from '../address.ts'
 import type { DialFailure, PathFailure } from '../events.ts'
 import type { Digest, IdentityConflict } from '../frames.ts'
-import { type Member, silence } from '../member.ts'
+import { type Member, silence, type Via } from '../member.ts'
 import type { TraceRef } from '../trace.ts'
 
 export function emitMemberJoined({ digest, via }: Member): SpanEffect {
   return emitSpan('mesh.member.joined', { ...describe(digest), 'mesh.member.via': via })
 }
 
-export function emitMemberLeft({ digest }: Member): SpanEffect {
-  return emitSpan('mesh.member.left', describe(digest))
+/** `via`: how its goodbye arrived. */
+export function emitMemberLeft({ digest }: Member, via: Via): SpanEffect {
+  return emitSpan('mesh.member.left', { ...describe(digest), 'mesh.member.via': via })
 }
 
 export function emitMemberExpired(member: Member, stalenessMs: number, parent: TraceRef, now: number): SpanEffect {

@@ -28,6 +28,7 @@ export const memberLeft = emitSpan('mesh.member.left', {
   'mesh.peer.name': 'n2',
   'mesh.peer.role': 'compute',
   'mesh.peer.incarnation': 1,
+  'mesh.member.via': 'link',
 })
 
 /** A census of an idle node, with all its attributes and a span per registry. */
