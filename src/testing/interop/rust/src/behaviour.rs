@@ -26,11 +26,7 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 pub fn build_swarm(options: &Options) -> Result<Swarm<Behaviour>, AnyError> {
     let swarm = SwarmBuilder::with_existing_identity(options.key.clone())
         .with_tokio()
-        .with_tcp(
-            tcp::Config::default(),
-            noise::Config::new,
-            yamux::Config::default,
-        )?
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?
         .with_quic()
         .with_behaviour(|key| behaviour(key, options))?
         // The default closes a connection after 10 s without use, which is no subject of these tests.

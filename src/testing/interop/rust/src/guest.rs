@@ -5,7 +5,8 @@ use libp2p::{
     gossipsub::{self, IdentTopic},
     identify,
     kad::{self, GetClosestPeersOk, QueryId, QueryResult},
-    swarm::SwarmEvent,
+    multiaddr::Protocol,
+    swarm::{DialError, SwarmEvent, dial_opts::DialOpts},
 };
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ impl Guest {
             json!({ "peer": self.swarm.local_peer_id().to_string(), "addresses": addresses }),
         );
         for address in std::mem::take(&mut self.options.dial) {
-            if let Err(error) = self.swarm.dial(address) {
+            if let Err(error) = self.dial(address) {
                 report_failure("dial", &error.to_string());
             }
         }
@@ -70,9 +71,7 @@ impl Guest {
                     self.on_listening();
                 }
             }
-            SwarmEvent::OutgoingConnectionError { error, .. } => {
-                report_failure("dial", &error.to_string())
-            }
+            SwarmEvent::OutgoingConnectionError { error, .. } => report_failure("dial", &error.to_string()),
             SwarmEvent::ConnectionClosed {
                 peer_id,
                 num_established,
@@ -83,17 +82,11 @@ impl Guest {
                     json!({ "peer": peer_id.to_string(), "left": num_established }),
                 );
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
-                peer_id,
-                info,
-                ..
-            })) => {
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
                 self.on_identified(peer_id, info);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Message {
-                message_id,
-                message,
-                ..
+                message_id, message, ..
             })) => {
                 report_message("message", &message_id, &message);
             }
@@ -140,10 +133,7 @@ impl Guest {
         match peers.into_iter().find(|one| one.peer_id == wanted) {
             Some(found) => {
                 let addresses: Vec<_> = found.addrs.iter().map(Multiaddr::to_string).collect();
-                report(
-                    "found",
-                    json!({ "peer": wanted.to_string(), "addresses": addresses }),
-                );
+                report("found", json!({ "peer": wanted.to_string(), "addresses": addresses }));
             }
             None if step.last => report_failure("find", "not among the closest peers"),
             None => {}
@@ -153,12 +143,7 @@ impl Guest {
     pub fn read_scores(&mut self) {
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
-            let score = self
-                .swarm
-                .behaviour()
-                .gossip
-                .peer_score(&peer)
-                .unwrap_or_default();
+            let score = self.swarm.behaviour().gossip.peer_score(&peer).unwrap_or_default();
             let worst = self.worst.entry(peer).or_default();
             *worst = worst.min(score);
         }
@@ -175,7 +160,7 @@ impl Guest {
         match command {
             "publish" => self.publish(argument.as_bytes().to_vec())?,
             "publish-big" => self.publish(vec![b'x'; argument.parse()?])?,
-            "dial" => self.swarm.dial(argument.parse::<Multiaddr>()?)?,
+            "dial" => self.dial(argument.parse()?)?,
             "disconnect" => {
                 let _ = self.swarm.disconnect_peer_id(argument.parse()?);
             }
@@ -191,6 +176,20 @@ impl Guest {
             _ => return Err("unknown command".into()),
         }
         Ok(())
+    }
+
+    /// Dials a peer unless it is connected or being dialled, as go does.
+    fn dial(&mut self, address: Multiaddr) -> Outcome {
+        let Some(Protocol::P2p(peer)) = address.iter().last() else {
+            return Err("no /p2p".into());
+        };
+        match self
+            .swarm
+            .dial(DialOpts::peer_id(peer).addresses(vec![address]).build())
+        {
+            Err(DialError::DialPeerConditionFalse(_)) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn publish(&mut self, data: Vec<u8>) -> Outcome {

@@ -1,0 +1,10 @@
+import { endToEnd } from '../end-to-end.ts'
+import { aboutPairs, runPairs } from './pair-situations.ts'
+
+export const proof = endToEnd({
+  name: 'interop-go',
+  about: `a node and a peer of go-libp2p: ${aboutPairs}`,
+  quick: false,
+  seconds: 300,
+  run: (context) => runPairs('go', context),
+})
