@@ -303,6 +303,15 @@ suite('the ledger', () => {
     return actions
   }
 
+  test('guest that dials, crashes and dials again: its new connection supersedes the first at once', () => {
+    const one = ledger()
+    const [first, second] = [info('1', 'p', { direction: 'inbound' }), info('2', 'p', { direction: 'inbound' })]
+    observe(one, 0, first)
+    const guests = spansNamed(one.handle({ type: 'stream.absent', connection: '1' }, 100), 'mesh.connection.guest')
+    assert.equal(guests.length, 1)
+    assert.deepEqual(closesIn(observe(one, 1_000, first, second)), ['abort 1'])
+  })
+
   test('lost gossipsub stream: three heals, then closes the connection', () => {
     assert.deepEqual(play([info('1', 'p', { gossip: 'missing' })], 30_000), [
       '250 heal 1',
@@ -327,6 +336,24 @@ suite('the ledger', () => {
       return actions.find((action) => action.includes('mute'))?.endsWith('true')
     }
     assert.deepEqual([muteFor('1', 0), muteFor('2', 60_000), muteFor('3', 400_000)], [true, false, true])
+  })
+
+  test('guest that never subscribes: its connection closes once, and the next stays, without a span', () => {
+    const one = ledger()
+    const actionsOf = (id: string, from: number) => {
+      const connection = info(id, 'p', { gossip: 'no-subscription' })
+      observe(one, from, connection)
+      one.handle({ type: 'stream.absent', connection: id }, from)
+      const actions: string[] = []
+      for (let now = from; now < from + 30_000; now += 250) {
+        const effects = observe(one, now, connection)
+        actions.push(...closesIn(effects), ...spansNamed(effects, 'mesh.gossip.mute').map(({ span }) => span))
+      }
+      observe(one, from + 30_000)
+      return actions
+    }
+    assert.deepEqual(actionsOf('1', 0), ['close 1', 'mesh.gossip.mute'])
+    assert.deepEqual(actionsOf('2', 60_000), [])
   })
 
   test('ten peers without gossip: four concurrent heals, the others wait', () => {

@@ -92,6 +92,8 @@ export class GossipKeeper {
   #giveUp(peer: string, link: Link, active: readonly ActiveLink[], step: GivenUp, now: number): GossipKeeperEffect[] {
     const links = active.filter(({ info }) => info.isForeign !== true).map((one) => one.link)
     const closes = links.length > 0 && this.#takeCloseSlot(peer, now)
+    // After a new connection, or without one, a guest may simply have no topics.
+    if (!closes && step.lack === 'no-subscription' && link.kind === 'guest') return []
     const span = emitGossipMute(peer, link, step.lack, step.heals, closes)
     return closes ? [span, ...links.flatMap((one) => this.#protocol.endLink(peer, one, 'gossip-mute', now))] : [span]
   }

@@ -1,8 +1,8 @@
 /**
  * State of gossipsub towards a peer: `none` if the peer is not known to speak gossipsub; `waiting` while gossipsub
  * opens streams to others; `stuck` if the stream to this peer does not open and blocks the others; `missing` without an
- * outbound stream; `no-inbound` without a stream from the peer; `no-subscription` without a SUBSCRIBE from a member,
- * all of which subscribe to the digest topic.
+ * outbound stream; `no-inbound` without a stream from the peer; `no-subscription` without a SUBSCRIBE from a member to
+ * the digest topic, or from a guest that this node dialled to any topic.
  */
 export type GossipState = 'none' | 'open' | GossipLack
 export type GossipLack = 'waiting' | 'stuck' | 'missing' | 'no-inbound' | 'no-subscription'
@@ -36,6 +36,11 @@ const graceMs: { readonly [L in GossipLack]: number } = {
   waiting: 60_000,
   stuck: 0,
 }
+/**
+ * A guest may announce its topics on its first connection only, as rust does. While it still has a connection to the
+ * process of this node before its restart, which QUIC ends after 10 s, the next is not the first.
+ */
+const guestSubscriptionMs = 11_000
 /** Both ends see a loss of the other side; the higher peer id leaves the repair to the other end for this long. */
 const higherPeerDelayMs = 2_000
 /** Timeout of a heal, doubled each time: 3, 6, 12 s. */
@@ -73,6 +78,7 @@ export class GossipRepair {
     this.dueAt = Infinity
     if (state === 'none') return this.#reset()
     if (state === 'open') return this.#onOpen(now)
+    if (state === 'no-subscription' && !isMember) return this.#checkGuestSubscription(now)
     if (state === 'no-inbound' && !isMember && !this.#wasOpen) return nothing
     if (this.#lack === undefined) this.#onLack(now)
     this.#lack = state
@@ -90,6 +96,18 @@ export class GossipRepair {
     this.#lastHealAt = now
     this.dueAt = now + healPollMs
     return { do: 'heal', lack: state }
+  }
+
+  /** Heals cannot help: only a new connection can. A guest whose streams were never lost has unsubscribed. */
+  #checkGuestSubscription(now: number): RepairStep {
+    const hasUnsubscribed = this.#wasOpen && this.#lack === undefined
+    if (hasUnsubscribed || this.#hasGivenUp) return nothing
+    if (this.#lack === undefined) this.#onLack(now)
+    this.#lack = 'no-subscription'
+    const giveUpAt = this.#lackedAt + guestSubscriptionMs
+    if (now < giveUpAt) return this.#recheckAt(giveUpAt, now)
+    this.#hasGivenUp = true
+    return { do: 'give-up', lack: this.#lack, heals: this.#heals }
   }
 
   /** The peer has stopped gossipsub or never spoke it: nothing to repair, and earlier state is void. */

@@ -237,7 +237,11 @@ export class Connections {
     return this.#lackOf(record, peer, peers) ?? 'open'
   }
 
-  #lackOf({ link }: ConnectionRecord, peer: string, { outbound, subscribers }: GossipPeers): GossipLack | undefined {
+  #lackOf(
+    { link, isOurs }: ConnectionRecord,
+    peer: string,
+    { outbound, subscribers }: GossipPeers,
+  ): GossipLack | undefined {
     const streams = this.#gossip?.streams
     if (!outbound.has(peer)) {
       if (streams?.stuckPeer === peer) return 'stuck'
@@ -245,6 +249,7 @@ export class Connections {
     }
     // The mesh cannot see what another pubsub reads.
     if (streams === undefined) return undefined
+    if (link === undefined && isOurs && !streams.hasSubscribed(peer)) return 'no-subscription'
     if (!streams.readsFrom(peer)) return 'no-inbound'
     return link !== undefined && !subscribers.has(peer) ? 'no-subscription' : undefined
   }
@@ -273,7 +278,9 @@ export interface Gossip {
   readonly pubsub: Pick<PubSub, 'getPeers' | 'getSubscribers'>
   readonly topics: readonly string[]
   /** Its streams, if it is js gossipsub. */
-  readonly streams?: Pick<GossipStreams, 'writesTo' | 'readsFrom' | 'isOpening' | 'stuckPeer'> | undefined
+  readonly streams?:
+    | Pick<GossipStreams, 'writesTo' | 'readsFrom' | 'hasSubscribed' | 'isOpening' | 'stuckPeer'>
+    | undefined
 }
 
 /** Peers by gossipsub's streams to and from them, with subscriptions, and with a closing connection. */

@@ -113,6 +113,11 @@ export class GossipStreams {
     return this.#gossip.peers.has(peer) && raw?.status === 'open' && raw.remoteWriteStatus === 'writable'
   }
 
+  /** Whether this peer subscribes to any topic. */
+  hasSubscribed(peer: string): boolean {
+    return this.#gossip.topics.values().some((subscribers) => subscribers.has(peer))
+  }
+
   /** Whether gossipsub is opening streams, which it does one after the other. */
   get isOpening(): boolean {
     return this.#opening !== undefined || this.#gossip.outboundInflightQueue.readableLength > 0

@@ -10,7 +10,7 @@ import { digestTopic, GossipChannel } from './gossip-channel.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { GossipStreams, unsentReporter } from './gossip-streams.ts'
 import { GossipWait } from './gossip-wait.ts'
-import { closeGracefully, endLink, type FrameCounters, LinkStreams } from './link-streams.ts'
+import { closeGracefully, endLink, type FrameCounters, LinkStreams, linkProtocol } from './link-streams.ts'
 import { type Lookup, systemLookup } from './multiaddrs.ts'
 import { type AgentLimit, rpcLimit, smallestLimit } from './rpc-size.ts'
 import type { OpenedCrossing } from './seal.ts'
@@ -281,6 +281,7 @@ export class Libp2pNetwork implements Network {
     const onIdentified = (event: CustomEvent<IdentifyResult>) => {
       connections.onIdentified(event.detail)
       this.#queueChange()
+      if (isGuest(event.detail)) this.#deliver({ type: 'stream.absent', connection: event.detail.connection.id })
     }
     events.addEventListener('connection:open', onOpened)
     events.addEventListener('connection:close', onClosed)
@@ -311,4 +312,9 @@ export class Libp2pNetwork implements Network {
       this.#queueChange()
     })
   }
+}
+
+/** Whether the dialler of this connection does not speak the link protocol; it may begin to later. */
+function isGuest({ connection, protocols }: IdentifyResult): boolean {
+  return connection.direction === 'inbound' && protocols.length > 0 && !protocols.includes(linkProtocol)
 }

@@ -150,6 +150,35 @@ describe('dials', () => {
       }
     }))
 
+  test('a dialler that identifies without the link protocol: known as such at once, and no other dialler is', () =>
+    withNodes([realNode([listenOn.tcp]), realNode([listenOn.tcp])], async (events, node, member) => {
+      const privateKey = await generateKeyPair('Ed25519')
+      const { services: _, ...settings } = libp2pSettings({ privateKey, listen: [] })
+      const plain = await createLibp2p({ ...settings, services: { identify: identify() } })
+      try {
+        member.network.perform({ do: 'dial.seed', seed: node.address, limitMs: 3_000 })
+        await plain.dial(multiaddr(node.address))
+        await until('two identified', () => {
+          const infos = node.network.snapshot()
+          return infos.length === 2 && infos.every(({ isUnidentified }) => isUnidentified === false)
+        })
+        const guest = node.network.snapshot().find(({ peer }) => peer === plain.peerId.toString())
+        assert.deepEqual(events.of('stream.absent'), [{ type: 'stream.absent', connection: guest?.id }])
+      } finally {
+        await plain.stop()
+      }
+    }))
+
+  test('a guest that this node dialled: it lacks a subscription until it has one, to any topic', () =>
+    withNodes([realNode([listenOn.tcp])], async (_, node) => {
+      await using guest = await realNode([listenOn.tcp])
+      const gossip = () => node.network.snapshot()[0]?.gossip
+      node.network.perform({ do: 'dial.seed', seed: guest.address, limitMs: 3_000 })
+      await until('no subscription', () => gossip() === 'no-subscription')
+      guest.libp2p.services.pubsub.subscribe('recipes')
+      await until('gossip works', () => gossip() === 'open')
+    }))
+
   test('a peer that stopped gossipsub: it lacks no stream after the next identify', () =>
     withNodes([realNode([listenOn.tcp]), realNode([listenOn.tcp])], async (_, node, guest) => {
       node.network.perform({ do: 'dial.seed', seed: guest.address, limitMs: 3_000 })
