@@ -40,6 +40,22 @@ export const attributes = {
   },
   'mesh.node.uptime_ms': { type: 'int', brief: 'Milliseconds since the node started.' },
   'mesh.node.stop_cause': { type: 'string', brief: 'Cause of the stop: a signal or "requested".' },
+  'mesh.stop.duration_ms': { type: 'int', brief: 'Milliseconds from the begin of the stop to this span.' },
+  'mesh.stop.expected': { type: 'string[]', brief: 'Steps that the stop should take: all that there was to close.' },
+  'mesh.stop.run': { type: 'string[]', brief: 'Steps that the stop took, in their order.' },
+  'mesh.stop.missing': { type: 'string[]', brief: 'Expected steps that the stop did not take.' },
+  'mesh.stop.failed': { type: 'string[]', brief: 'Steps that failed or took longer than their limit.' },
+  'mesh.stop.held': {
+    type: 'string[]',
+    brief:
+      'What the node still holds: its own registries, resources and timers, and connections and listeners of libp2p.',
+  },
+  'mesh.stop.held_count': { type: 'int', brief: 'Number of these.' },
+  'mesh.stop.left': {
+    type: 'string[]',
+    brief:
+      'Handles and descriptors that the process has more than at its start, by kind: of libp2p timers that end by themselves, and of the export. Empty in a process of an application.',
+  },
   'mesh.step.name': { type: 'string', brief: 'Name of the closing step.' },
   'mesh.step.error': { type: 'string', brief: 'Error of the step; empty if it succeeded.' },
   'mesh.step.duration_ms': { type: 'int', brief: 'Duration of the step, milliseconds.' },

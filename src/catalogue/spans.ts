@@ -81,9 +81,21 @@ export const spans = {
     optional: ['mesh.node.instance'],
   },
   'mesh.node.stopped': {
-    brief: 'The node has stopped; each closing step is a child.',
+    brief:
+      'The node has stopped; each closing step is a child. A complete stop has no missing or failed step, and holds nothing.',
     when: 'once per stop',
-    attributes: ['mesh.node.uptime_ms', 'mesh.node.stop_cause'],
+    attributes: [
+      'mesh.node.uptime_ms',
+      'mesh.node.stop_cause',
+      'mesh.stop.duration_ms',
+      'mesh.stop.expected',
+      'mesh.stop.run',
+      'mesh.stop.missing',
+      'mesh.stop.failed',
+      'mesh.stop.held',
+      'mesh.stop.held_count',
+      'mesh.stop.left',
+    ],
   },
   'mesh.node.step': {
     brief: 'One closing step, with its duration and error.',

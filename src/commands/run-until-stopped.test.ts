@@ -37,13 +37,13 @@ test('forwarded copies of a signal count as one; a second signal exits at once',
   }
 })
 
-test('a stop that hangs: exit code 1, 5 s after the signal', async () => {
+test('a stop that hangs: exit code 1, 4 s after the signal', async () => {
   const { host, signal, exits, clock } = fakeProcess()
   const hanging = Promise.withResolvers<void>()
   const run = runUntilStopped(async () => ({ stop: () => hanging.promise }), host)
   clock.advance(60_000)
   signal('SIGINT')
-  clock.advance(4_999)
+  clock.advance(3_999)
   assert.deepEqual(exits, [])
   clock.advance(1)
   assert.deepEqual(exits, [1])
@@ -90,7 +90,7 @@ test('a signal during the start: the service stops after its start', async () =>
   const stops: unknown[] = []
   starting.resolve({ stop: async (...how) => void stops.push(how) })
   assert.equal(await run, 0)
-  assert.deepEqual(stops, [['SIGINT', 4_000]], 'without the time of the start')
+  assert.deepEqual(stops, [['SIGINT', 3_000]], 'without the time of the start')
 })
 
 test('a start that fails: the error is rethrown, no listener or timer stays', async () => {

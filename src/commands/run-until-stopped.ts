@@ -32,7 +32,7 @@ export interface SignalHost {
 const stopSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /** From the first signal to the exit of the process, even if the stop hangs. */
-const stopLimitMs = 5_000
+const stopLimitMs = 4_000
 
 /**
  * A Ctrl-C reaches the whole process group, and npm and the launcher forward it in addition: signals within this time
@@ -56,7 +56,7 @@ export const host: SignalHost = {
 
 /**
  * Starts a service and stops it in order on the first signal or at its own request. Then exits with 0 or the result of
- * `stop`, or with 1 when the stop failed or took longer than `limitMs`, 5 s by default. A second signal exits at once
+ * `stop`, or with 1 when the stop failed or took longer than `limitMs`, 4 s by default. A second signal exits at once
  * with 128 plus its number. A signal during the start takes effect after it. Throws the error of `start`.
  */
 export async function runUntilStopped(

@@ -34,6 +34,7 @@ export class Driver {
   #cancelTimer = () => {}
   #isHintQueued = false
   #hasOverflowed = false
+  #onHandled = () => {}
 
   constructor(options: DriverOptions) {
     this.#options = options
@@ -57,6 +58,19 @@ export class Driver {
     if (!this.#isRunning) this.#run()
   }
 
+  /** Resolves once `holds` does, which it checks after events, or after `limitMs`; one caller at a time. */
+  async waitFor(holds: () => boolean, limitMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#options.owner.after(limitMs, resolve)
+    this.#onHandled = () => {
+      if (holds()) resolve()
+    }
+    this.#onHandled()
+    await promise
+    this.#onHandled = () => {}
+    cancel()
+  }
+
   #run(): void {
     const { node, clock } = this.#options
     this.#isRunning = true
@@ -69,6 +83,7 @@ export class Driver {
       this.#isRunning = false
     }
     this.#armTimer()
+    this.#onHandled()
   }
 
   /** Reports an overflow once the inbox is empty. */

@@ -47,6 +47,25 @@ test('close: reverse order, children included, with the duration of each step', 
   assert.deepEqual([owner.inventory(), clock.pending, kit.closed], [nothing(4), 0, true])
 })
 
+test('a step that hangs: the steps before it, the planned ones and what is held are known', async () => {
+  const { owner, clock } = makeOwner()
+  const kit = owner.child('kit')
+  kit.adopt('socket', () => {})
+  owner.adopt('server', () => new Promise(() => {}), 60_000)
+  owner.adopt('profile', () => {})
+  kit.adopt('listener', () => {})
+  kit.after(50, () => {})
+  const planned = ['profile', 'server', 'kit/listener', 'kit/socket']
+  assert.deepEqual(owner.plannedSteps(), planned)
+  const closing = owner.close()
+  await settle()
+  assert.deepEqual(owner.closeSteps, [{ name: 'profile', durationMs: 0 }])
+  assert.deepEqual(owner.plannedSteps(), planned.slice(1))
+  clock.advance(60_000)
+  const names = (await closing).map(({ name }) => name)
+  assert.deepEqual([names, owner.plannedSteps()], [planned, ['server']])
+})
+
 test('inventory: lists current items with their owners, and drops closed ones', async () => {
   const { owner, clock } = makeOwner()
   const kit = owner.child('kit')

@@ -54,6 +54,7 @@ export class Owner {
   readonly #items = new Set<OwnedItem>()
   /** One object for a tree of owners, since children come and go. */
   readonly #totals: { adopted: number; released: number }
+  readonly #steps: (CloseStep | { readonly name: string; readonly child: Owner })[] = []
   #closing: Promise<readonly CloseStep[]> | undefined
   /** Removes this owner from its parent once its last item is closed. */
   #detach: () => void = () => {}
@@ -143,6 +144,23 @@ export class Owner {
     return { registries, resources, totals: { ...this.#totals } }
   }
 
+  /** Names of the steps that `close` would take now, in its order. */
+  plannedSteps(): readonly string[] {
+    return [...this.#items].reverse().flatMap((item) => {
+      if (item.kind === 'timer') return []
+      return item.kind === 'owner' ? item.child.plannedSteps().map((name) => `${item.name}/${name}`) : [item.name]
+    })
+  }
+
+  /** The steps that `close` has completed so far: all of them, unless one of them hangs. */
+  get closeSteps(): readonly CloseStep[] {
+    return this.#steps.flatMap((step) =>
+      'child' in step
+        ? step.child.closeSteps.map((inner) => ({ ...inner, name: `${step.name}/${inner.name}` }))
+        : [step],
+    )
+  }
+
   /**
    * Closes all items in reverse order, one after the other, each within its own limit. It cancels timers first and does
    * not list them as steps. Never rejects: the steps contain the errors. Every call returns the same promise.
@@ -162,15 +180,14 @@ export class Owner {
   async #close(): Promise<readonly CloseStep[]> {
     this.#cancelTimers()
     this.#abort.abort(new MeshError('MESH_OWNER_CLOSED', { owner: this.name, resource: 'work' }))
-    const steps: CloseStep[] = []
     for (const item of [...this.#items].reverse()) {
       if (item.kind === 'owner') {
-        const inner = await item.child.close()
-        steps.push(...inner.map((step) => ({ ...step, name: `${item.name}/${step.name}` })))
-      } else if (item.kind !== 'timer') steps.push(await this.#closeItem(item))
+        this.#steps.push(item)
+        await item.child.close()
+      } else if (item.kind !== 'timer') this.#steps.push(await this.#closeItem(item))
     }
     if (this.#items.size === 0) this.#detach()
-    return steps
+    return this.closeSteps
   }
 
   /** Recursive, and before all steps: no timer may fire while items are closing. */

@@ -19,6 +19,7 @@ import { setEnvironment } from '../testing/surroundings.ts'
 import type { MeshMessage } from './index.ts'
 import type { InternalInit } from './init.ts'
 import { tracemeshInternal } from './service.ts'
+import { stopAccount } from './stop-report.ts'
 
 leakCheck()
 
@@ -74,11 +75,15 @@ describe('the mesh service follows the start and stop of libp2p', () => {
     withLinkedApps(two, async (one, other) => {
       one.mesh.subscribe('news', () => {})
       await one.libp2p.stop()
-      const { closed } = one.mesh
-      const names = closed.map(({ name }) => name)
+      const { steps, expected, held } = stopAccount(one.mesh.closing)
+      const names = steps.map(({ name }) => name)
       for (const name of ['subscriptions', 'network', 'peers']) assert.ok(names.includes(name), `${name} of ${names}`)
-      const failed = closed.filter(({ error }) => error !== undefined)
-      assert.deepEqual(failed, [])
+      assert.deepEqual(
+        expected.filter((name) => !names.includes(name)),
+        [],
+      )
+      const failed = steps.filter(({ error }) => error !== undefined)
+      assert.deepEqual([failed, held, one.mesh.heldByLibp2p()], [[], [], []])
       await until(() => !other.isLinkedTo(one), 30_000, 'the other end unlinked')
       // The service emits its steps only with its own telemetry.
       assert.equal(one.spansNamed('mesh.node.step').length, 0)

@@ -1,11 +1,11 @@
 import { type Startable, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
-import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
-import { type CloseStep, type Inventory, Owner } from '../core/owner.ts'
+import { type Inventory, Owner } from '../core/owner.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
-import { newTrace, type TraceRef } from '../core/trace.ts'
+import { newTrace } from '../core/trace.ts'
 import { measuredClock, VitalsReader } from '../evidence/vitals.ts'
 import { logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -27,6 +27,7 @@ import { MeshEvents } from './mesh-events.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
+import { type Closing, heldBy, type StopReport, stopAccount, stopSpans } from './stop-report.ts'
 import { type StreamInfo, streamsOf } from './stream-views.ts'
 import type { Tracemesh } from './tracemesh.ts'
 import { type Topology, topologyOf } from './views.ts'
@@ -36,7 +37,6 @@ import { type Topology, topologyOf } from './views.ts'
  * own stop drops the connections that are still open then.
  */
 const goodbyeMs = closeLimitMs + 100
-const goodbyePollMs = 20
 const flushMs = 2_000
 
 /** The mesh service. libp2p starts and stops it, and may start it again after a stop. */
@@ -52,7 +52,8 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   #stopped: Assembly | undefined
   #incarnation = 0
   #stopCount = 0
-  #closeSteps: readonly CloseStep[] = []
+  /** The last stop, from its begin. */
+  #stopping: { readonly owner: Owner; readonly planned: readonly string[]; readonly stopBegan: number } | undefined
 
   readonly [Symbol.toStringTag] = 'tracemesh'
   readonly [serviceCapabilities]: string[] = ['@tracemesh/mesh']
@@ -112,16 +113,11 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   async beforeStop(): Promise<void> {
     const running = this.#running
     if (running === undefined) return
+    this.#planStop(running)
     await running.leave()
+    const areClosed = running.driver.waitFor(() => running.node.ledger.size === 0, goodbyeMs)
     running.driver.deliver({ type: 'stopping' })
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const until = this.#clock.now() + goodbyeMs
-    const checkClosed = () => {
-      if (running.node.ledger.size === 0 || this.#clock.now() >= until) resolve()
-      else running.owner.after(goodbyePollMs, checkClosed)
-    }
-    checkClosed()
-    await promise
+    await areClosed
   }
 
   async stop(): Promise<void> {
@@ -131,11 +127,35 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     if (running === undefined) return
     this.#running = undefined
     this.#stopped = running
-    const steps = await running.owner.close()
-    this.#closeSteps = steps
+    const { stopBegan } = this.#planStop(running)
+    await running.owner.close()
     if (this.#config.telemetry !== undefined) return
-    await this.emitStopped(running.telemetry, 'requested', this.#clock.now() - running.startedAt, steps)
+    const now = this.#clock.now()
+    const account = stopAccount(this.closing)
+    const times = { uptimeMs: now - running.startedAt, tookMs: now - stopBegan }
+    await this.emitStopped(running.telemetry, { cause: 'requested', ...times, ...account, left: [] })
     await running.telemetry.close(flushMs)
+  }
+
+  /**
+   * Stops what a failed stop of libp2p may have left: libp2p stops no service when the `beforeStop` of one fails, and waits
+   * for each without a limit. Aborts all connections first. The caller bounds the wait.
+   */
+  async forceStop(): Promise<void> {
+    const { connectionManager, transportManager } = this.#components
+    const error = new Error('libp2p did not stop in order')
+    for (const connection of connectionManager.getConnections()) connection.abort(error)
+    const listeners = transportManager.getListeners()
+    // As an object of libp2p it stops all services, this one included.
+    const all: Partial<Startable> = this.#components as object
+    await Promise.allSettled([all.stop?.(), this.stop(), ...listeners.map((listener) => listener.close())])
+  }
+
+  /** Notes what there is to close, at the first call of a stop. */
+  #planStop({ owner }: Assembly): { readonly stopBegan: number } {
+    if (this.#stopping?.owner !== owner)
+      this.#stopping = { owner, planned: owner.plannedSteps(), stopBegan: this.#clock.now() }
+    return this.#stopping
   }
 
   async publish(topic: string, data: Uint8Array, options?: PublishOptions): Promise<Published> {
@@ -207,18 +227,26 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     return this.#running?.node.ledger.size ?? 0
   }
 
-  /** The steps of the last stop, with durations and errors; the owner of the telemetry emits them with its own. */
-  get closed(): readonly CloseStep[] {
-    return this.#closeSteps
+  /** What the last stop was to close, closed and still holds; the owner of the telemetry emits it with its own. */
+  get closing(): Closing {
+    const { owner, planned = [] } = this.#stopping ?? {}
+    return { planned, steps: owner?.closeSteps ?? [], held: owner === undefined ? [] : heldBy(owner) }
   }
 
-  /**
-   * Emits a stop, its steps and the last census as one trace, for the owner of the telemetry. `uptimeMs` in milliseconds.
-   */
-  async emitStopped(telemetry: Telemetry, cause: string, uptimeMs: number, steps: readonly CloseStep[]): Promise<void> {
+  /** Open connections and listeners of libp2p, for the report of a stop. */
+  heldByLibp2p(): readonly string[] {
+    const { connectionManager, transportManager } = this.#components
+    return [
+      ...connectionManager.getConnections().map(({ remotePeer }) => `libp2p connection to ${remotePeer}`),
+      ...transportManager.getListeners().map((listener) => `libp2p listener at ${listener.getAddrs().join(', ')}`),
+    ]
+  }
+
+  /** Emits a stop, its steps and the last census as one trace, for the owner of the telemetry. */
+  async emitStopped(telemetry: Telemetry, report: StopReport): Promise<void> {
     const { random, logger } = this.#config
     const ref = newTrace(random)
-    for (const span of stopSpans(ref, cause, uptimeMs, steps)) logSpan(logger, span, telemetry.emit(span, undefined))
+    for (const span of stopSpans(ref, report)) logSpan(logger, span, telemetry.emit(span, undefined))
     await this.#stopped?.takeCensus('stopped', ref)
     this.#stopped = undefined
   }
@@ -227,25 +255,6 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     if (this.#running === undefined) throw new MeshError('MESH_NOT_STARTED', { what })
     return this.#running
   }
-}
-
-/** A stop in one trace: its cause, and each closing step with its duration and error. */
-function stopSpans(ref: TraceRef, cause: string, uptimeMs: number, steps: readonly CloseStep[]): SpanEffect[] {
-  const attributes = { 'mesh.node.uptime_ms': Math.round(uptimeMs), 'mesh.node.stop_cause': cause }
-  return [
-    emitSpan('mesh.node.stopped', attributes, { ref, parent: null }),
-    ...steps.map((step) =>
-      emitSpan(
-        'mesh.node.step',
-        {
-          'mesh.step.name': step.name,
-          'mesh.step.duration_ms': Math.round(step.durationMs),
-          'mesh.step.error': step.error ?? '',
-        },
-        { parent: ref },
-      ),
-    ),
-  ]
 }
 
 /**

@@ -6,7 +6,7 @@ import { maxNodes } from './plan.ts'
 export const stopLimits = {
   /** The survey before the stop: nodes that do not answer must not prevent the record. */
   surveyMs: 8_000,
-  /** From SIGTERM to SIGKILL: a node stops within 5 s; a starting node finishes its start first. */
+  /** From SIGTERM to SIGKILL: a node stops within 4 s; a starting node finishes its start first. */
   nodeMs: 6_000,
   startingMs: 15_000,
   statsMs: 5_000,

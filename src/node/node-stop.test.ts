@@ -43,6 +43,9 @@ test('an ordered stop: one span per step of the node and of the mesh service, no
   for (const name of ['admin', 'libp2p', 'libp2p/network', 'libp2p/subscriptions', 'libp2p/peers'])
     assert.ok(names.includes(name), `${name} of ${names}`)
   for (const step of steps) assert.equal(step['mesh.step.error'], '')
+  assert.deepEqual(stopped?.attributes['mesh.stop.run'], names)
+  assert.deepEqual(stopped?.attributes['mesh.stop.expected'], names)
+  assert.deepEqual(stopped?.attributes['mesh.stop.held'], [])
 })
 
 test('a handshake that hangs: the stop does not wait for it', async () => {
@@ -74,10 +77,67 @@ test('a profile in progress: the stop aborts it', async () => {
   for (const name of ['cpu profile', 'pprof']) assert.ok(steps.includes(name), `${name} of ${steps}`)
 })
 
-test('a failed step inside the mesh service: the stop rejects', async () => {
-  const node = await startNode(parseConfig(quietEnv))
-  Object.defineProperty(node.mesh, 'closed', { value: [{ name: 'network', durationMs: 1, error: 'stuck' }] })
-  await assert.rejects(node.stop('SIGTERM'), /libp2p\/network: stuck/)
+/** The span of a stop that rejects with this, and the mesh service beneath a fault. */
+async function stopFaulty(plant: (node: RunningNode) => void, problem: RegExp) {
+  const node = await startNode(parseConfig({ ...quietEnv, MESH_STOP_MS: '500' }))
+  const spans = recordSpans(node)
+  const ownStop = node.mesh.stop.bind(node.mesh)
+  plant(node)
+  await assert.rejects(node.stop('SIGTERM'), problem)
+  const [stopped] = spans.filter((one) => one.span === 'mesh.node.stopped')
+  await ownStop()
+  const named = (name: 'expected' | 'run' | 'missing' | 'failed' | 'held') =>
+    (stopped?.attributes[`mesh.stop.${name}` as never] ?? []) as string[]
+  const errors = spans.flatMap((one) => (one.span === 'mesh.node.step' ? [one.attributes['mesh.step.error']] : []))
+  return { named, error: errors.join('') }
+}
+
+test('a step that throws: the span has its error, the rest is closed, and the stop rejects', async () => {
+  const { named, error } = await stopFaulty(({ mesh }) => {
+    const stop = mesh.stop.bind(mesh)
+    mesh.stop = async () => {
+      await stop()
+      throw new Error('planted')
+    }
+  }, /libp2p: planted/)
+  assert.deepEqual([named('failed'), named('missing'), named('held')], [['libp2p'], [], []])
+  assert.equal(error, 'planted')
+  assert.deepEqual(named('expected'), named('run'))
+})
+
+test('a step that hangs: its limit ends it, what it should have closed is named, and libp2p is gone', async () => {
+  const { named, error } = await stopFaulty(({ mesh }) => {
+    mesh.stop = () => new Promise(() => {})
+  }, /libp2p: MESH_STEP_TIMEOUT/)
+  assert.match(error, /^MESH_STEP_TIMEOUT/)
+  assert.deepEqual(named('failed'), ['libp2p'])
+  for (const name of ['libp2p/network', 'libp2p/peers']) {
+    assert.ok(named('missing').includes(name), `${name} of ${named('missing')}`)
+    assert.ok(named('held').includes(name), `${name} of ${named('held')}`)
+  }
+  assert.deepEqual(
+    named('held').filter((name) => /connection to|listener at/.test(name)),
+    [],
+  )
+  assert.ok(named('run').includes('admin'))
+})
+
+test('steps that do not run: the span names them, and the stop rejects', async () => {
+  const { named } = await stopFaulty(({ mesh }) => {
+    mesh.stop = async () => {}
+  }, /libp2p\/network: not closed/)
+  const ofMesh = (names: readonly string[]) => names.filter((name) => name.startsWith('libp2p/'))
+  assert.deepEqual([ofMesh(named('run')), named('failed')], [[], []])
+  assert.deepEqual(named('missing'), ofMesh(named('expected')))
+  assert.ok(named('missing').length > 10)
+})
+
+test('beforeStop of another service fails: the node still closes its own parts, connections and listeners', async () => {
+  const { named } = await stopFaulty(({ mesh }) => {
+    mesh.beforeStop = () => Promise.reject(new Error('planted'))
+  }, /^Error: libp2p: planted$/)
+  assert.deepEqual([named('missing'), named('held')], [[], []])
+  assert.deepEqual(named('expected'), named('run'))
 })
 
 test('a port of the HTTP API in use: the error names MESH_ADMIN and the address', async () => {

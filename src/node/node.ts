@@ -3,8 +3,9 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { FastifyInstance } from 'fastify'
 import { createLibp2p } from 'libp2p'
 import type { Logger } from 'pino'
-import { type CloseStep, Owner } from '../core/owner.ts'
+import { Owner } from '../core/owner.ts'
 import { maxOverLimit } from '../core/peer-records.ts'
+import { countHandles } from '../evidence/process-handles.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
@@ -19,6 +20,7 @@ import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
 import { toListenError, usableListenAddresses } from './listen.ts'
+import { flushMs, stopLibp2p, stopNode } from './stop-node.ts'
 
 export interface RunningNode {
   /** Peer id of this node. */
@@ -32,7 +34,7 @@ export interface RunningNode {
   readonly telemetry: Telemetry
   /**
    * Sends goodbyes and stops in order; `cause` is an attribute of the span. Rejects after all steps if one failed.
-   * `withinMs`: time limit, 5 s by default; it shortens only the export.
+   * `withinMs`: time limit, 4 s by default; it shortens only the export.
    */
   stop(cause: string, withinMs?: number): Promise<void>
 }
@@ -49,19 +51,20 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   holder.telemetry = telemetry
   const owner = new Owner(config.name, systemClock)
   const startedAt = systemClock.now()
+  const handlesBefore = countHandles()
   try {
     const libp2p = await createNodeLibp2p(config, identity, telemetry, settings, logger)
     const { tracemesh: mesh, pubsub } = libp2p.services
     const stopTime = splitStopTime(config.stopMs, config.pprof === 'off' ? 1 : 2)
-    owner.adopt('libp2p', () => libp2p.stop(), stopTime.libp2p)
+    owner.adopt('libp2p', () => stopLibp2p(libp2p, stopTime.libp2p), stopTime.libp2p)
     await libp2p.start()
     for (const topic of config.topics) mesh.subscribe(topic, () => {})
     const adminUrl = await startAdminApi(config, mesh, owner, stopTime.http, logger)
     const pprofUrl = await startProfiling(config, mesh, owner, stopTime.http, logger)
     const addresses = mesh.addresses()
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl, pprof: pprofUrl }, 'listening')
-    const stop = (cause: string, withinMs = 5_000) =>
-      stopNode({ owner, mesh, telemetry, cause, uptimeMs: systemClock.now() - startedAt, withinMs })
+    const stop = (cause: string, withinMs = 4_000) =>
+      stopNode({ owner, mesh, telemetry, cause, startedAt, handlesBefore, withinMs })
     return { peer: mesh.peer, addresses, adminUrl, pprofUrl, mesh, pubsub, telemetry, stop }
   } catch (error) {
     await owner.close()
@@ -162,37 +165,4 @@ async function startProfiling(
 function splitStopTime(stopMs: number, servers: number): { readonly http: number; readonly libp2p: number } {
   const http = Math.round(stopMs / 10)
   return { http, libp2p: stopMs - servers * http }
-}
-
-/** Time for the last span export after the node has stopped, in milliseconds. */
-export const flushMs = 2_000
-/** Reserved for the last log line and the exit of the process. Guess. */
-const marginMs = 300
-
-interface StopOptions {
-  readonly owner: Owner
-  readonly mesh: TracemeshService
-  readonly telemetry: Telemetry
-  readonly cause: string
-  readonly uptimeMs: number
-  /** From now to the end of the process, milliseconds. */
-  readonly withinMs: number
-}
-
-/** Stops a node in order, emits a span for each step, then flushes the spans. Rejects after all steps if one failed. */
-export async function stopNode({ owner, mesh, telemetry, cause, uptimeMs, withinMs }: StopOptions): Promise<void> {
-  const deadline = systemClock.now() + withinMs - marginMs
-  const ownerSteps = await owner.close()
-  const steps = ownerSteps.flatMap((step): CloseStep[] =>
-    step.name === 'libp2p' ? [...meshSteps(step, mesh), step] : [step],
-  )
-  await mesh.emitStopped(telemetry, cause, uptimeMs, steps)
-  await telemetry.close(Math.max(0, Math.min(flushMs, deadline - systemClock.now())))
-  const failedSteps = steps.filter((step) => step.error !== undefined)
-  if (failedSteps.length > 0) throw new Error(failedSteps.map(({ name, error }) => `${name}: ${error}`).join('; '))
-}
-
-/** The close steps of the mesh service, which run inside `libp2p.stop()`. */
-function meshSteps({ name }: CloseStep, { closed }: TracemeshService): CloseStep[] {
-  return closed.map((step) => ({ ...step, name: `${name}/${step.name}` }))
 }

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { countResources, leakCheck, leaksBetween } from './leak-check.ts'
+import { countHandles } from '../evidence/process-handles.ts'
+import { leakCheck, leaksBetween } from './leak-check.ts'
 import { temporaryDirectory } from './surroundings.ts'
 
 leakCheck()
@@ -83,11 +84,11 @@ test('fewer resources than before: no leak', () => {
 })
 
 test('a server that opens and closes: counted by kind', async () => {
-  const earlier = countResources()
+  const earlier = countHandles()
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  assert.deepEqual(leaksBetween(earlier, countResources()).sort(), ['1 TCPServerWrap', '1 fd socket'])
+  assert.deepEqual(leaksBetween(earlier, countHandles()).sort(), ['1 TCPServerWrap', '1 fd socket'])
   await new Promise((resolve) => server.close(resolve))
   // The server handle stays for some turns of the event loop: hence the grace period.
-  assert.ok(!leaksBetween(earlier, countResources()).includes('1 fd socket'))
+  assert.ok(!leaksBetween(earlier, countHandles()).includes('1 fd socket'))
 })

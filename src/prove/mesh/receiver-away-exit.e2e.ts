@@ -6,14 +6,14 @@ import { endToEnd } from '../end-to-end.ts'
 import { nameOf } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals } from '../proof.ts'
 
-const exitLimitMs = 5_000
+const exitLimitMs = 4_000
 /** At this level each emitted span is a log line, so the log counts them; frequent sweeps make more of them. */
 const env = { MESH_LOG_LEVEL: 'trace', MESH_SWEEP_MS: '100', OTEL_BSP_SCHEDULE_DELAY: '1000' }
 
 export const proof = endToEnd({
   name: 'receiver-away-exit',
   about:
-    'SIGTERM while the receiver is away or mute: exit within 5 s, and the node logs the exact number of unsent spans',
+    'SIGTERM while the receiver is away or mute: exit within 4 s, and the node logs the exact number of unsent spans',
   quick: false,
   seconds: 15,
   async run({ progress, signal }) {

@@ -1,7 +1,5 @@
 import { after, before } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Identify } from '@libp2p/identify'
@@ -9,12 +7,12 @@ import type { Libp2p } from '@libp2p/interface'
 import { createLibp2p } from 'libp2p'
 import type { Network } from '../../core/events.ts'
 import { Owner } from '../../core/owner.ts'
+import { countHandles, releaseNativeSockets } from '../../evidence/process-handles.ts'
 import { systemClock } from '../../kit/clock.ts'
 import type { NetworkComponents } from '../../kit/components.ts'
 import { Libp2pNetwork, type Libp2pNetworkOptions } from '../../kit/libp2p-network.ts'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
 import { withoutPeer } from '../../kit/multiaddrs.ts'
-import { countResources } from '../leak-check.ts'
 import type { SuiteHarness } from './suite-steps.ts'
 
 export type Transport = 'quic' | 'tcp'
@@ -45,16 +43,14 @@ export const deadAddressOf: Record<Transport, string> = {
  * port keeps that alive for the 10 s it takes to fail. Call this before `leakCheck`, so that only real leaks count.
  */
 export function collectNative(limitMs = 12_000): void {
-  const sockets = () => countResources().get('fd socket') ?? 0
+  const sockets = () => countHandles().get('fd socket') ?? 0
   let baseline = 0
   before(() => {
     baseline = sockets()
   })
   after(async () => {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
     for (const until = performance.now() + limitMs; sockets() > baseline && performance.now() < until; await sleep(50))
-      collect()
+      releaseNativeSockets()
   })
 }
 
