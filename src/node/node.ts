@@ -1,4 +1,3 @@
-import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { FastifyInstance } from 'fastify'
 import { createLibp2p } from 'libp2p'
@@ -30,7 +29,8 @@ export interface RunningNode {
   readonly adminUrl: string | undefined
   readonly pprofUrl: string | undefined
   readonly mesh: TracemeshService
-  readonly pubsub: GossipSub
+  /** For code of this repository that needs more than the mesh. */
+  readonly libp2p: NodeLibp2p
   readonly telemetry: Telemetry
   /**
    * Sends goodbyes and stops in order; `cause` is an attribute of the span. Rejects after all steps if one failed.
@@ -38,6 +38,8 @@ export interface RunningNode {
    */
   stop(cause: string, withinMs?: number): Promise<void>
 }
+
+type NodeLibp2p = Awaited<ReturnType<typeof createNodeLibp2p>>
 
 /** Starts one node from its configuration: identity, telemetry, libp2p with the mesh service, HTTP API. */
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
@@ -54,7 +56,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const handlesBefore = countHandles()
   try {
     const libp2p = await createNodeLibp2p(config, identity, telemetry, settings, logger)
-    const { tracemesh: mesh, pubsub } = libp2p.services
+    const { tracemesh: mesh } = libp2p.services
     const stopTime = splitStopTime(config.stopMs, config.pprof === 'off' ? 1 : 2)
     owner.adopt('libp2p', () => stopLibp2p(libp2p, stopTime.libp2p), stopTime.libp2p)
     await libp2p.start()
@@ -65,7 +67,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl, pprof: pprofUrl }, 'listening')
     const stop = (cause: string, withinMs = 4_000) =>
       stopNode({ owner, mesh, telemetry, cause, startedAt, handlesBefore, withinMs })
-    return { peer: mesh.peer, addresses, adminUrl, pprofUrl, mesh, pubsub, telemetry, stop }
+    return { peer: mesh.peer, addresses, adminUrl, pprofUrl, mesh, libp2p, telemetry, stop }
   } catch (error) {
     await owner.close()
     await telemetry.close(flushMs)

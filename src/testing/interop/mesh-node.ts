@@ -15,7 +15,7 @@ export type NodeCommand =
 process.exitCode = await runUntilStopped(async () => {
   const node = await startNode(parseConfig(process.env))
   const report = (event: string, fields: object) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`)
-  const gossip = reportGossip(node.peer, node.pubsub, report)
+  const gossip = reportGossip(node.peer, node.libp2p.services.pubsub, report)
   const obey = async (command: NodeCommand) => {
     switch (command.command) {
       case 'publish':

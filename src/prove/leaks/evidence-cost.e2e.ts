@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { median } from 'simple-statistics'
+import { type Cluster, type NodeProcess, startCluster, type Usage } from '../../testing/cluster/cluster.ts'
+import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { waitForFullMesh } from '../mesh/mesh.ts'
+import { atMost, notShown, type ProofContext, round } from '../proof.ts'
+
+/** A clone of an earlier version, with its packages: the other side of the comparison. */
+export const baselineVariable = 'TRACEMESH_BASELINE'
+
+const pairs = 3
+const nodes = 3
+const settleMs = 40_000
+const measureMs = 120_000
+
+interface Cost {
+  readonly cpuMsPerS: number
+  readonly rssMb: number
+  readonly spansPerMinute: number
+}
+
+/** Idle meshes of two versions in turn, so that a slow minute of the machine meets both. */
+export const proof = endToEnd({
+  name: 'evidence-cost',
+  about: `beside an earlier version (${baselineVariable}), an idle node costs at most 10 % more CPU, 3 MB and 20 % more spans`,
+  quick: false,
+  seconds: (2 * pairs * (settleMs + measureMs)) / 1_000 + 60,
+  async run(context) {
+    const baseline = process.env[baselineVariable]
+    if (baseline === undefined || !existsSync(join(baseline, 'src/bin.js'))) {
+      const why = `${baselineVariable} names no clone of an earlier version`
+      return { figures: {}, checks: [notShown('cost beside an earlier version', 'a comparison', why)] }
+    }
+    const costs: { readonly before: Cost; readonly now: Cost }[] = []
+    for (let pair = 1; pair <= pairs; pair++) {
+      const before = await measure(context, join(baseline, 'src/bin.js'))
+      const now = await measure(context, undefined)
+      context.progress(`pair ${pair} of ${pairs}: ${JSON.stringify({ before, now })}`)
+      costs.push({ before, now })
+    }
+    const ratios = (of: keyof Cost) => costs.map(({ before, now }) => now[of] / before[of])
+    const growth = costs.map(({ before, now }) => now.rssMb - before.rssMb)
+    return {
+      figures: {
+        costs,
+        'CPU ratios': ratios('cpuMsPerS').map(round),
+        'RSS growth, MB': growth.map(round),
+        'span ratios': ratios('spansPerMinute').map(round),
+      },
+      checks: [
+        atMost('CPU of an idle node, median ratio', 1.1, median(ratios('cpuMsPerS'))),
+        atMost('RSS of an idle node, median growth', 3, median(growth), 'MB'),
+        atMost('spans of an idle node, median ratio', 1.2, median(ratios('spansPerMinute'))),
+      ],
+    }
+  },
+})
+
+/** `bin`: the program of another version; undefined for this one. */
+async function measure({ signal }: ProofContext, bin: string | undefined): Promise<Cost> {
+  const receiver = await startReceiver()
+  try {
+    await using cluster = await startCluster({ receiver })
+    const mesh = await startNodes(cluster, bin)
+    await waitForFullMesh(mesh, 30_000)
+    await sleep(settleMs, undefined, { signal })
+    const [from, spansFrom] = [await usageOf(mesh), receiver.spans.length]
+    await sleep(measureMs, undefined, { signal })
+    const [to, spansTo] = [await usageOf(mesh), receiver.spans.length]
+    const cpuMs = to.map(({ cpuMs }, i) => cpuMs - (from[i]?.cpuMs ?? 0)).reduce((a, b) => a + b, 0)
+    return {
+      cpuMsPerS: round(cpuMs / nodes / (measureMs / 1_000)),
+      rssMb: round(to.reduce((sum, { rssMb }) => sum + rssMb, 0) / nodes),
+      spansPerMinute: round((spansTo - spansFrom) / nodes / (measureMs / 60_000)),
+    }
+  } finally {
+    await receiver.close()
+  }
+}
+
+function usageOf(mesh: readonly NodeProcess[]): Promise<Usage[]> {
+  return Promise.all(mesh.map((node) => node.usage()))
+}
+
+async function startNodes(cluster: Cluster, bin: string | undefined): Promise<readonly NodeProcess[]> {
+  const program = bin === undefined ? {} : { entry: bin, args: ['node'] }
+  const seed = await cluster.node('seed', { role: 'compute', ...program })
+  const others = ['node-1', 'node-2'].map((name) =>
+    cluster.node(name, { seeds: [cluster.address('seed')], ...program }),
+  )
+  return [seed, ...(await Promise.all(others))]
+}
