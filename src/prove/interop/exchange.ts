@@ -12,9 +12,6 @@ export interface Exchange {
 
 let count = 0
 
-/** How the text of every small message begins, which is unique. */
-const smallText = 'exchange'
-
 /**
  * All peers publish five small messages a second until each has one of each other that was published from now on.
  * `meanwhile` runs before each round.
@@ -24,7 +21,7 @@ export async function exchange(
   limitMs: number,
   meanwhile: () => void = () => {},
 ): Promise<Exchange> {
-  const mark = `${smallText} ${++count}`
+  const mark = `exchange ${++count}`
   const missing = new Set(peers.flatMap((from) => peers.filter((to) => to !== from).map((to) => pairOf(from, to))))
   const from = performance.now()
   for (let round = 0; performance.now() - from < limitMs; round++) {
@@ -50,11 +47,11 @@ function hasReceived({ messages }: InteropPeer, from: string, mark: string): boo
   return messages.some((message) => message.from === from && message.text.startsWith(`${mark} `))
 }
 
-/** How many small messages two or more peers have, and those of them that have different ids. */
+/** How many messages two or more peers have, and those of them with different ids. Large ones have all the same text. */
 export function compareIds(peers: readonly InteropPeer[]): { readonly shared: number; readonly different: string[] } {
   const all = peers
     .flatMap(({ messages, published }) => [...messages, ...published])
-    .filter(({ text }) => text.startsWith(smallText))
+    .filter(({ text, bytes }) => text.length === bytes)
   const byText = [...Map.groupBy(all, ({ text }) => text)].filter(([, copies]) => copies.length > 1)
   const different = byText.filter(([, copies]) => new Set(copies.map(({ id }) => id)).size > 1)
   return {

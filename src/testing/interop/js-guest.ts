@@ -14,7 +14,8 @@ import { messageId } from '../../kit/gossip-settings.ts'
 import { withoutPeer } from '../../kit/multiaddrs.ts'
 import { reportGossip } from './gossip-reports.ts'
 
-// A plain js-libp2p guest, with the interface that `guest.ts` describes.
+// A plain js-libp2p guest, with the interface that `guest.ts` describes. With `--default-ids` it has the message ids of
+// its library in place of those of the specification.
 
 const { values: options } = parseArgs({
   options: {
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
     listen: { type: 'string', multiple: true, default: [] },
     dial: { type: 'string', multiple: true, default: [] },
     topic: { type: 'string', multiple: true, default: [] },
+    'default-ids': { type: 'boolean', default: false },
   },
 })
 const report = (event: string, fields: object) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`)
@@ -38,7 +40,7 @@ const libp2p = await createLibp2p({
     identify: identify(),
     pubsub: gossipsub({
       allowPublishToZeroTopicPeers: true,
-      msgIdFn: messageId,
+      ...(options['default-ids'] ? {} : { msgIdFn: messageId }),
       scoreParams: { IPColocationFactorWeight: 0 },
     }),
   },
