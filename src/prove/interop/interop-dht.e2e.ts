@@ -1,0 +1,96 @@
+import { freeTcpPorts } from '../../processes/free-ports.ts'
+import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
+import { buildGuest, type Language, languages } from '../../testing/interop/build.ts'
+import { type Guest, startGuest } from '../../testing/interop/guest.ts'
+import { listenOn, type Transport } from '../../testing/suite/real-world.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { timeUntil } from '../evidence.ts'
+import { atMost, type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
+
+/** Limits in milliseconds. A seed pings a peer before its DHT names it. */
+const limits = { found: 20_000, dialled: 10_000, absent: 3_000 }
+
+type Programs = Readonly<Record<Language, string>>
+
+export const proof = endToEnd({
+  name: 'interop-dht',
+  about:
+    'through the DHT of a seed, peers of go-libp2p and rust-libp2p find each other over QUIC and TCP: one that connects to the seed finds another one there, and dials it',
+  quick: false,
+  seconds: 60,
+  async run(context) {
+    const go = await buildGuest('go', context.signal)
+    const rust = await buildGuest('rust', context.signal)
+    if ('missing' in go) return unrun(context, 'a go guest', 'one', go.missing)
+    if ('missing' in rust) return unrun(context, 'a rust guest', 'one', rust.missing)
+    return play({ go: go.path, rust: rust.path }, context)
+  },
+})
+
+async function play(programs: Programs, { progress }: ProofContext): Promise<ProofResult> {
+  const rows: object[] = []
+  const checks: Check[] = []
+  for (const transport of ['quic', 'tcp'] as const) {
+    for (const target of languages) {
+      for (const finder of languages) {
+        // A new one each time: dead peers in its table would cost the finder their dials.
+        await using cluster = await startCluster()
+        const row = await findThird(programs, await startSeed(cluster), transport, finder, target)
+        rows.push(row)
+        const { foundMs, dialledMs } = row
+        const what = `${transport}, ${finder} finds ${target}`
+        progress(`${what}: ${foundMs} ms, dialled ${dialledMs} ms`)
+        checks.push(
+          atMost(what, limits.found, foundMs, 'ms'),
+          atMost(`${what}, and dials it`, limits.dialled, dialledMs, 'ms'),
+        )
+      }
+    }
+  }
+  await using cluster = await startCluster({ env: { MESH_DHT_PROTOCOL: 'off' } })
+  const control = await findThird(programs, await startSeed(cluster), 'quic', 'go', 'go', limits.absent)
+  checks.push(equals('a peer found without the DHT of the seed', '', control.addresses.join(' ')))
+  return { figures: { rows }, checks }
+}
+
+/** A seed on QUIC and TCP. */
+async function startSeed(cluster: Cluster): Promise<NodeProcess> {
+  const [port] = await freeTcpPorts([0])
+  const listen = [cluster.address('seed'), `/ip4/127.0.0.1/tcp/${port}`]
+  return cluster.node('seed', { role: 'seed', listen })
+}
+
+async function findThird(
+  programs: Programs,
+  seed: NodeProcess,
+  transport: Transport,
+  finderLanguage: Language,
+  targetLanguage: Language,
+  limitMs = limits.found,
+) {
+  await using target = await startDhtGuest(programs[targetLanguage], seed, transport)
+  await using finder = await startDhtGuest(programs[finderLanguage], seed, transport)
+  let addresses: readonly string[] = []
+  const hasFound = async () => {
+    addresses = (await finder.find(target.peer)) ?? []
+    return addresses.length > 0
+  }
+  const foundMs = await timeUntil(limitMs, hasFound)
+  for (const address of addresses) finder.dial(addressWithPeer(address, target.peer))
+  const dialledMs = await timeUntil(limits.dialled, () => finder.isConnected(target.peer))
+  return { transport, finder: finderLanguage, target: targetLanguage, foundMs, dialledMs, addresses }
+}
+
+/** A guest that serves the DHT, connected to the seed only. */
+async function startDhtGuest(program: string, seed: NodeProcess, transport: Transport): Promise<Guest> {
+  const address = seed.addresses.find((one) => one.includes(transport === 'quic' ? '/quic-v1' : '/tcp/')) ?? ''
+  return startGuest([program], {
+    dht: 'server',
+    listen: [listenOn[transport]],
+    dial: [addressWithPeer(address, seed.peer)],
+  })
+}
+
+function addressWithPeer(address: string, peer: string): string {
+  return address.includes('/p2p/') ? address : `${address}/p2p/${peer}`
+}
