@@ -72,10 +72,10 @@ check_value() {
       fi ;;
     *_IMAGE) [[ $value =~ ^[a-z0-9][a-zA-Z0-9._/:@-]*$ ]] || invalid "$key" "$value" 'is not an image' 'name:tag' ;;
     LATE_SEED_SECONDS) [[ $value =~ ^[0-9]{1,2}$ && $value -le 60 ]] || invalid "$key" "$value" 'is not a duration' 'whole seconds from 0 to 60' ;;
-    MESH_MAX_PEERS) check_integer "$key" "$value" 2 10000 ;;
+    MESH_CONNECTIONS_HIGH) check_integer "$key" "$value" 2 10000 ;;
     MESH_NEIGHBOURS)
       check_integer "$key" "$value" 1 64
-      [ "$value" -le "$(setting MESH_MAX_PEERS)" ] || invalid "$key" "$value" 'is above MESH_MAX_PEERS' "at most $(setting MESH_MAX_PEERS)" ;;
+      [ "$value" -le "$(setting MESH_CONNECTIONS_HIGH)" ] || invalid "$key" "$value" 'is above MESH_CONNECTIONS_HIGH' "at most $(setting MESH_CONNECTIONS_HIGH)" ;;
     MESH_TRACE_ROUTINE) [[ $value =~ ^(0(\.[0-9]{1,6})?|1)$ ]] || invalid "$key" "$value" 'is not a share' 'a number from 0 to 1, such as 0.1' ;;
     MESH_STALENESS_MS) check_integer "$key" "$value" 1000 3600000 ;;
     # At least one batch of the Collector.

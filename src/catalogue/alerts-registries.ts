@@ -78,7 +78,7 @@ export const registryAlerts = {
     severity: 'warn',
     expr: (d) => `${spanIncrease('mesh.limit.reached', d('5m'), d)} > 0`,
     meaning: 'A node reached a bound, and refused, evicted or closed something because of it.',
-    cure: 'mesh.limit.name is the bound, mesh.peer.id the peer. Many peers: add nodes, or raise MESH_MAX_PEERS. One peer: check that peer first. Bounds protect the node; raise one only if you know what fills it.',
+    cure: 'mesh.limit.name is the bound, mesh.peer.id the peer. Many peers: add nodes, or raise MESH_CONNECTIONS_HIGH. One peer: check that peer first. Bounds protect the node; raise one only if you know what fills it.',
     search: { span: 'mesh.limit.reached' },
     emitDelay: '1s',
     cases: {

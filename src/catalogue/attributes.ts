@@ -38,6 +38,15 @@ export const attributes = {
     brief:
       'Process settings that differ from the recommended ones, a second version of the OpenTelemetry API, and injected faults.',
   },
+  'mesh.node.limits': {
+    type: 'string[]',
+    brief:
+      'Limits in force that a setting changes, each as name=value; `off` for one that an application has not asked for.',
+  },
+  'mesh.node.caps_bytes': {
+    type: 'int',
+    brief: 'Bytes that the node holds at most when every limit is reached, beside the program itself.',
+  },
   'mesh.node.uptime_ms': { type: 'int', brief: 'Milliseconds since the node started.' },
   'mesh.node.stop_cause': { type: 'string', brief: 'Cause of the stop: a signal or "requested".' },
   'mesh.stop.duration_ms': { type: 'int', brief: 'Milliseconds from the begin of the stop to this span.' },
@@ -248,6 +257,11 @@ export const attributes = {
   'mesh.limit.name': { type: 'string', brief: 'Name of the bound in the limits table.' },
   'mesh.limit.value': { type: 'int', brief: 'Value of the bound.' },
   'mesh.limit.action': { type: ['refused', 'evicted', 'closed'], brief: 'Action that the node took.' },
+  'mesh.limit.total': { type: 'int', brief: 'Times that the node reached the bound since its start.' },
+  'mesh.limit.setting': {
+    type: 'string',
+    brief: 'Variable that sets the bound: `MESH_MESSAGE_BYTES` is the option `messageBytes` of an application.',
+  },
   'messaging.system': { type: ['libp2p_gossipsub'], brief: 'Messaging system.' },
   'messaging.operation.type': { type: ['send', 'process'], brief: 'Type of the operation on a message.' },
   'messaging.operation.name': {

@@ -66,7 +66,7 @@ test('a wrong name, attribute or value does not compile', () => {
   emitSpan('mesh.window', { 'mesh.window.seq': 1, 'mesh.node.uptime_ms': 2, 'mesh.peer.id': 'p' })
   // @ts-expect-error a text for a number
   emitSpan('mesh.window', { 'mesh.window.seq': '1', 'mesh.node.uptime_ms': 2 })
-  const limit = { 'mesh.limit.name': 'peers', 'mesh.limit.value': 3 } as const
+  const limit = { 'mesh.limit.name': 'peers', 'mesh.limit.value': 3, 'mesh.limit.total': 1 } as const
   emitSpan('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused' })
   emitSpan('mesh.limit.reached', { ...limit, 'mesh.limit.action': 'refused', 'mesh.peer.id': 'p' })
   // @ts-expect-error a value that is not one of the enumeration

@@ -78,7 +78,7 @@ export const spans = {
     brief: 'The node has started.',
     when: 'once per start',
     attributes: ['mesh.node.name', 'mesh.node.role', 'mesh.node.incarnation', 'mesh.node.settings'],
-    optional: ['mesh.node.instance'],
+    optional: ['mesh.node.instance', 'mesh.node.limits', 'mesh.node.caps_bytes'],
   },
   'mesh.node.stopped': {
     brief:
@@ -416,8 +416,8 @@ export const spans = {
   'mesh.limit.reached': {
     brief: 'The node refused, evicted or closed something because it reached a bound.',
     when: 'at most once per bound and second',
-    attributes: ['mesh.limit.name', 'mesh.limit.value', 'mesh.limit.action'],
-    optional: ['mesh.peer.id'],
+    attributes: ['mesh.limit.name', 'mesh.limit.value', 'mesh.limit.action', 'mesh.limit.total'],
+    optional: ['mesh.limit.setting', 'mesh.peer.id', 'network.peer.address'],
     log: 'warn',
   },
   'mesh.frame.refused': {

@@ -7,12 +7,14 @@ import { runUntilStopped } from './run-until-stopped.ts'
 
 /** Runs one node until a signal ends it. */
 export const nodeCommand: CommandAction = async (args, io) => {
-  const { config, problems } = readConfig(process.env, flagsOf(args, io))
+  const result = readConfig(process.env, flagsOf(args, io))
+  const { config } = result
   if (config === undefined) {
-    for (const problem of problems) io.err(`${problem.code}: ${problem.message}\n`)
+    for (const problem of result.problems) io.err(`${problem.code}: ${problem.message}\n`)
     io.err('(tracemesh node --help lists all settings)\n')
     return exitCodes.usage
   }
+  for (const warning of result.warnings) io.err(`${warning}\n`)
   tuneV8()
   return runUntilStopped(async () => {
     const { startNode } = await import('../node/node.ts')
@@ -47,7 +49,8 @@ function flagOptions(): Option[] {
     if (setting.flag === undefined) return []
     const option = new Option(`${setting.flag} <value>`, describeSetting(setting))
     if (setting.list) option.argParser((text, previous: string[] | undefined) => [...(previous ?? []), text])
-    return [option]
+    const { formerly } = setting
+    return formerly === undefined ? [option] : [option, new Option(`${formerly.flag} <value>`).hideHelp()]
   })
 }
 

@@ -49,12 +49,22 @@ export function canonicalHost(host: string): string {
 
 /** The smallest network that one party controls: an IPv4 address, or the /64 of an IPv6 address. */
 export function networkOf(host: string): string {
+  return host.includes(':') ? groupsOf(host).slice(0, 4).join(':') : host
+}
+
+/** All addresses that one site may have: an IPv4 address, or the /56 of an IPv6 address. Takes a canonical host. */
+export function siteOf(host: string): string {
   if (!host.includes(':')) return host
+  const [a, b, c, last = '0'] = groupsOf(host)
+  return `${a}:${b}:${c}:${(Number.parseInt(last, 16) & 0xff00).toString(16)}::/56`
+}
+
+/** The eight groups of an IPv6 address. */
+function groupsOf(host: string): string[] {
   const [head = '', tail = ''] = host.split('::')
   const [first, last] = [head, tail].map((part) => part.split(':').filter((group) => group !== ''))
   const zeros = Array.from({ length: 8 }, () => '0')
-  const groups = [...(first ?? []), ...zeros.slice((first?.length ?? 0) + (last?.length ?? 0)), ...(last ?? [])]
-  return groups.slice(0, 4).join(':')
+  return [...(first ?? []), ...zeros.slice((first?.length ?? 0) + (last?.length ?? 0)), ...(last ?? [])]
 }
 
 export function isWildcard(host: string): boolean {

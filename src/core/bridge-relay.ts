@@ -1,6 +1,7 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { Crossing, NetworkEffect, NetworkEvent } from './events.ts'
-import { LimitSpans, limits } from './limits.ts'
+import { LimitSpans } from './limit-spans.ts'
+import { limits } from './limits.ts'
 import type { Machine } from './machine.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
@@ -25,6 +26,8 @@ export interface RelayOptions {
   readonly seenTtlMs: number
   /** Peer ids of the other live bridges between the same two meshes. */
   readonly bridges: () => readonly string[]
+  /** Shared by the machines of a node. */
+  readonly limitSpans?: LimitSpans
 }
 
 /** The meshes in which this bridge received the message or into which it forwarded it. */
@@ -58,12 +61,13 @@ export class BridgeRelay implements Machine<RelayEvent, RelayEffect> {
   /** A lower bound of the earliest `dueAt`: removing a pending message does not update it. */
   #dueAt = Infinity
   #sweepAt = Infinity
-  readonly #limits = new LimitSpans()
+  readonly #limits: LimitSpans
   #refusalWindowAt = -Infinity
   #refusals = 0
 
   constructor(owner: Owner, options: RelayOptions) {
     this.#options = options
+    this.#limits = options.limitSpans ?? new LimitSpans()
     this.#seenMessages = owner.map<string, SeenMessage>({
       name: 'relay_seen',
       capacity: limits.relaySeen,

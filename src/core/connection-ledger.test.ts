@@ -171,7 +171,7 @@ test('any order of dials, snapshots and frames: both ends keep the same single l
 
 suite('the ledger', () => {
   const info = (id: string, peer = 'p', changes: Partial<ConnectionInfo> = {}) => infoOf({ id, peer, ...changes })
-  const ledger = (maxPeers: number = limits.peers) => makeLedger({ maxPeers })
+  const ledger = (connectionsHigh: number = limits.peers) => makeLedger({ connectionsHigh })
   const observe = (one: ConnectionLedger, now: number, ...connections: ConnectionInfo[]) =>
     one.handle({ type: 'observed', connections }, now)
   const hear = (one: ConnectionLedger, connection: string, now: number, changes: Partial<Hello> = {}) =>
@@ -278,7 +278,7 @@ suite('the ledger', () => {
     })
     assert.deepEqual(closesIn(effects), ['abort 1', 'abort 2', 'abort 3'])
     const reached = spansNamed(effects, 'mesh.limit.reached').map(({ attributes }) => attributes)
-    const limit = { 'mesh.limit.name': 'linkOutBytes', 'mesh.limit.value': limits.linkOutBytes }
+    const limit = { 'mesh.limit.name': 'linkOutBytes', 'mesh.limit.value': limits.linkOutBytes, 'mesh.limit.total': 1 }
     assert.deepEqual(reached, [{ ...limit, 'mesh.limit.action': 'closed', 'mesh.peer.id': 'p' }])
     const closed = spansNamed(observe(one, 5), 'mesh.connection.closed')
     const reasons = closed.map(({ attributes }) => attributes['mesh.close.reason'])

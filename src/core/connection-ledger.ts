@@ -2,7 +2,8 @@ import { observedHost } from './address.ts'
 import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { CloseReason, Frame } from './frames.ts'
 import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
-import { LimitSpans, limits } from './limits.ts'
+import { LimitSpans } from './limit-spans.ts'
+import { limits } from './limits.ts'
 import { enter, isActive, isJoined, isRelayed, Link } from './link.ts'
 import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
 import type { Machine } from './machine.ts'
@@ -18,6 +19,7 @@ import {
   judgeGuestLinks,
   judgeMemberLinks,
 } from './survivor.ts'
+import { chooseTrimmed, trimIntervalMs } from './trim.ts'
 
 export type LedgerEvent =
   | LinkEvent
@@ -44,8 +46,14 @@ export interface LedgerCounts {
 
 export interface LedgerOptions extends LinkProtocolOptions {
   /** Largest number of connected peers. */
-  readonly maxPeers?: number
+  readonly connectionsHigh?: number
+  /** Connected peers above which it closes guests; `connectionsHigh` by default, which closes none. */
+  readonly connectionsLow?: number
   readonly areRivals?: AreRivals
+  /** Whether a guest stays above `connectionsLow`, as a seed does. */
+  readonly isNeeded?: (peer: string) => boolean
+  /** Shared by the machines of a node. */
+  readonly limitSpans?: LimitSpans
 }
 
 /**
@@ -57,19 +65,26 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   readonly #protocol: LinkProtocol
   readonly #peers: PeerRecords
   readonly #refusals: Refusals
-  readonly #maxPeers: number
+  readonly #connectionsHigh: number
+  readonly #connectionsLow: number
+  readonly #isNeeded: (peer: string) => boolean
   readonly #areRivals: AreRivals
-  readonly #limits = new LimitSpans()
+  readonly #limits: LimitSpans
   readonly #keeper: GossipKeeper
   #isStopping = false
+  /** When it may next close guests above `#connectionsLow`. */
+  #trimAt = -Infinity
 
   constructor(owner: Owner, options: LedgerOptions) {
     this.#self = options.self
     this.#protocol = new LinkProtocol(options)
     this.#keeper = new GossipKeeper(options.self, this.#protocol)
-    this.#maxPeers = options.maxPeers ?? limits.peers
+    this.#connectionsHigh = options.connectionsHigh ?? limits.peers
+    this.#connectionsLow = options.connectionsLow ?? this.#connectionsHigh
+    this.#isNeeded = options.isNeeded ?? (() => false)
+    this.#limits = options.limitSpans ?? new LimitSpans()
     this.#areRivals = options.areRivals ?? (() => false)
-    this.#peers = new PeerRecords(owner, this.#maxPeers, (record) => this.#dueAt(record))
+    this.#peers = new PeerRecords(owner, this.#connectionsHigh, (record) => this.#dueAt(record))
     this.#refusals = new Refusals(owner, options.random)
   }
 
@@ -99,7 +114,8 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   }
 
   deadline(): number {
-    return Math.min(this.#peers.deadline(), this.#refusals.deadline())
+    const trimAt = this.#excess > 0 ? this.#trimAt : Infinity
+    return Math.min(this.#peers.deadline(), this.#refusals.deadline(), trimAt)
   }
 
   get counts(): LedgerCounts {
@@ -160,7 +176,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   #tick(now: number): LedgerEffect[] {
     const effects: LedgerEffect[] = this.#refusals.tick(now)
-    let needsSnapshot = false
+    let needsSnapshot = this.#excess > 0 && this.#trimAt <= now
     for (const record of this.#peers.takeDue(now)) {
       for (const link of record.links)
         if (this.#protocol.dueAt(record.peer, link) <= now) effects.push(...this.#onDue(record, link, now))
@@ -190,7 +206,24 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       if (link !== undefined) link.observedHost = observedHost(info)
       if (link === undefined) effects.push(...this.#onOpened(info, now))
     }
-    return this.#isStopping ? effects : [...effects, ...this.#keeper.check([...this.#peers.values()], connections, now)]
+    if (this.#isStopping) return effects
+    effects.push(...this.#trim(connections, now))
+    return [...effects, ...this.#keeper.check([...this.#peers.values()], connections, now)]
+  }
+
+  /** Connected peers above `connectionsLow`. */
+  get #excess(): number {
+    return this.#isStopping ? 0 : this.#peers.places - this.#connectionsLow
+  }
+
+  #trim(connections: readonly ConnectionInfo[], now: number): LedgerEffect[] {
+    if (this.#excess <= 0 || now < this.#trimAt) return []
+    this.#trimAt = now + trimIntervalMs
+    const trimmed = chooseTrimmed(this.#peers.values(), connections, this.#excess, this.#isNeeded, now)
+    return trimmed.flatMap(({ peer, links }) => [
+      ...this.#limits.emit('peersLow', 'closed', now, { peer, value: this.#connectionsLow }),
+      ...links.flatMap((link) => (isRelayed(link) ? [] : this.#protocol.dropLink(link, 'limit', false, now))),
+    ])
   }
 
   #onOpened(info: ConnectionInfo, now: number): LedgerEffect[] {
@@ -200,12 +233,14 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     const record = this.#peers.getOrCreate(info.peer)
     const direct = record.links.filter((link) => !isRelayed(link))
     const isOverLimit = direct.length > 0 ? record.isOverLimit : this.#peers.isFull
-    const emittedSpans = isOverLimit ? this.#limits.emit('peers', 'refused', now, info.peer, this.#maxPeers) : []
+    const emittedSpans = isOverLimit
+      ? this.#limits.emit('peers', 'refused', now, { peer: info.peer, value: this.#connectionsHigh })
+      : []
     // A goodbye needs the hello of the dialler; a connection that this node dialled needs no goodbye.
     const cannotNotify = info.direction === 'outbound' || (direct.length === 0 && !this.#peers.hasRoomToNotify)
     if (isOverLimit && cannotNotify) return [...emittedSpans, ...refuse('limit')]
     if (direct.length >= limits.linksPerPeer)
-      return [...this.#limits.emit('linksPerPeer', 'refused', now, info.peer), ...refuse('links-per-peer')]
+      return [...this.#limits.emit('linksPerPeer', 'refused', now, { peer: info.peer }), ...refuse('links-per-peer')]
     if (info.isForeign === true && info.direction === 'outbound' && direct.some(carriesLink)) return refuse('duplicate')
     const link = new Link(info, now)
     link.isOverLimit = isOverLimit
@@ -288,7 +323,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       ...this.#protocol.ensureOpenedSpan(peer, link),
       ...this.#protocol.dropLink(link, reason, true, now),
     ]
-    return reason === 'limit' ? [...this.#limits.emit('linkOutBytes', 'closed', now, peer), ...effects] : effects
+    return reason === 'limit' ? [...this.#limits.emit('linkOutBytes', 'closed', now, { peer }), ...effects] : effects
   }
 
   #supersede(peer: string, judgement: Judgement, now: number): LedgerEffect[] {

@@ -155,6 +155,7 @@ test('view full of members: refuses a new one, with at most one span a second', 
   const refused = hear(view, digestOf('d'), 10)
   assert.deepEqual(spansNamed(refused, 'mesh.limit.reached')[0]?.attributes, {
     'mesh.limit.name': 'members',
+    'mesh.limit.total': 1,
     'mesh.limit.value': 2,
     'mesh.limit.action': 'refused',
     'mesh.peer.id': 'd',

@@ -1,6 +1,7 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { areSameTexts, type Digest, instanceOf } from './frames.ts'
-import { LimitSpans, limits } from './limits.ts'
+import { LimitSpans } from './limit-spans.ts'
+import { limits } from './limits.ts'
 import { linkSilenceMs } from './link-protocol.ts'
 import type { Machine, Random } from './machine.ts'
 import { type Departure, isNewer, Member, outlives, silence, type TopologyNode, type Via } from './member.ts'
@@ -52,6 +53,8 @@ export interface ViewOptions {
   readonly skewAllowedMs: number
   readonly random: Random
   readonly capacity?: number
+  /** Shared by the machines of a node. */
+  readonly limitSpans?: LimitSpans
 }
 
 /** Retention of departed members, in staleness windows: longer than a digest can be in transit. Guess. */
@@ -72,10 +75,11 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
   #sweeps = 0
   #conflictPeers: readonly string[] = []
   #topologyVersion = 0
-  readonly #limits = new LimitSpans()
+  readonly #limits: LimitSpans
 
   constructor(owner: Owner, options: ViewOptions) {
     this.#options = options
+    this.#limits = options.limitSpans ?? new LimitSpans()
     this.#members = owner.map<string, Member>({
       name: 'members',
       capacity: options.capacity ?? limits.members,
@@ -209,10 +213,10 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
       (a, b) => (a === undefined || b.since < a.since ? b : a),
       undefined,
     )
-    if (oldest === undefined) return this.#limits.emit('members', 'refused', now, peer, capacity)
+    if (oldest === undefined) return this.#limits.emit('members', 'refused', now, { peer, value: capacity })
     const evicted = oldest.digest.peer
     this.#members.delete(evicted)
-    return this.#limits.emit('members', 'evicted', now, evicted, capacity)
+    return this.#limits.emit('members', 'evicted', now, { peer: evicted, value: capacity })
   }
 
   /** On links only: gossip delays digests, which would look like clock skew. */

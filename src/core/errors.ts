@@ -26,7 +26,8 @@ const errors = {
   MESH_NO_LINK: (d: { peer: string }) => `no link to ${d.peer}; /api/topology lists the linked peers`,
   MESH_REQUEST_FAILED: (d: { peer: string; topic: string; cause: string }) =>
     `request "${d.topic}" to ${d.peer} failed: ${d.cause}`,
-  MESH_LIMIT_REACHED: (d: { limit: string; value: number }) => `limit reached: ${d.limit} (${d.value})`,
+  MESH_LIMIT_REACHED: (d: { limit: string; value: number; setting?: string | undefined }) =>
+    `limit reached: ${d.limit} (${d.value})${d.setting === undefined ? '' : `; ${d.setting} raises it`}`,
   MESH_PROFILE_RUNNING: (d: { kind: string; seconds: number }) =>
     `a ${d.kind} profile of ${d.seconds} s is already running; retry when it has ended`,
   MESH_PAGE_MISSING: (d: { directory: string }) =>

@@ -23,6 +23,8 @@ export interface ConnectionInfo {
   readonly isLimited?: boolean
   /** The application opened it; the mesh may not close it. */
   readonly isForeign?: boolean
+  /** It carries neither gossip nor a stream of an application. */
+  readonly isIdle?: boolean
 }
 
 export type DialStage = (typeof dialStages)[number]

@@ -1,5 +1,6 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
-import { LimitSpans, limits } from './limits.ts'
+import { LimitSpans } from './limit-spans.ts'
+import { limits } from './limits.ts'
 import type { OwnedMap } from './owned-map.ts'
 import type { Owner } from './owner.ts'
 
@@ -48,11 +49,12 @@ function unexpired({ penalties, penaltiesUntil, backoffs }: Grudge, now: number)
  */
 export class Grudges {
   readonly #peers: OwnedMap<string, Entry>
-  readonly #limits = new LimitSpans()
+  readonly #limits: LimitSpans
   #evictedPeer: string | undefined
   #restored = 0
 
-  constructor(owner: Owner) {
+  constructor(owner: Owner, limitSpans = new LimitSpans()) {
+    this.#limits = limitSpans
     this.#peers = owner.map<string, Entry>({
       name: 'grudges',
       capacity: limits.grudges,
@@ -79,7 +81,7 @@ export class Grudges {
     this.#peers.set(peer, kept, now)
     const evicted = this.#evictedPeer
     this.#evictedPeer = undefined
-    return evicted === undefined ? [] : this.#limits.emit('grudges', 'evicted', now, evicted)
+    return evicted === undefined ? [] : this.#limits.emit('grudges', 'evicted', now, { peer: evicted })
   }
 
   /** The grudge against a peer that returns, which leaves the list. */

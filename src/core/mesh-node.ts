@@ -7,7 +7,7 @@ import { DigestView, type ViewEffect, type ViewEvent } from './digest-view.ts'
 import type { NodeEffect, NodeEvent } from './events.ts'
 import { type Digest, type DigestFrame, type Frame, instanceOf } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
-import { LimitSpans } from './limits.ts'
+import { LimitSpans } from './limit-spans.ts'
 import { concat, type Machine, type Random } from './machine.ts'
 import { MemberPaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
@@ -42,7 +42,14 @@ export interface MeshNodeOptions {
   readonly gossipDigestMs: number
   /** Target number of links. */
   readonly neighbours: number
-  readonly maxPeers: number
+  readonly connectionsHigh: number
+  /** Connected peers above which it closes guests; `connectionsHigh` by default. */
+  readonly connectionsLow?: number | undefined
+  /** Its limits in force, each as name=value, and the bytes that all of them together allow. */
+  readonly limitList?: readonly string[]
+  readonly capsBytes?: number | undefined
+  /** Counts the refusals of this node, those of its network included. */
+  readonly limitSpans?: LimitSpans
 }
 
 /** Tolerated difference of clocks. Guess: well above NTP’s error, well below what confuses a reader of traces. */
@@ -69,7 +76,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
   readonly #neighbours: Neighbours
   readonly #paths: MemberPaths
   readonly #rounds: Rounds
-  readonly #limits = new LimitSpans()
+  readonly #limits: LimitSpans
   #dueAt = Infinity
   #framesRefused = 0
   /** When the node last handled an event. */
@@ -83,8 +90,12 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     this.#instance = instance
     const hello = { meshes, name, role, incarnation, instance, build }
     const areRivals = (peer: string, a: string, b: string) => this.#identity.areRivals(peer, a, b)
-    this.ledger = new ConnectionLedger(owner, { self, hello, random, maxPeers: options.maxPeers, areRivals })
-    this.view = new DigestView(owner, { self, stalenessMs, sweepMs, random, skewAllowedMs })
+    const { connectionsHigh, connectionsLow = connectionsHigh, limitSpans = new LimitSpans() } = options
+    this.#limits = limitSpans
+    const isNeeded = (peer: string) => this.seeds.seeds().some((seed) => seed.peer === peer)
+    const places = { connectionsHigh, connectionsLow, isNeeded, limitSpans }
+    this.ledger = new ConnectionLedger(owner, { self, hello, random, areRivals, ...places })
+    this.view = new DigestView(owner, { self, stalenessMs, sweepMs, random, skewAllowedMs, limitSpans })
     const memberIds = () => this.view.members().map(({ digest }) => digest.peer)
     this.seeds = new SeedDialler(options.seeds, { random, sampleJitter: () => rankAmong(self, memberIds(), random) })
     const reach = new ReachWatch(self, meshes, this.ledger, this.view)
@@ -102,13 +113,18 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     this.#rounds = new Rounds(random)
     if (meshes.length > 1) {
       const bridges = () => otherBridges(self, meshes, this.view)
-      this.#relay = new BridgeRelay(owner, { self, meshes, ...relayOptions, bridges })
+      this.#relay = new BridgeRelay(owner, { self, meshes, ...relayOptions, bridges, limitSpans })
     }
   }
 
   /** Root span of the current window; undefined before the start. */
   get window(): TraceRef | undefined {
     return this.#rounds.window
+  }
+
+  /** Refusals since the start, by limit, those of the network included; for the census. */
+  get limitCounts(): LimitSpans['counts'] {
+    return this.#limits.counts
   }
 
   /** Well-formed frames that their sender was not allowed to send. */

@@ -31,7 +31,7 @@ export class PeerRecord implements Due {
 export const maxOverLimit = 8
 
 /**
- * The connected peers and their connections. A peer counts towards `maxPeers` while it has a direct connection;
+ * The connected peers and their connections. A peer counts towards `connectionsHigh` while it has a direct connection;
  * peers connected through relays only have a separate limit.
  */
 export class PeerRecords {
@@ -39,7 +39,7 @@ export class PeerRecords {
   /** Entries of `#records` by the ids of their connections: a frame carries only its connection id. */
   readonly #byConnection = new Map<string, readonly [PeerRecord, Link]>()
   readonly #queue = new DueQueue<PeerRecord>()
-  readonly #maxPeers: number
+  readonly #connectionsHigh: number
   readonly #dueAt: (record: PeerRecord) => number
   #places = 0
   #opened = 0
@@ -47,12 +47,12 @@ export class PeerRecords {
   #linkedPeers: readonly string[] | undefined = []
 
   /** `dueAt`: when a record needs a tick, from its own fields. */
-  constructor(owner: Owner, maxPeers: number, dueAt: (record: PeerRecord) => number) {
-    this.#maxPeers = maxPeers
+  constructor(owner: Owner, connectionsHigh: number, dueAt: (record: PeerRecord) => number) {
+    this.#connectionsHigh = connectionsHigh
     this.#dueAt = dueAt
     this.#records = owner.map<string, PeerRecord>({
       name: 'peers',
-      capacity: maxPeers + maxOverLimit + limits.relayedPeers,
+      capacity: connectionsHigh + maxOverLimit + limits.relayedPeers,
       expiry: { event: 'its last connection closed' },
       release: (record, _, reason) => this.#forget(record, reason),
     })
@@ -65,11 +65,11 @@ export class PeerRecords {
 
   /** Further peers are over the limit; `hasRoomToNotify` says whether they can receive a goodbye. */
   get isFull(): boolean {
-    return this.#places >= this.#maxPeers
+    return this.#places >= this.#connectionsHigh
   }
 
   get hasRoomToNotify(): boolean {
-    return this.#places < this.#maxPeers + maxOverLimit
+    return this.#places < this.#connectionsHigh + maxOverLimit
   }
 
   get(peer: string): PeerRecord | undefined {

@@ -17,8 +17,8 @@ function info(id: string, changes: Partial<ConnectionInfo> = {}): ConnectionInfo
   return infoOf({ id, direction: 'outbound', ...changes })
 }
 
-function fixture(maxPeers = 8) {
-  const ledger = makeLedger({ maxPeers })
+function fixture(connectionsHigh = 8) {
+  const ledger = makeLedger({ connectionsHigh })
   const observe = (now: number, ...connections: ConnectionInfo[]) =>
     ledger.handle({ type: 'observed', connections }, now)
   const join = (connection: string, now: number) => joinLink(ledger, connection, now)

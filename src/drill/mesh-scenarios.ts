@@ -100,7 +100,7 @@ export const meshScenarios: readonly Scenario[] = [
         cause: async (caused) => {
           await Promise.all(hub.map((node) => node.stop()))
           const rejections = hub.map((node) => node.waitForLog('mesh.limit.reached', linkMs))
-          await Promise.all([mesh.start(hub, '--max-peers', '2', '--neighbours', '2'), ...rejections])
+          await Promise.all([mesh.start(hub, '--connections-high', '2', '--neighbours', '2'), ...rejections])
           caused('MeshLimitReached')
         },
         heal: () => mesh.restart(hub),

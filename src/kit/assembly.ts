@@ -4,7 +4,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
 import { isJoined } from '../core/link.ts'
 import type { Clock } from '../core/machine.ts'
-import { MeshNode } from '../core/mesh-node.ts'
+import { MeshNode, type MeshNodeOptions } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { Census, type CensusCause } from '../evidence/census.ts'
@@ -37,6 +37,8 @@ interface AssemblyOptions {
   readonly clock: Clock
   readonly vitals: VitalsReader
   readonly telemetry: Telemetry
+  /** Counts refusals, and the limits in force. */
+  readonly limits: Pick<MeshNodeOptions, 'limitSpans' | 'limitList'>
   /** Gets every span of this node: the events of the service derive from them. */
   readonly onSpan: (span: SpanEffect) => void
 }
@@ -182,11 +184,11 @@ export class Assembly {
     const { components, clock, config } = this.#options
     const { owner } = this
     const identify = requireIdentify(components, config)
-    const { lookup, maxPeers, closes, gossipLimits } = config
+    const { lookup, connectionsHigh, closes, gossipLimits } = config
     const isJoined = (peer: string) => this.node.ledger.joinedLink(peer) !== undefined
     const onDialFailed = (errorType: string) => this.resources.reportFailure(errorType, 'dial')
     const isOwn = (address: string) => this.addresses.isOwn(address)
-    const parts = { owner, clock, meshes, lookup, maxPeers, closes, isJoined, gossipLimits, onDialFailed, isOwn }
+    const parts = { owner, clock, meshes, lookup, connectionsHigh, closes, isJoined, gossipLimits, onDialFailed, isOwn }
     const network = new Libp2pNetwork({ components, identify, pubsub, ...parts })
     owner.adopt('network', () => network.stop())
     return network
@@ -200,13 +202,15 @@ export class Assembly {
     const onError = (err: unknown) =>
       config.logger.error({ ...idsOf(this.node.window), err }, 'a sweep of gossipsub’s tables failed')
     const { connectionManager } = components
-    return new GossipHealth({ gossip, owner: this.owner, clock, connectionManager, emitSpan, onError })
+    const { limitSpans } = this.#options.limits
+    return new GossipHealth({ gossip, owner: this.owner, clock, connectionManager, emitSpan, onError, limitSpans })
   }
 
   #createNode(meshes: readonly string[]): MeshNode {
     const { components, config, incarnation } = this.#options
     return new MeshNode(this.owner, {
       ...config,
+      ...this.#options.limits,
       incarnation,
       self: components.peerId.toString(),
       meshes,

@@ -6,6 +6,7 @@ import type {
   PeerStore,
   PrivateKey,
   TypedEventTarget,
+  Upgrader,
 } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 
@@ -30,6 +31,7 @@ export type TracemeshComponents = NetworkComponents & {
   >
   readonly transportManager: Pick<TransportManager, 'getListeners'>
   readonly peerStore: Pick<PeerStore, 'all' | 'patch'>
+  readonly upgrader?: Upgrader
 }
 
 /** A message as gossipsub delivers it: under `StrictSign` it has verified the signature. */

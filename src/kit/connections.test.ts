@@ -15,13 +15,13 @@ leakCheck()
 
 test('the links registry has room for all links of the allowed peers and of relayed ones', () => {
   const clock = new VirtualClock()
-  for (const [maxPeers, expected] of [
+  for (const [connectionsHigh, expected] of [
     [undefined, limits.peers],
     [2, 2],
     [10_000, 10_000],
   ] as const) {
     const owner = new Owner('node', clock)
-    new Connections({} as NetworkComponents, owner, clock, undefined, maxPeers)
+    new Connections({} as NetworkComponents, owner, clock, undefined, connectionsHigh)
     const links = owner.inventory().registries.find(({ name }) => name === 'connections')
     assert.equal(links?.capacity, (expected + limits.relayedPeers) * limits.linksPerPeer)
   }

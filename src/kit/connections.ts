@@ -52,7 +52,7 @@ export class Connections {
   readonly #records: OwnedMap<string, ConnectionRecord>
 
   /**
-   * `gossip`: undefined for a node without gossipsub. `maxPeers`: maximum of connected peers. `probes`: peers that only
+   * `gossip`: undefined for a node without gossipsub. `connectionsHigh`: maximum of connected peers. `probes`: peers that only
    * dial back. `closes`: the connections that the mesh may close.
    */
   constructor(
@@ -60,7 +60,7 @@ export class Connections {
     owner: Owner,
     clock: Clock,
     gossip: Gossip | undefined,
-    maxPeers: number = limits.peers,
+    connectionsHigh: number = limits.peers,
     probes: { readonly includes: (peer: PeerId) => boolean } = { includes: () => false },
     closes: 'own' | 'all' = 'all',
   ) {
@@ -71,7 +71,7 @@ export class Connections {
     this.#closes = closes
     this.#records = owner.map<string, ConnectionRecord>({
       name: 'connections',
-      capacity: (maxPeers + limits.relayedPeers) * limits.linksPerPeer,
+      capacity: (connectionsHigh + limits.relayedPeers) * limits.linksPerPeer,
       expiry: { event: 'its connection closes' },
       release: (record) => record.link?.abort(new Error('the connection is closed')),
     })
@@ -203,6 +203,7 @@ export class Connections {
       isLimited: connection.limits !== undefined,
       isForeign: this.#closes === 'own' && !record.isOurs,
       isUnidentified: !record.isIdentified,
+      isIdle: !hasAnyGossipStream(record, peers) && !servesApplication(connection),
     }
   }
 

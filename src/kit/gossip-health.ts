@@ -2,14 +2,16 @@ import type { PeerId } from '@libp2p/interface'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { GhostWatch } from '../core/ghost-watch.ts'
 import { Grudges } from '../core/grudges.ts'
-import { type LimitName, LimitSpans, limits } from '../core/limits.ts'
+import { LimitSpans } from '../core/limit-spans.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { emitGossipSwept } from '../core/spans/gossip.ts'
 import type { NetworkComponents } from './components.ts'
-import { type GossipInternals, type Prune, replaceMethod } from './gossip-internals.ts'
+import type { GossipInternals, Prune } from './gossip-internals.ts'
 import { backoffsOf, penaltiesOf, restoreGrudge } from './gossip-scores.ts'
 import { findGhosts, findOrphanStreams, type Ghosts, removePeers, removeStreams } from './gossip-tables.ts'
+import { replaceMethod } from './replace-method.ts'
 
 interface GossipHealthOptions {
   readonly gossip: GossipInternals
@@ -19,6 +21,8 @@ interface GossipHealthOptions {
   readonly emitSpan: (span: SpanEffect) => void
   /** A sweep failed; the next one follows. */
   readonly onError: (error: unknown) => void
+  /** Counts the refusals of the node. */
+  readonly limitSpans?: LimitSpans | undefined
 }
 
 /** Totals since the start. */
@@ -47,7 +51,7 @@ export class GossipHealth {
   readonly gossip: GossipInternals
   readonly #watch = new GhostWatch(graceMs)
   readonly #orphanWatch = new GhostWatch(graceMs)
-  readonly #limitSpans = new LimitSpans()
+  readonly #limitSpans: LimitSpans
   readonly #grudges: Grudges
   #swept = 0
   #lateRpcs = 0
@@ -55,7 +59,8 @@ export class GossipHealth {
   constructor(options: GossipHealthOptions) {
     this.#options = options
     this.gossip = options.gossip
-    this.#grudges = new Grudges(options.owner)
+    this.#limitSpans = options.limitSpans ?? new LimitSpans()
+    this.#grudges = new Grudges(options.owner, this.#limitSpans)
   }
 
   get counts(): GossipHealthCounts {
@@ -170,7 +175,7 @@ export class GossipHealth {
   /** Gossipsub is still handling an RPC at this point. */
   #emitLimit(limit: LimitName, peer: string, value?: number): void {
     const { clock, emitSpan } = this.#options
-    const spans = this.#limitSpans.emit(limit, 'refused', clock.now(), peer, value)
+    const spans = this.#limitSpans.emit(limit, 'refused', clock.now(), { peer, value })
     queueMicrotask(() => {
       for (const span of spans) emitSpan(span)
     })

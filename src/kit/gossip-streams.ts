@@ -3,13 +3,8 @@ import type { NetworkEvent } from '../core/events.ts'
 import type { GossipLack } from '../core/gossip-repair.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
-import {
-  type GossipInternals,
-  isOutboundStream,
-  type OutboundStream,
-  type RawMessage,
-  replaceMethod,
-} from './gossip-internals.ts'
+import { type GossipInternals, isOutboundStream, type OutboundStream, type RawMessage } from './gossip-internals.ts'
+import { replaceMethod } from './replace-method.ts'
 import { isOneMessage, splitRpc } from './rpc-size.ts'
 
 /** A message that was not sent to one neighbour. */

@@ -25,7 +25,7 @@ const invalidValues: Readonly<Record<string, readonly unknown[]>> = {
   digestMs: [0, 99, 100.5, Infinity],
   gossipDigestMs: [0, 499],
   neighbours: [-1, 65, Infinity],
-  maxPeers: [0, 1, 10_001],
+  connectionsHigh: [0, 1, 10_001],
   messageBytes: [0, 63, 60_001],
 }
 

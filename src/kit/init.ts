@@ -130,11 +130,45 @@ export interface TracemeshInit {
    */
   readonly neighbours?: number
   /**
-   * Peers with a connection, 2 to 10,000. A full node says goodbye to a further one.
+   * Peers with a connection, 2 to 10,000; a full node says goodbye to a further one. If it is set, the node also bounds
+   * all connections of this libp2p, dials included, by 100 more, those before the end of their handshakes by half of
+   * that in each direction, and those of one peer by 6.
    *
    * @default 300
    */
-  readonly maxPeers?: number
+  readonly connectionsHigh?: number
+  /**
+   * Peers with a connection above which the node closes guests, idle ones first, 1 to 10,000; never members and seeds.
+   * By default it closes none.
+   */
+  readonly connectionsLow?: number | undefined
+  /**
+   * Former name of `connectionsHigh`. The next version refuses it.
+   *
+   * @deprecated Use `connectionsHigh`.
+   */
+  readonly maxPeers?: number | undefined
+  /**
+   * Connections of one IPv4 address or one IPv6 /56 in both directions, 1 to 10,100; loopback is not limited. Off by
+   * default, as all limits below.
+   */
+  readonly connectionsPerAddress?: number | undefined
+  /** Inbound connections per second of one address, 1 to 10,000. */
+  readonly inboundRate?: number | undefined
+  /** Streams of one peer over all its connections, both directions, 16 to 100,000. */
+  readonly streamsPerPeer?: number | undefined
+  /**
+   * Streams of one protocol on one connection in one direction, 2 to 10,000, unless the protocol’s handler has its own
+   * limit.
+   */
+  readonly streamsPerProtocol?: number | undefined
+  /**
+   * Bytes in the buffers of all streams of this libp2p, 4 MiB to 64 GiB. At the limit the streams that hold most are
+   * reset.
+   */
+  readonly bufferedBytes?: number | undefined
+  /** Percent of V8’s heap limit in use above which the node accepts no connection, 50 to 95. */
+  readonly heapPercent?: number | undefined
   /**
    * Largest payload in bytes that `publish` and `request` accept, 64 to 60,000.
    *
@@ -185,13 +219,31 @@ export interface InternalInit extends TracemeshInit {
   readonly settings?: readonly string[]
   /** Faults to inject, for drills of alerts. */
   readonly faults?: readonly Fault[]
+  /** Bytes that all limits together allow, for the span of the start. */
+  readonly capsBytes?: number | undefined
 }
 
 /** With every default filled in. */
 export type ResolvedOptions = Required<Omit<InternalInit, Optional | 'name'>> &
   Pick<InternalInit, Optional> & { readonly name: string }
 
-type Optional = 'bridgeTo' | 'otlp' | 'telemetry' | 'traceRoutine' | 'spanProcessor' | 'lookup' | 'incarnation'
+type Optional =
+  | 'bridgeTo'
+  | 'otlp'
+  | 'telemetry'
+  | 'traceRoutine'
+  | 'spanProcessor'
+  | 'lookup'
+  | 'incarnation'
+  | 'maxPeers'
+  | 'capsBytes'
+  | 'connectionsLow'
+  | 'connectionsPerAddress'
+  | 'inboundRate'
+  | 'streamsPerPeer'
+  | 'streamsPerProtocol'
+  | 'bufferedBytes'
+  | 'heapPercent'
 
 /**
  * The incarnation of the next start; `last` is the previous one in this process. It rises even with two starts in one
@@ -219,7 +271,7 @@ export function resolveOptions(init: InternalInit, peer: string, logger: MeshLog
     digestMs: 2_000,
     gossipDigestMs: 10_000,
     neighbours: 8,
-    maxPeers: limits.peers,
+    connectionsHigh: init.maxPeers ?? limits.peers,
     closes: 'own',
     messageBytes: limits.messageBytes,
     gossipLimits: [],
@@ -259,7 +311,14 @@ export const initRules = {
   digestMs: whole(100, 600_000, 'milliseconds'),
   gossipDigestMs: whole(500, 600_000, 'milliseconds'),
   neighbours: whole(1, 64, 'links'),
-  maxPeers: whole(2, 10_000, 'peers'),
+  connectionsHigh: whole(2, 10_000, 'peers'),
+  connectionsLow: whole(1, 10_000, 'peers'),
+  connectionsPerAddress: whole(1, 10_100, 'connections'),
+  inboundRate: whole(1, 10_000, 'connections'),
+  streamsPerPeer: whole(16, 100_000, 'streams'),
+  streamsPerProtocol: whole(2, 10_000, 'streams'),
+  bufferedBytes: whole(4 * 1_048_576, 64 * 1_073_741_824, 'bytes'),
+  heapPercent: whole(50, 95, 'percent'),
   messageBytes: whole(64, limits.messageBytes, 'bytes'),
   gossipLimits: {
     expected: `at most ${agentLimitsMax} of { agent, bytes }: part of an agent version, and 1024 to ${agentBytesMax} bytes`,
@@ -275,6 +334,7 @@ export const initRules = {
 const applicationRules: { readonly [K in keyof InternalInit]?: Rule<unknown> } = {
   ...initRules,
   neighbours: whole(0, 64, 'links'),
+  maxPeers: initRules.connectionsHigh,
   seeds: {
     expected: `at most ${limits.seeds} multiaddrs`,
     schema: z.array(z.string().check(z.refine(isMultiaddr))).check(z.maxLength(limits.seeds)),
@@ -284,7 +344,14 @@ const applicationRules: { readonly [K in keyof InternalInit]?: Rule<unknown> } =
 }
 
 /** Options that only the code of this repository has. */
-const internalOptions = ['telemetry', 'clock', 'random', 'settings', 'faults'] as const satisfies (keyof InternalInit)[]
+const internalOptions = [
+  'telemetry',
+  'clock',
+  'random',
+  'settings',
+  'faults',
+  'capsBytes',
+] as const satisfies (keyof InternalInit)[]
 
 /** `validateInternalInit` for an application: throws MESH_CONFIG_INVALID for an internal option, too. */
 export function validateInit(init: TracemeshInit): TracemeshInit {
@@ -318,6 +385,11 @@ export function validateInternalInit(init: InternalInit): InternalInit {
   if (role === 'bridge' && bridgeTo === undefined) {
     const expected = 'the second mesh, since the role is bridge'
     throw new MeshError('MESH_CONFIG_INVALID', { key: 'bridgeTo', given: 'not set', expected })
+  }
+  const { connectionsLow, connectionsHigh = init.maxPeers ?? limits.peers } = init
+  if (connectionsLow !== undefined && connectionsLow > connectionsHigh) {
+    const expected = `at most \`connectionsHigh\`, ${connectionsHigh}`
+    throw new MeshError('MESH_CONFIG_INVALID', { key: 'connectionsLow', given: formatValue(connectionsLow), expected })
   }
   return Object.fromEntries(entries) as InternalInit
 }

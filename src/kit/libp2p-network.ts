@@ -24,7 +24,7 @@ export interface Libp2pNetworkOptions {
   /** The node's identify service. */
   readonly identify: { identify(connection: Connection): Promise<unknown> }
   /** Maximum of connected peers; `limits.peers` by default. */
-  readonly maxPeers?: number
+  readonly connectionsHigh?: number
   /** Its gossipsub, if it has one. */
   readonly pubsub?: PubSub | undefined
   /** Whether a peer is a member with a joined link; messages wait for no other. */
@@ -89,7 +89,7 @@ export class Libp2pNetwork implements Network {
 
   async start(deliver: (event: NetworkEvent) => void): Promise<void> {
     if (this.#running !== undefined) return
-    const { clock, components, meshes, pubsub, maxPeers, lookup = systemLookup, closes } = this.#options
+    const { clock, components, meshes, pubsub, connectionsHigh, lookup = systemLookup, closes } = this.#options
     const owner = this.#options.owner.child('network')
     const deliverIfOpen = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
@@ -110,7 +110,15 @@ export class Libp2pNetwork implements Network {
     const gossipOptions = pubsub && { pubsub, topics: meshes.map(digestTopic), streams }
     const probes = new ExpectedProbes(owner)
     // The annotation ends a circular inference, which the TypeScript of TypeDoc (`npm run docs`) refuses.
-    const connections: Connections = new Connections(components, owner, clock, gossipOptions, maxPeers, probes, closes)
+    const connections: Connections = new Connections(
+      components,
+      owner,
+      clock,
+      gossipOptions,
+      connectionsHigh,
+      probes,
+      closes,
+    )
     const onCrossing = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const sharedOptions = { components, owner, clock, connections, deliver: deliverIfOpen }
     const links = new LinkStreams(sharedOptions)

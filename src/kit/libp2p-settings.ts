@@ -10,7 +10,7 @@ import { maxOverLimit } from '../core/peer-records.ts'
 import { announceFilter } from './address-watch.ts'
 import { type GossipSettings, gossipSettings } from './gossip-settings.ts'
 import { silentLibp2p } from './libp2p-logger.ts'
-import { lazyNoise, quicSettings } from './transports.ts'
+import { lazyNoise, quicSettings, quicWindows } from './transports.ts'
 
 export interface Libp2pSettings {
   readonly privateKey: PrivateKey
@@ -18,8 +18,17 @@ export interface Libp2pSettings {
   readonly listen: readonly string[]
   /** Addresses to announce instead of the listen addresses: behind NAT, in containers. */
   readonly announce?: readonly string[]
-  /** Keep it above the mesh’s `maxPeers`: libp2p gives no reason to a peer that it refuses. */
+  /** Keep it above the mesh’s `connectionsHigh`: libp2p gives no reason to a peer that it refuses. */
   readonly maxConnections?: number
+  /**
+   * Inbound connections of one address per second; 100 by default. Keep it above the mesh’s `inboundRate`, whose refusals
+   * have a span.
+   */
+  readonly inboundConnectionThreshold?: number
+  /** Inbound connections before the end of their handshakes; 100 by default. */
+  readonly maxIncomingPendingConnections?: number
+  /** Flow control window of one QUIC connection in bytes; js-libp2p’s default of 15,000,000 by default. */
+  readonly quicWindow?: number
   /** Software name and version that identify sends. */
   readonly agent?: string
   /** Libp2p's own debug log, as DEBUG selects it; costly even when it prints nothing. */
@@ -48,17 +57,19 @@ export type MeshLibp2pOptions = Omit<Libp2pOptions, 'services'> & {
  */
 export function libp2pSettings(settings: Libp2pSettings): MeshLibp2pOptions {
   const { privateKey, listen, announce = [], maxConnections = limits.peers + maxOverLimit, agent, debug } = settings
+  const { inboundConnectionThreshold = 100, maxIncomingPendingConnections = 100, quicWindow } = settings
+  const quicOptions = quicWindow === undefined ? quicSettings : { ...quicSettings, ...quicWindows(quicWindow) }
   return {
     privateKey,
     addresses: { listen: [...listen], announce: [...announce], announceFilter: announceFilter() },
-    transports: [quic(quicSettings), tcp()],
+    transports: [quic(quicOptions), tcp()],
     connectionEncrypters: [lazyNoise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
     connectionManager: {
       maxConnections,
-      inboundConnectionThreshold: 100,
-      maxIncomingPendingConnections: 100,
+      inboundConnectionThreshold,
+      maxIncomingPendingConnections,
       reconnectRetries: 0,
     },
     peerStore: { maxAddressAge: weekMs },

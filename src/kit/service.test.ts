@@ -224,7 +224,7 @@ test('two nodes of different meshes refuse each other, and both ends emit the re
 })
 
 test('a full node refuses a further peer, and both ends emit the reason in one trace', () =>
-  withLinkedApps([{ maxPeers: 2, neighbours: 2 }, {}, {}], async (full, ...others) => {
+  withLinkedApps([{ connectionsHigh: 2, neighbours: 2 }, {}, {}], async (full, ...others) => {
     await using late = await startApp()
     await late.dial(full)
     const closed = (one: App) =>

@@ -1,14 +1,18 @@
 import { type Startable, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
+import { LimitSpans, type RefusalDetail } from '../core/limit-spans.ts'
+import type { LimitName } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
 import { type Inventory, Owner } from '../core/owner.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
+import type { LimitAction } from '../core/spans/node.ts'
 import { newTrace } from '../core/trace.ts'
 import { measuredClock, VitalsReader } from '../evidence/vitals.ts'
 import { logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { Admission, type ResourceCaps } from './admission.ts'
 import type { ApplicationRegistry, RegistryOptions, WatchOptions } from './application-registries.ts'
 import { Assembly, checkPubSubService, hasIdentify, requireIdentify } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
@@ -27,6 +31,7 @@ import { MeshEvents } from './mesh-events.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
+import { listLimits, resourceCaps } from './resource-caps.ts'
 import { type Closing, heldBy, type StopReport, stopAccount, stopSpans } from './stop-report.ts'
 import { type StreamInfo, streamsOf } from './stream-views.ts'
 import type { Tracemesh } from './tracemesh.ts'
@@ -43,10 +48,15 @@ const flushMs = 2_000
 export class TracemeshService extends MeshEvents implements Tracemesh, Startable {
   readonly #components: TracemeshComponents
   readonly #config: ResolvedOptions
+  readonly #caps: ResourceCaps
   readonly #vitals = new VitalsReader()
   readonly #clock: Clock
   /** Owns the checks of `start`, until the assembly exists. */
   #startOwner: Owner | undefined
+  /** Owns the admission, from before libp2p listens until the stop. */
+  #admissionOwner: Owner | undefined
+  #admission: Admission | undefined
+  #limitSpans = new LimitSpans()
   #running: Assembly | undefined
   /** The parts of the last stop, for its census. */
   #stopped: Assembly | undefined
@@ -63,6 +73,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     this.#components = components
     const logger = components.logger && libp2pLogger(components.logger)
     this.#config = resolveOptions(init, components.peerId.toString(), logger)
+    this.#caps = resourceCaps(init)
     const { clock, faults } = this.#config
     this.#clock = measuredClock(faultyClock(clock, faults), (ms) => this.#vitals.recordTimerDelay(ms))
   }
@@ -89,6 +100,31 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     } finally {
       await owner.close()
     }
+    this.#startAdmission()
+  }
+
+  #startAdmission(): void {
+    const { name, maxPeers, logger } = this.#config
+    if (maxPeers !== undefined)
+      logger.warn('the option maxPeers is now connectionsHigh; the next version refuses the former name')
+    const owner = new Owner(`${name}/limits`, this.#config.clock)
+    this.#limitSpans = new LimitSpans()
+    this.#admissionOwner = owner
+    this.#admission = new Admission({
+      components: this.#components,
+      caps: this.#caps,
+      owner,
+      clock: this.#clock,
+      onRefused: (...refusal) => this.#onRefused(...refusal),
+      onUnknownLibp2p: () =>
+        logger.warn('unknown version of libp2p: the node does not limit its streams and the connections of a peer'),
+    })
+    this.#admission.start()
+  }
+
+  #onRefused(limit: LimitName, action: LimitAction, detail: RefusalDetail): void {
+    const spans = this.#limitSpans.emit(limit, action, this.#clock.now(), detail)
+    for (const span of spans) this.#running?.emitSpan(span, this.#running.node.window)
   }
 
   /** Runs after the other services have started: gossipsub accepts no subscription before its start. */
@@ -104,7 +140,8 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
       return
     }
     const onSpan = (span: SpanEffect) => this.dispatchOf(span)
-    const parts = { components: this.#components, vitals: this.#vitals, telemetry, onSpan }
+    const limits = { limitSpans: this.#limitSpans, limitList: listLimits(this.#config, this.#caps) }
+    const parts = { components: this.#components, vitals: this.#vitals, telemetry, onSpan, limits }
     this.#running = new Assembly({ ...options, ...parts })
     await this.#running.start()
   }
@@ -123,6 +160,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   async stop(): Promise<void> {
     this.#stopCount++
     await this.#startOwner?.close()
+    await this.#admissionOwner?.close()
     const running = this.#running
     if (running === undefined) return
     this.#running = undefined
@@ -221,6 +259,16 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   /** The last messages, newest last. */
   messages(): MessageRecord[] {
     return this.#requireRunning('messages').messages.recent()
+  }
+
+  /** Connections, dials, streams and bytes in the scopes of the limits; undefined before the start. */
+  limitUsage(): ReturnType<Admission['usage']> | undefined {
+    return this.#admission?.usage()
+  }
+
+  /** Refusals since the start, by limit. */
+  limitCounts(): LimitSpans['counts'] {
+    return this.#limitSpans.counts
   }
 
   get peers(): number {

@@ -43,6 +43,11 @@ export const quicSettings = { shutdownTimeout, maxIdleTimeout: 10_000, keepAlive
   typeof quic
 >[0]
 
+/** Options for a flow control window of `bytes` per connection; a stream gets two thirds of it, as by default. */
+export function quicWindows(bytes: number) {
+  return { maxConnectionData: bytes, maxStreamData: Math.floor((2 * bytes) / 3) }
+}
+
 /** First native library that bounds a listener's stop and fixes three remote memory exhaustions. */
 const minNativeQuic = '2.1.4'
 

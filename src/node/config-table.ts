@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { limits } from '../core/limits.ts'
+import { type LimitName, limitSetting, limits, limitTable } from '../core/limits.ts'
 import { initRules } from '../kit/init.ts'
 import { dhtProtocolOrOff, endpointOrOff, oneOf, whole } from '../kit/rules.ts'
 import * as check from './config-schemas.ts'
@@ -9,6 +9,8 @@ export interface Setting extends check.Check<unknown> {
   readonly env: string
   /** Absent for secrets, which must not appear in a process list. */
   readonly flag?: string
+  /** Names in the version before: accepted with a warning, refused by the next version. */
+  readonly formerly?: { readonly env: string; readonly flag: string }
   /** As written in the environment; absent when there is no default. */
   readonly defaultValue?: string
   /** Describes a default that the node computes at start. */
@@ -110,12 +112,66 @@ export const configTable = {
     ...check.count(initRules.neighbours),
     description: 'Target number of links; the node knows further members without a connection.',
   },
-  maxPeers: {
-    env: 'MESH_MAX_PEERS',
-    flag: '--max-peers',
+  connectionsHigh: {
+    env: 'MESH_CONNECTIONS_HIGH',
+    flag: '--connections-high',
+    formerly: { env: 'MESH_MAX_PEERS', flag: '--max-peers' },
     defaultValue: String(limits.peers),
-    ...check.count(initRules.maxPeers),
-    description: 'Maximum of connected peers, inbound and outbound.',
+    ...check.count(initRules.connectionsHigh),
+    description:
+      'Maximum of connected peers, inbound and outbound. All connections and dials together may be 100 more, half of them before the end of their handshakes in each direction.',
+  },
+  connectionsLow: {
+    env: 'MESH_CONNECTIONS_LOW',
+    flag: '--connections-low',
+    defaultText: 'four fifths of `MESH_CONNECTIONS_HIGH`',
+    ...check.count(initRules.connectionsLow),
+    description:
+      'Connected peers above which the node closes guests, idle ones first. It closes no member and no seed, so members may be as many as `MESH_CONNECTIONS_HIGH`.',
+  },
+  connectionsPerAddress: {
+    env: 'MESH_CONNECTIONS_PER_ADDRESS',
+    flag: '--connections-per-address',
+    defaultValue: String(limits.connectionsPerAddress),
+    ...check.count(initRules.connectionsPerAddress),
+    description:
+      'Maximum of connections of one IPv4 address or one IPv6 /56, inbound and outbound; loopback is not limited. Raise it where more nodes share one NAT address.',
+  },
+  inboundRate: {
+    env: 'MESH_INBOUND_RATE',
+    flag: '--inbound-rate',
+    defaultValue: String(limits.inboundRate),
+    ...check.count(initRules.inboundRate),
+    description: 'Maximum of inbound connections per second of one address; all of loopback counts as one.',
+  },
+  streamsPerPeer: {
+    env: 'MESH_STREAMS_PER_PEER',
+    flag: '--streams-per-peer',
+    defaultValue: String(limits.streamsPerPeer),
+    ...check.count(initRules.streamsPerPeer),
+    description: 'Maximum of streams of one peer over all its connections, both directions.',
+  },
+  streamsPerProtocol: {
+    env: 'MESH_STREAMS_PER_PROTOCOL',
+    flag: '--streams-per-protocol',
+    defaultValue: String(limits.streamsPerProtocol),
+    ...check.count(initRules.streamsPerProtocol),
+    description:
+      'Maximum of streams of one protocol on one connection, per direction: requests to one peer at a time, for example.',
+  },
+  bufferedBytes: {
+    env: 'MESH_BUFFERED_BYTES',
+    flag: '--buffered-bytes',
+    defaultText: '64 MiB, or a sixteenth of the memory if that is less',
+    ...check.count(initRules.bufferedBytes),
+    description: 'Maximum of bytes in the buffers of all streams. At the limit the fullest streams are reset.',
+  },
+  heapPercent: {
+    env: 'MESH_HEAP_PERCENT',
+    flag: '--heap-percent',
+    defaultValue: String(limits.heapPercent),
+    ...check.count(initRules.heapPercent),
+    description: 'Percent of V8’s heap limit in use above which the node accepts no connection.',
   },
   messageBytes: {
     env: 'MESH_MESSAGE_BYTES',
@@ -231,9 +287,6 @@ export type ConfigValue<K extends ConfigKey> = z.output<(typeof configTable)[K][
 
 export const configEntries = Object.entries(configTable) as readonly (readonly [ConfigKey, Setting])[]
 
-const begin = '<!-- config:begin -->'
-const end = '<!-- config:end -->'
-
 /** The configuration table as Markdown. */
 export function configDocs(): string {
   const rows = configEntries.map(([, setting]) => [
@@ -242,16 +295,33 @@ export function configDocs(): string {
     defaultOf(setting),
     `${setting.description} Allowed: ${setting.expected}.`,
   ])
-  const header = ['Variable', 'Flag', 'Default', 'Meaning and allowed values']
-  return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  return tableOf(['Variable', 'Flag', 'Default', 'Meaning and allowed values'], rows)
 }
 
-/** Replaces the part of `page` between the two config markers. Throws a RangeError without markers. */
+/** Replaces the parts of `page` between the config and the limits markers. Throws a RangeError without markers. */
 export function withConfigDocs(page: string): string {
+  return withTable(withTable(page, 'config', configDocs()), 'limits', limitDocs())
+}
+
+function withTable(page: string, name: string, table: string): string {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`]
   const from = page.indexOf(begin)
   const to = page.indexOf(end)
   if (from === -1 || to < from) throw new RangeError(`no ${begin} … ${end} in the document`)
-  return `${page.slice(0, from + begin.length)}\n\n${configDocs()}\n\n${page.slice(to)}`
+  return `${page.slice(0, from + begin.length)}\n\n${table}\n\n${page.slice(to)}`
+}
+
+/** The table of limits as Markdown. */
+function limitDocs(): string {
+  const rows = Object.entries(limitTable).map(([name, { value, reason }]) => {
+    const setting = limitSetting(name as LimitName)
+    return [`\`${name}\``, value.toLocaleString('en'), setting === undefined ? 'fixed' : `\`${setting}\``, reason]
+  })
+  return tableOf(['Limit', 'Default', 'Setting', 'What it bounds, and the reason of the default'], rows)
+}
+
+function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 function defaultOf({ defaultValue, defaultText }: Setting): string {

@@ -6,6 +6,7 @@ import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Environment, type Flags, type NodeConfig, parseConfig, readConfig, settingName } from './config.ts'
 import { type ConfigKey, configDocs, configEntries, configTable, type Setting, withConfigDocs } from './config-table.ts'
+import { capsBytes } from './memory.ts'
 
 leakCheck()
 
@@ -41,7 +42,14 @@ const invalidValues: Record<ConfigKey, readonly string[]> = {
   digestMs: ['99', '600001'],
   gossipDigestMs: ['499', '600001'],
   neighbours: ['65'],
-  maxPeers: ['1', '10001'],
+  connectionsHigh: ['1', '10001'],
+  connectionsLow: ['10001', '301'],
+  connectionsPerAddress: ['10101'],
+  inboundRate: ['10001'],
+  streamsPerPeer: ['15', '100001'],
+  streamsPerProtocol: ['1', '10001'],
+  bufferedBytes: ['4194303', '68719476737'],
+  heapPercent: ['49', '96'],
   messageBytes: ['63', '60001'],
   gossipLimits: ['rust', 'rust=1023', '=4096', 'a=4096,b', 'rust=-1'],
   dhtProtocol: [
@@ -81,7 +89,14 @@ test('no configuration: every setting has its default', () => {
     digestMs: 2_000,
     gossipDigestMs: 10_000,
     neighbours: 8,
-    maxPeers: 300,
+    connectionsHigh: 300,
+    connectionsLow: 240,
+    connectionsPerAddress: 64,
+    inboundRate: 100,
+    streamsPerPeer: 256,
+    streamsPerProtocol: 32,
+    bufferedBytes: 67_108_864,
+    heapPercent: 85,
     messageBytes: 60_000,
     gossipLimits: [],
     dhtProtocol: 'off',
@@ -132,12 +147,13 @@ test('an invalid value, by variable or by flag: an error that names the setting'
 
 test('number settings: minimum above zero, and a maximum', () => {
   const numeric = configEntries.filter(([, setting]) => setting.expected.startsWith('a whole number'))
-  assert.equal(numeric.length, 8)
+  assert.equal(numeric.length, 15)
+  const machine = 1024 ** 4
   for (const [key, { env, expected }] of numeric) {
     const [min = '', max = ''] = expected.match(/\d+/g) ?? []
-    const validPair = { MESH_MAX_PEERS: '10000', MESH_NEIGHBOURS: '1' }
-    assert.equal(parseConfig({ ...validPair, [env]: max })[key], Number(max))
-    assert.equal(parseConfig({ ...validPair, [env]: min })[key], Number(min))
+    const validPair = { MESH_CONNECTIONS_HIGH: '10000', MESH_NEIGHBOURS: '1' }
+    assert.equal(readConfig({ ...validPair, [env]: max }, {}, machine).config?.[key], Number(max))
+    assert.equal(readConfig({ ...validPair, [env]: min }, {}, machine).config?.[key], Number(min))
     assert.ok(Number(min) > 0)
   }
 })
@@ -204,7 +220,41 @@ test('a token: no error repeats it, and it has no flag that a process list would
 })
 
 test('more neighbours than maximum peers: refused', () => {
-  assertRefused('neighbours', { MESH_NEIGHBOURS: '9', MESH_MAX_PEERS: '8' })
+  assertRefused('neighbours', { MESH_NEIGHBOURS: '9', MESH_CONNECTIONS_HIGH: '8' })
+})
+
+test('more peers before guests are closed than maximum peers: refused; the default follows the maximum', () => {
+  assertRefused('connectionsLow', { MESH_CONNECTIONS_LOW: '9', MESH_CONNECTIONS_HIGH: '8' })
+  assert.equal(parseConfig({ MESH_CONNECTIONS_HIGH: '8' }).connectionsLow, 7)
+})
+
+test('the former name of a setting, variable or flag: accepted with a warning that names the new one; the new one wins', () => {
+  const former = readConfig({ MESH_MAX_PEERS: '50' })
+  assert.equal(former.config?.connectionsHigh, 50)
+  const text = 'is now MESH_CONNECTIONS_HIGH (--connections-high); the next version refuses the former name'
+  assert.deepEqual(former.warnings, [`MESH_MAX_PEERS ${text}`])
+  const flag = readConfig({}, { '--max-peers': '60' })
+  assert.deepEqual([flag.config?.connectionsHigh, flag.warnings], [60, [`--max-peers ${text}`]])
+  assert.equal(readConfig({ MESH_MAX_PEERS: '50', MESH_CONNECTIONS_HIGH: '70' }).config?.connectionsHigh, 70)
+  assert.deepEqual(readConfig({ MESH_CONNECTIONS_HIGH: '70' }).warnings, [])
+})
+
+test('limits that allow more bytes than the memory has: refused, with both numbers', () => {
+  const [small, mib] = [160 * 1_048_576, 1_048_576]
+  const { config } = readConfig({}, {}, small)
+  assert.ok(config !== undefined && capsBytes(config, small) <= small, 'the defaults fit a container of 160 MiB')
+  for (const [env, key] of [
+    [{ MESH_CONNECTIONS_HIGH: '3000' }, 'MESH_CONNECTIONS_HIGH (--connections-high)'],
+    [{ MESH_BUFFERED_BYTES: String(200 * mib) }, 'MESH_BUFFERED_BYTES (--buffered-bytes)'],
+  ] as const) {
+    const [problem] = readConfig(env, {}, small).problems
+    assert.match(
+      problem?.message ?? '',
+      /less: all limits together allow \d+ MiB, and the machine or container has 160 MiB/,
+    )
+    assert.ok(problem?.message.startsWith(key), problem?.message)
+    assert.deepEqual(readConfig(env, {}, 1024 ** 4).problems, [])
+  }
 })
 
 test('OpenTelemetry’s variables: win over the default, MESH_OTLP over them; an invalid header is refused', () => {

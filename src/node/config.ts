@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { parseHostPort } from '../admin/host-port.ts'
 import { isLoopback } from '../core/address.ts'
 import { MeshError, quote, redact } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
 import { describeEndpointFault, findOtlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
 import { nearest } from './flag-table.ts'
+import { availableMemory, capsBytes, capsByUse, defaultBufferedBytes } from './memory.ts'
 
 /** Settings that may be missing: they have no default. */
 type OptionalKey = 'bridgeTo' | 'identity' | 'adminToken' | 'traceRoutine'
@@ -24,8 +26,12 @@ export type ConfigProblem = MeshError<'MESH_CONFIG_INVALID'> | MeshError<'MESH_C
 
 /** Either a complete configuration or all its problems. Flags win over the environment. */
 export type ConfigResult =
-  | { readonly config: NodeConfig; readonly problems: readonly [] }
-  | { readonly config?: undefined; readonly problems: readonly [ConfigProblem, ...ConfigProblem[]] }
+  | { readonly config: NodeConfig; readonly problems: readonly []; readonly warnings: readonly string[] }
+  | {
+      readonly config?: undefined
+      readonly problems: readonly [ConfigProblem, ...ConfigProblem[]]
+      readonly warnings?: undefined
+    }
 
 type Parsed = { -readonly [K in ConfigKey]: ConfigValue<K> | undefined }
 
@@ -36,7 +42,8 @@ export function parseConfig(env: Environment, flags: Flags = {}): NodeConfig {
   return config
 }
 
-export function readConfig(env: Environment, flags: Flags = {}): ConfigResult {
+/** `memory`: bytes that the process may use. */
+export function readConfig(env: Environment, flags: Flags = {}, memory = availableMemory()): ConfigResult {
   const problems: ConfigProblem[] = unknownKeys(env, flags)
   const parsed: Record<string, unknown> = {}
   for (const [key, setting] of configEntries) {
@@ -50,7 +57,35 @@ export function readConfig(env: Environment, flags: Flags = {}): ConfigResult {
   problems.push(...findConflicts(values), ...findOtlpProblems(values.otlp, env))
   const [first, ...rest] = problems
   if (first !== undefined) return { problems: [first, ...rest] }
-  return { config: withDefaults(values, env), problems: [] }
+  const config = withDefaults(values, env, memory)
+  const memoryProblem = findMemoryProblem(config, memory)
+  if (memoryProblem !== undefined) return { problems: [memoryProblem] }
+  return { config, problems: [], warnings: findFormerNames(env, flags) }
+}
+
+/** Settings given by a name that the next version refuses. */
+function findFormerNames(env: Environment, flags: Flags): string[] {
+  return configEntries.flatMap(([key, { formerly }]) => {
+    if (formerly === undefined) return []
+    const given = [formerly.flag, formerly.env].filter((name) => flags[name] !== undefined || isSet(env[name]))
+    return given.map((name) => `${name} is now ${settingName(key)}; the next version refuses the former name`)
+  })
+}
+
+/** An empty variable counts as unset: `${NAME:-}` in a compose file produces one. */
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value.trim() !== ''
+}
+
+/** Limits that allow more bytes than there are protect nothing. */
+function findMemoryProblem(config: NodeConfig, memory: number): ConfigProblem | undefined {
+  if (capsBytes(config, memory) <= memory) return undefined
+  const { streamBuffers = 0, ...others } = capsByUse(config, memory)
+  const isBuffers = streamBuffers > Object.values(others).reduce((sum, bytes) => sum + bytes, 0)
+  const key = isBuffers ? 'bufferedBytes' : 'connectionsHigh'
+  const [allowed, available] = [capsBytes(config, memory), memory].map((bytes) => Math.ceil(bytes / 1_048_576))
+  const expected = `less: all limits together allow ${allowed} MiB, and the machine or container has ${available} MiB`
+  return invalidSetting(key, printable(key, String(config[key])), expected)
 }
 
 /** Name of a setting in messages: variable and flag. */
@@ -60,10 +95,10 @@ export function settingName(key: ConfigKey): string {
 }
 
 function rawValueOf(setting: Setting, env: Environment, flags: Flags): string | readonly string[] | undefined {
-  const fromFlag = setting.flag === undefined ? undefined : flags[setting.flag]
-  // An empty variable counts as unset: `${NAME:-}` in a compose file produces one.
-  const fromEnv = env[setting.env]?.trim()
-  const raw = fromFlag ?? (fromEnv === undefined || fromEnv === '' ? setting.defaultValue : fromEnv)
+  const { formerly, defaultValue } = setting
+  const fromFlag = setting.flag === undefined ? undefined : (flags[setting.flag] ?? flags[formerly?.flag ?? ''])
+  const fromEnv = [env[setting.env], env[formerly?.env ?? '']].find(isSet)?.trim()
+  const raw = fromFlag ?? fromEnv ?? defaultValue
   if (!setting.list || raw === undefined) return raw
   const texts = typeof raw === 'string' ? [raw] : raw
   return texts.flatMap((text) => (text === '' ? [] : text.split(',').map((part) => part.trim())))
@@ -73,8 +108,8 @@ function rawValueOf(setting: Setting, env: Environment, flags: Flags): string | 
 const serviceLink = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/
 
 function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
-  const variables = configEntries.map(([, setting]) => setting.env)
-  const options = configEntries.flatMap(([, setting]) => setting.flag ?? [])
+  const variables = configEntries.flatMap(([, { env, formerly }]) => [env, formerly?.env ?? []].flat())
+  const options = configEntries.flatMap(([, { flag, formerly }]) => [flag ?? [], formerly?.flag ?? []].flat())
   const unknownNames = [
     ...Object.keys(env).filter((key) => key.startsWith('MESH_') && !variables.includes(key) && !serviceLink.test(key)),
     ...Object.keys(flags).filter((key) => !options.includes(key)),
@@ -90,7 +125,7 @@ function unknownKeys(env: Environment, flags: Flags): ConfigProblem[] {
 
 /** Settings that are valid alone but not together. */
 function findConflicts(values: Parsed): ConfigProblem[] {
-  const { role, mesh, bridgeTo, neighbours, maxPeers } = values
+  const { role, mesh, bridgeTo, neighbours, connectionsHigh, connectionsLow } = values
   const problems: ConfigProblem[] = [
     ...findPageConflicts(values),
     ...findDhtConflict(values),
@@ -109,9 +144,13 @@ function findConflicts(values: Parsed): ConfigProblem[] {
       invalidSetting('bridgeTo', printable('bridgeTo', bridgeTo), `another mesh than ${settingName('mesh')}`),
     )
   }
-  if (neighbours !== undefined && maxPeers !== undefined && neighbours > maxPeers) {
-    const limit = `at most ${maxPeers}, the value of ${settingName('maxPeers')}`
+  if (neighbours !== undefined && connectionsHigh !== undefined && neighbours > connectionsHigh) {
+    const limit = `at most ${connectionsHigh}, the value of ${settingName('connectionsHigh')}`
     problems.push(invalidSetting('neighbours', printable('neighbours', String(neighbours)), limit))
+  }
+  if (connectionsLow !== undefined && connectionsHigh !== undefined && connectionsLow > connectionsHigh) {
+    const limit = `at most ${connectionsHigh}, the value of ${settingName('connectionsHigh')}`
+    problems.push(invalidSetting('connectionsLow', printable('connectionsLow', String(connectionsLow)), limit))
   }
   return problems
 }
@@ -145,7 +184,7 @@ function findMissingToken(values: Parsed): ConfigProblem[] {
 }
 
 /** Adds the defaults that are computed at start. The defaults of the table are applied already. */
-function withDefaults(parsed: Parsed, env: Environment): NodeConfig {
+function withDefaults(parsed: Parsed, env: Environment, memory: number): NodeConfig {
   const values = parsed as { -readonly [K in ConfigKey]: ConfigValue<K> }
   return Object.freeze({
     ...values,
@@ -156,6 +195,8 @@ function withDefaults(parsed: Parsed, env: Environment): NodeConfig {
     name: parsed.name ?? `${values.role}-${randomBytes(2).toString('hex')}`,
     otlp: parsed.otlp ?? standardEndpoint(env),
     dhtProtocol: parsed.dhtProtocol ?? (values.role === 'seed' ? ownDhtProtocol : 'off'),
+    connectionsLow: parsed.connectionsLow ?? Math.ceil((values.connectionsHigh * limits.peersLow) / limits.peers),
+    bufferedBytes: parsed.bufferedBytes ?? defaultBufferedBytes(memory),
   })
 }
 

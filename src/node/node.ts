@@ -3,12 +3,12 @@ import type { FastifyInstance } from 'fastify'
 import { createLibp2p } from 'libp2p'
 import type { Logger } from 'pino'
 import { Owner } from '../core/owner.ts'
-import { maxOverLimit } from '../core/peer-records.ts'
 import { countHandles } from '../evidence/process-handles.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
 import { serverLookup } from '../kit/multiaddrs.ts'
+import { connectionCaps } from '../kit/resource-caps.ts'
 import { type TracemeshService, tracemeshInternal } from '../kit/service.ts'
 import { nativeQuic } from '../kit/transports.ts'
 import { version } from '../kit/version.ts'
@@ -19,6 +19,7 @@ import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
 import { toListenError, usableListenAddresses } from './listen.ts'
+import { availableMemory, capsBytes, quicWindow } from './memory.ts'
 import { flushMs, stopLibp2p, stopNode } from './stop-node.ts'
 
 export interface RunningNode {
@@ -102,16 +103,23 @@ async function createNodeLibp2p(
   settings: readonly string[],
   logger: Logger,
 ) {
+  const memory = availableMemory()
+  const { connections } = connectionCaps(config.connectionsHigh)
   const base = libp2pSettings({
     privateKey,
     listen: usableListenAddresses(config.listen),
     announce: config.announce,
-    maxConnections: config.maxPeers + maxOverLimit,
+    // The mesh refuses with a span; libp2p's limits of the same kind, which refuse silently, must not act before.
+    maxConnections: connections,
+    maxIncomingPendingConnections: connections,
+    inboundConnectionThreshold: 2 * config.inboundRate,
+    quicWindow: quicWindow(config.connectionsHigh, memory),
     agent: `tracemesh/${version}`,
   })
   const { dnsServers } = config
   const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
-  const service = tracemeshInternal({ ...config, ...lookup, closes: 'all', incarnation, telemetry, settings, logger })
+  const init = { ...config, ...lookup, incarnation, telemetry, settings, logger, capsBytes: capsBytes(config, memory) }
+  const service = tracemeshInternal({ ...init, closes: 'all' })
   // Other roles do not load the DHT.
   const dht =
     config.dhtProtocol === 'off'

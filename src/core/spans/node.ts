@@ -1,15 +1,16 @@
 import { type AttributesOf, emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
 import { parseAddress } from '../address.ts'
 import type { DialBackOutcome } from '../frames.ts'
-import type { LimitName } from '../limits.ts'
+import { type LimitName, limitSetting } from '../limits.ts'
 import type { MeshNodeOptions } from '../mesh-node.ts'
 import type { Exhaustion, ResourceOperation } from '../resource-watch.ts'
 import type { TraceRef } from '../trace.ts'
 
 export function emitNodeStarted(
-  of: Pick<Required<MeshNodeOptions>, 'name' | 'role' | 'incarnation' | 'instance'> & {
-    readonly settings: readonly string[]
-  },
+  of: Pick<Required<MeshNodeOptions>, 'name' | 'role' | 'incarnation' | 'instance'> &
+    Pick<MeshNodeOptions, 'limitList' | 'capsBytes'> & {
+      readonly settings: readonly string[]
+    },
 ): SpanEffect {
   return emitSpan('mesh.node.started', {
     'mesh.node.name': of.name,
@@ -17,6 +18,8 @@ export function emitNodeStarted(
     'mesh.node.incarnation': of.incarnation,
     'mesh.node.instance': of.instance,
     'mesh.node.settings': of.settings,
+    ...(of.limitList !== undefined && { 'mesh.node.limits': of.limitList }),
+    ...(of.capsBytes !== undefined && { 'mesh.node.caps_bytes': of.capsBytes }),
   })
 }
 
@@ -36,12 +39,24 @@ export function emitWindow(seq: number, uptimeMs: number, ref: TraceRef, before:
 
 export type LimitAction = 'refused' | 'closed' | 'evicted'
 
-export function emitLimitReached(limit: LimitName, value: number, action: LimitAction, peer?: string): SpanEffect {
+export function emitLimitReached(of: {
+  readonly limit: LimitName
+  readonly value: number
+  readonly action: LimitAction
+  /** Times that the node reached this limit since its start. */
+  readonly total: number
+  readonly peer?: string | undefined
+  readonly address?: string | undefined
+}): SpanEffect {
+  const setting = limitSetting(of.limit)
   return emitSpan('mesh.limit.reached', {
-    'mesh.limit.name': limit,
-    'mesh.limit.value': value,
-    'mesh.limit.action': action,
-    ...(peer !== undefined && { 'mesh.peer.id': peer }),
+    'mesh.limit.name': of.limit,
+    'mesh.limit.value': of.value,
+    'mesh.limit.action': of.action,
+    'mesh.limit.total': of.total,
+    ...(setting !== undefined && { 'mesh.limit.setting': setting }),
+    ...(of.peer !== undefined && { 'mesh.peer.id': of.peer }),
+    ...(of.address !== undefined && { 'network.peer.address': of.address }),
   })
 }
 

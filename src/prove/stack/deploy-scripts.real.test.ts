@@ -28,7 +28,7 @@ test('an invalid setting: exit 2, with the valid values', async () => {
   const refused: readonly (readonly [string, string, RegExp])[] = [
     ['PAGE_TOKEN', 'sixteen-or-more-$HOME', /PAGE_TOKEN=\(hidden\).*is not a token/],
     ['PAGE_TOKEN', 'short', /16 to 256 letters/],
-    ['MESH_MAX_PEERS', '1', /from 2 to 10000/],
+    ['MESH_CONNECTIONS_HIGH', '1', /from 2 to 10000/],
     ['MESH_NEIGHBOURS', '65', /from 1 to 64/],
     ['MESH_STALENESS_MS', '999', /from 1000 to 3600000/],
     ['QUEUE_ITEMS', '500', /from 2048/],
@@ -45,8 +45,8 @@ test('an invalid setting: exit 2, with the valid values', async () => {
     assert.equal(code, 2, `${key}=${value}: ${output}`)
     assert.match(output, says)
   }
-  const few = await lib('check_settings', { MESH_MAX_PEERS: '4' })
-  assert.match(few.output, /MESH_NEIGHBOURS=8 .* is above MESH_MAX_PEERS/)
+  const few = await lib('check_settings', { MESH_CONNECTIONS_HIGH: '4' })
+  assert.match(few.output, /MESH_NEIGHBOURS=8 .* is above MESH_CONNECTIONS_HIGH/)
   assert.match((await lib('check_settings', { PPROF_PORT: '6060', PAGE_TOKEN: 'short' })).output, /PAGE_TOKEN/)
   const good = { PAGE_TOKEN: 'letters.digits_~+/=-0123', MESH_NEIGHBOURS: '64', PPROF_PORT: '6060' }
   for (const env of [{}, good]) {
@@ -82,7 +82,7 @@ test('tunable settings of .env: equal to the defaults of each program', async ()
     defaults[key] = 'defaultValue' in setting ? setting.defaultValue : undefined
   const tunables = [
     ...['CALLS_LIMIT', 'SERIES_EXPIRATION', 'QUEUE_ITEMS', 'SPANS_FILES', 'SPANS_FILE_MB', 'JAEGER_TTL'],
-    ...['MESH_MAX_PEERS', 'MESH_NEIGHBOURS', 'MESH_STALENESS_MS'],
+    ...['MESH_CONNECTIONS_HIGH', 'MESH_NEIGHBOURS', 'MESH_STALENESS_MS'],
   ]
   for (const key of tunables) {
     assert.notEqual(defaults[key], undefined, key)

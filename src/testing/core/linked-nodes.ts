@@ -54,7 +54,7 @@ class LinkedNode {
 }
 
 function meshNode(connections: number): MeshNode {
-  const node = makeNode({ self: peerId(connections), maxPeers: connections, digestMs })
+  const node = makeNode({ self: peerId(connections), connectionsHigh: connections, digestMs })
   node.handle({ type: 'started', settings: [] }, 0)
   const infos = Array.from({ length: connections }, (_, index) => {
     const ids = { id: `connection-${index}`, peer: peerId(index), address: addressOf(index) }

@@ -30,7 +30,7 @@ export function makeLedger(changes: Partial<LedgerOptions> = {}): ConnectionLedg
 export function makeNode(changes: Partial<MeshNodeOptions> = {}): MeshNode {
   const identity = { self: 'self', name: 'self', role: 'compute', meshes: ['mesh-a'], incarnation: 1 } as const
   const periods = { stalenessMs: 30_000, sweepMs: 5_000, digestMs: 2_000, gossipDigestMs: 10_000 }
-  const options = { build: 'test', seeds: [], random: seededRandom(1), neighbours: 8, maxPeers: 300 }
+  const options = { build: 'test', seeds: [], random: seededRandom(1), neighbours: 8, connectionsHigh: 300 }
   const owner = new Owner('node-a', new VirtualClock())
   return new MeshNode(owner, { ...identity, ...periods, ...options, ...changes })
 }

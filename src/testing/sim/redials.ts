@@ -44,7 +44,7 @@ const config = {
   digestMs: 60_000,
   gossipDigestMs: 60_000,
   neighbours: 8,
-  maxPeers: 300,
+  connectionsHigh: 300,
 }
 
 /** The same with a complete node, which learns its members by gossip shortly before the loss. */

@@ -23,7 +23,7 @@ export interface SimMeshOptions {
 
 type NodeSettings = Pick<
   MeshNodeOptions,
-  'stalenessMs' | 'sweepMs' | 'digestMs' | 'gossipDigestMs' | 'neighbours' | 'maxPeers'
+  'stalenessMs' | 'sweepMs' | 'digestMs' | 'gossipDigestMs' | 'neighbours' | 'connectionsHigh'
 >
 
 export interface SimNodeOptions {
@@ -64,7 +64,7 @@ const defaults: NodeSettings = {
   digestMs: 2_000,
   gossipDigestMs: 10_000,
   neighbours: 8,
-  maxPeers: 300,
+  connectionsHigh: 300,
 }
 
 /** Spans retained for queries; the hash covers all of them. */

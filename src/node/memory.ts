@@ -1,0 +1,55 @@
+import { totalmem } from 'node:os'
+import { limits } from '../core/limits.ts'
+import { connectionCaps } from '../kit/resource-caps.ts'
+
+/** Bytes that this process may use: those of its container, or of the machine. */
+export function availableMemory(): number {
+  // Without a limit Node returns 0, or 2^64 less one page.
+  const constrained = process.constrainedMemory()
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+}
+
+/** JavaScript and native memory of one connection with its peer, link and gossip streams, at rest. */
+export const connectionBytes = 65_536
+/** A member with a full digest. Guess. */
+const memberBytes = 2_048
+/** Smallest and largest flow control window of a QUIC connection; the largest is the default of js-libp2p. */
+const quicWindows = { min: 65_536, max: 15_000_000 }
+
+/** A sixteenth of the memory, within the range of the setting. */
+export function defaultBufferedBytes(memory: number): number {
+  return Math.max(4 * 1_048_576, Math.min(limits.bufferedBytes, Math.floor(memory / 16)))
+}
+
+/**
+ * Bytes that a QUIC peer may send before this node has read them. They lie outside V8's heap and outside of
+ * `bufferedBytes`, so all connections together get an eighth of the memory.
+ */
+export function quicWindow(connectionsHigh: number, memory: number): number {
+  const share = Math.floor(memory / 8 / connectionCaps(connectionsHigh).connections)
+  return Math.max(quicWindows.min, Math.min(quicWindows.max, share))
+}
+
+interface CappedConfig {
+  readonly connectionsHigh: number
+  readonly bufferedBytes: number
+  readonly messageBytes: number
+}
+
+/** Bytes that a node holds if it reaches every limit at once, by what holds them; the program itself comes on top. */
+export function capsByUse(config: CappedConfig, memory: number): Readonly<Record<string, number>> {
+  const { connectionsHigh, bufferedBytes, messageBytes } = config
+  const { connections } = connectionCaps(connectionsHigh)
+  return {
+    connections: connections * connectionBytes,
+    quicWindows: connections * quicWindow(connectionsHigh, memory),
+    streamBuffers: bufferedBytes,
+    members: limits.members * memberBytes,
+    queuedSpans: limits.queuedSpanBytes,
+    messagesWaiting: limits.publishesWaiting * messageBytes + limits.crossingsWaitingBytes + limits.relayWaitingBytes,
+  }
+}
+
+export function capsBytes(config: CappedConfig, memory: number): number {
+  return Object.values(capsByUse(config, memory)).reduce((sum, bytes) => sum + bytes, 0)
+}
