@@ -46,7 +46,7 @@ export interface AdmissionOptions {
 const heapReadMs = 100
 
 /**
- * Decides about every connection, dial and stream of this libp2p, whoever opens it: it stands in front of libp2p's
+ * Decides about every connection, dial and stream of this libp2p; it stands in front of libp2p's
  * upgrader and dial, through which all transports, gossipsub and the application go. Start it before libp2p listens.
  */
 export class Admission {

@@ -10,6 +10,7 @@ import { describeEndpointFault } from '../telemetry/otlp-settings.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from './clock.ts'
 import { type Fault, faultNames } from './faults.ts'
+import { checkPeerLimits, type LimitOptions, limitRules } from './limit-options.ts'
 import type { Lookup } from './multiaddrs.ts'
 import type { AgentLimit } from './rpc-size.ts'
 import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules.ts'
@@ -36,7 +37,7 @@ import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules
  * tracemesh({ spanProcessor: processor })
  * ```
  */
-export interface TracemeshInit {
+export interface TracemeshInit extends LimitOptions {
   /**
    * Mesh that this node belongs to: nodes of different meshes refuse each other. 1 to 64 letters, digits, dots, dashes
    * or underscores, beginning with a letter or digit.
@@ -130,46 +131,6 @@ export interface TracemeshInit {
    */
   readonly neighbours?: number
   /**
-   * Peers with a connection, 2 to 10,000; a full node says goodbye to a further one. If it is set, the node also bounds
-   * all connections of this libp2p, dials included, by 100 more, those before the end of their handshakes by half of
-   * that in each direction, and those of one peer by 6.
-   *
-   * @default 300
-   */
-  readonly connectionsHigh?: number
-  /**
-   * Peers with a connection above which the node closes guests, idle ones first, 1 to 10,000; never members and seeds.
-   * By default it closes none.
-   */
-  readonly connectionsLow?: number | undefined
-  /**
-   * Former name of `connectionsHigh`. The next version refuses it.
-   *
-   * @deprecated Use `connectionsHigh`.
-   */
-  readonly maxPeers?: number | undefined
-  /**
-   * Connections of one IPv4 address or one IPv6 /56 in both directions, 1 to 10,100; loopback is not limited. Off by
-   * default, as all limits below.
-   */
-  readonly connectionsPerAddress?: number | undefined
-  /** Inbound connections per second of one address, 1 to 10,000. */
-  readonly inboundRate?: number | undefined
-  /** Streams of one peer over all its connections, both directions, 16 to 100,000. */
-  readonly streamsPerPeer?: number | undefined
-  /**
-   * Streams of one protocol on one connection in one direction, 2 to 10,000, unless the protocol’s handler has its own
-   * limit.
-   */
-  readonly streamsPerProtocol?: number | undefined
-  /**
-   * Bytes in the buffers of all streams of this libp2p, 4 MiB to 64 GiB. At the limit the streams that hold most are
-   * reset.
-   */
-  readonly bufferedBytes?: number | undefined
-  /** Percent of V8’s heap limit in use above which the node accepts no connection, 50 to 95. */
-  readonly heapPercent?: number | undefined
-  /**
    * Largest payload in bytes that `publish` and `request` accept, 64 to 60,000.
    *
    * @default 60_000
@@ -235,15 +196,8 @@ type Optional =
   | 'spanProcessor'
   | 'lookup'
   | 'incarnation'
-  | 'maxPeers'
   | 'capsBytes'
-  | 'connectionsLow'
-  | 'connectionsPerAddress'
-  | 'inboundRate'
-  | 'streamsPerPeer'
-  | 'streamsPerProtocol'
-  | 'bufferedBytes'
-  | 'heapPercent'
+  | Exclude<keyof LimitOptions, 'connectionsHigh'>
 
 /**
  * The incarnation of the next start; `last` is the previous one in this process. It rises even with two starts in one
@@ -311,14 +265,7 @@ export const initRules = {
   digestMs: whole(100, 600_000, 'milliseconds'),
   gossipDigestMs: whole(500, 600_000, 'milliseconds'),
   neighbours: whole(1, 64, 'links'),
-  connectionsHigh: whole(2, 10_000, 'peers'),
-  connectionsLow: whole(1, 10_000, 'peers'),
-  connectionsPerAddress: whole(1, 10_100, 'connections'),
-  inboundRate: whole(1, 10_000, 'connections'),
-  streamsPerPeer: whole(16, 100_000, 'streams'),
-  streamsPerProtocol: whole(2, 10_000, 'streams'),
-  bufferedBytes: whole(4 * 1_048_576, 64 * 1_073_741_824, 'bytes'),
-  heapPercent: whole(50, 95, 'percent'),
+  ...limitRules,
   messageBytes: whole(64, limits.messageBytes, 'bytes'),
   gossipLimits: {
     expected: `at most ${agentLimitsMax} of { agent, bytes }: part of an agent version, and 1024 to ${agentBytesMax} bytes`,
@@ -334,7 +281,7 @@ export const initRules = {
 const applicationRules: { readonly [K in keyof InternalInit]?: Rule<unknown> } = {
   ...initRules,
   neighbours: whole(0, 64, 'links'),
-  maxPeers: initRules.connectionsHigh,
+  maxPeers: limitRules.connectionsHigh,
   seeds: {
     expected: `at most ${limits.seeds} multiaddrs`,
     schema: z.array(z.string().check(z.refine(isMultiaddr))).check(z.maxLength(limits.seeds)),
@@ -386,11 +333,7 @@ export function validateInternalInit(init: InternalInit): InternalInit {
     const expected = 'the second mesh, since the role is bridge'
     throw new MeshError('MESH_CONFIG_INVALID', { key: 'bridgeTo', given: 'not set', expected })
   }
-  const { connectionsLow, connectionsHigh = init.maxPeers ?? limits.peers } = init
-  if (connectionsLow !== undefined && connectionsLow > connectionsHigh) {
-    const expected = `at most \`connectionsHigh\`, ${connectionsHigh}`
-    throw new MeshError('MESH_CONFIG_INVALID', { key: 'connectionsLow', given: formatValue(connectionsLow), expected })
-  }
+  checkPeerLimits(init)
   return Object.fromEntries(entries) as InternalInit
 }
 

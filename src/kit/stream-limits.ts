@@ -22,6 +22,9 @@ interface StreamLimitsOptions {
   readonly onStream: (stream: Stream) => void
 }
 
+/** libp2p's own limits, which it sets for a protocol that names none. */
+const libp2pDefaults = { inbound: 32, outbound: 64 }
+
 /** Names of libp2p's errors for a stream above the limit of its protocol. */
 const protocolErrors = ['TooManyInboundProtocolStreamsError', 'TooManyOutboundProtocolStreamsError']
 
@@ -44,8 +47,13 @@ export class StreamLimits {
     if (streams === undefined) return () => {}
     return replaceMethod(registrar, 'getHandler', (getHandler) => (protocol) => {
       const record = getHandler(protocol)
-      const { maxInboundStreams = streams, maxOutboundStreams = streams } = record.options
-      return { ...record, options: { ...record.options, maxInboundStreams, maxOutboundStreams } }
+      const { maxInboundStreams, maxOutboundStreams } = record.options
+      const options = {
+        ...record.options,
+        ...(maxInboundStreams === libp2pDefaults.inbound && { maxInboundStreams: streams }),
+        ...(maxOutboundStreams === libp2pDefaults.outbound && { maxOutboundStreams: streams }),
+      }
+      return { ...record, options }
     })
   }
 
