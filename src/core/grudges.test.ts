@@ -70,6 +70,7 @@ test('a full list: the oldest is forgotten, with at most one span a second', () 
   const [span] = note(limits.grudges, 0)
   assert.deepEqual(span?.attributes, {
     'mesh.limit.name': 'grudges',
+    'mesh.limit.total': 1,
     'mesh.limit.value': limits.grudges,
     'mesh.limit.action': 'evicted',
     'mesh.peer.id': 'peer 0',
