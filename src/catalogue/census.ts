@@ -80,6 +80,7 @@ const gossip = {
     brief: 'Ids of seen messages; each stays for two minutes, up to three times.',
   },
   'mesh.audit.gossip.cached': { type: 'int', brief: 'Messages in the cache; each stays for five heartbeats.' },
+  'mesh.audit.gossip.cached_bytes': { type: 'int', brief: 'Their bytes.' },
   'mesh.audit.gossip.deliveries': { type: 'int', brief: 'Delivery records of messages; each stays for two minutes.' },
   'mesh.audit.gossip.ghosts': { type: 'int', brief: 'Peers in gossipsub’s tables without a connection.' },
   'mesh.audit.gossip.swept_total': { type: 'int', brief: 'Such peers that sweeps removed so far.' },

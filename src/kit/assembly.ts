@@ -16,7 +16,7 @@ import { AddressWatch } from './address-watch.ts'
 import { ApplicationRegistries } from './application-registries.ts'
 import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
-import { faultyNetwork, faultyProbe, faultySweepMs, startFaults } from './faults.ts'
+import { faultyNetwork, faultyProbe, faultySweepMs, startFaults, sweepsGossip } from './faults.ts'
 import { channelTopics } from './gossip-channel.ts'
 import { GossipHealth } from './gossip-health.ts'
 import { gossipInternals, missingInternals, unknownTables } from './gossip-internals.ts'
@@ -106,7 +106,7 @@ export class Assembly {
     this.messages.start()
     await this.requests.start()
     const { faults, logger } = config
-    this.gossipHealth?.start()
+    if (sweepsGossip(faults)) this.gossipHealth?.start()
     await this.driver.start([
       ...config.settings,
       ...this.#describePubsub(),
@@ -114,7 +114,9 @@ export class Assembly {
       ...faults.map((fault) => `fault ${fault}`),
     ])
     this.resources.start()
-    startFaults(faults, { owner: this.owner, clock, components, logger })
+    const pubsub = findService<PubSub>(components, pubsubName(config))
+    const gossip = this.gossipHealth?.gossip
+    startFaults(faults, { owner: this.owner, clock, components, logger, gossip, pubsub })
     this.addresses.start()
     this.application.start()
     this.#deliverProfile()

@@ -22,6 +22,7 @@ import {
   faultyProbe,
   faultySweepMs,
   startFaults,
+  sweepsGossip,
 } from './faults.ts'
 import { tracemeshInternal } from './service.ts'
 
@@ -155,6 +156,23 @@ describe('an injected fault', () => {
     await using node = await startNode('no-descriptors')
     const exhausted = node.spansNamed('mesh.resource.exhausted').map(({ attributes }) => Object.values(attributes))
     assert.deepEqual(exhausted, [['descriptors', 'EMFILE', 'open']])
+  })
+
+  test('keep-ghosts, grow-topics: another ghost and topic every two seconds, and no sweep', async () => {
+    const { parts, owner, clock } = fakeParts()
+    const gossip = { mesh: new Map([['news', new Set<string>()]]) }
+    const topics: string[] = []
+    startFaults(['keep-ghosts', 'grow-topics'], {
+      ...parts,
+      gossip,
+      pubsub: { subscribe: (topic) => topics.push(topic) },
+    })
+    clock.advance(10_000)
+    assert.deepEqual([gossip.mesh.get('news')?.size, topics.length], [6, 6])
+    assert.deepEqual([sweepsGossip(['keep-ghosts']), sweepsGossip(['grow-topics'])], [false, true])
+    await owner.close()
+    clock.advance(10_000)
+    assert.equal(topics.length, 6)
   })
 
   test('hold-memory: it is resident, has a name in the inventory, and ends with the owner', async () => {

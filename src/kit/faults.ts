@@ -1,9 +1,11 @@
 import type { Network } from '../core/events.ts'
+import { limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { MeshLogger } from '../telemetry/log.ts'
 import type { ExportLimits } from '../telemetry/outbox.ts'
-import type { NetworkComponents } from './components.ts'
+import type { NetworkComponents, PubSub } from './components.ts'
+import type { GossipInternals } from './gossip-internals.ts'
 
 /** Faults to inject, to see an alert fire and resolve. Only this file acts on these names. */
 export const faultNames = [
@@ -19,6 +21,10 @@ export const faultNames = [
   'skew-clock',
   /** Holds 256 MiB more. */
   'hold-memory',
+  /** Gossipsub’s tables are not swept, and its mesh gets another peer without a connection every two seconds. */
+  'keep-ghosts',
+  /** Subscribes gossipsub to another topic every two seconds, past the mesh. */
+  'grow-topics',
   /** Every probe of the process finds no free file descriptor. */
   'no-descriptors',
 ] as const
@@ -52,6 +58,10 @@ export function faultyLimits(faults: readonly Fault[]): Partial<ExportLimits> {
   return faults.includes('lose-spans') ? { queuedSpans: spansWithRoom } : {}
 }
 
+export function sweepsGossip(faults: readonly Fault[]): boolean {
+  return !faults.includes('keep-ghosts')
+}
+
 /** Replaces the probe for a free descriptor; undefined keeps the real one. */
 export function faultyProbe(faults: readonly Fault[]): (() => void) | undefined {
   if (!faults.includes('no-descriptors')) return undefined
@@ -81,6 +91,9 @@ export interface FaultyParts {
   readonly components: Pick<NetworkComponents, 'connectionManager' | 'transportManager'>
   readonly clock: Clock
   readonly logger: MeshLogger
+  /** Undefined without js gossipsub. */
+  readonly gossip?: Pick<GossipInternals, 'mesh'> | undefined
+  readonly pubsub?: Pick<PubSub, 'subscribe'> | undefined
 }
 
 /** Starts the faults that run by themselves, and logs all of them. They end with the owner. */
@@ -89,11 +102,25 @@ export function startFaults(faults: readonly Fault[], parts: FaultyParts): void 
   parts.logger.warn({ faults }, 'injected faults are active (MESH_FAULTS, --fault)')
   if (faults.includes('keep-connections')) dialAgain(parts)
   if (faults.includes('grow-registry')) growRegistry(parts)
+  const { gossip, pubsub } = parts
+  if (faults.includes('keep-ghosts') && gossip !== undefined) {
+    growOne(parts.owner, limits.peers, (index) => {
+      for (const peers of gossip.mesh.values()) (peers as Set<string>).add(`ghost-${index}`)
+    })
+  }
+  if (faults.includes('grow-topics') && pubsub !== undefined)
+    growOne(parts.owner, limits.topics, (index) => pubsub.subscribe(`fault-${index}`))
   if (faults.includes('hold-memory')) {
     // Filled, as untouched memory would not be resident.
     const memory = Buffer.alloc(extraBytes, 1)
     parts.owner.adopt('memory held by a fault', () => void memory.length)
   }
+}
+
+/** Calls `add` with 1, 2, and so on up to `most`, with a pause between two. */
+function growOne(owner: Owner, most: number, add: (index: number) => void, index = 1): void {
+  add(index)
+  if (index < most) owner.after(growMs, () => growOne(owner, most, add, index + 1))
 }
 
 function dialAgain(parts: FaultyParts): void {

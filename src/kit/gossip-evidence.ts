@@ -44,6 +44,7 @@ export class GossipEvidence implements CensusSource {
         'mesh.audit.gossip.promises': sizes.promises,
         'mesh.audit.gossip.seen': sizes.seen,
         'mesh.audit.gossip.cached': sizes.cached,
+        'mesh.audit.gossip.cached_bytes': sizes.cachedBytes,
         'mesh.audit.gossip.deliveries': sizes.deliveries,
         'mesh.audit.gossip.ghosts': ids.size,
         'mesh.audit.gossip.swept_total': counts.swept,

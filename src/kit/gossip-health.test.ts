@@ -317,8 +317,8 @@ describe('what a peer may ask for', () => {
 test('sizes of the tables: one number for each', () => {
   const { gossip } = createGossip()
   haunt(gossip, ann)
-  const { seen, cached, deliveries, subscriptions, ...others } = gossipSizes(gossip)
-  assert.deepEqual([seen, cached, deliveries, subscriptions], [0, 0, 0, 0])
+  const { seen, cached, cachedBytes, deliveries, subscriptions, ...others } = gossipSizes(gossip)
+  assert.deepEqual([seen, cached, cachedBytes, deliveries, subscriptions], [0, 0, 0, 0, 0])
   for (const [name, size] of Object.entries(others)) assert.equal(size, 1, name)
 })
 

@@ -82,7 +82,7 @@ function addTo(counts: Map<TableName, number>, name: TableName, count: number): 
   if (count > 0) counts.set(name, (counts.get(name) ?? 0) + count)
 }
 
-/** Sizes of gossipsub's tables; of one with entries per topic the sum. Microseconds, whatever the tables hold. */
+/** Sizes of gossipsub's tables; of one with entries per topic the sum. Microseconds, but for one pass over the topics and the cached messages. */
 export interface GossipSizes {
   readonly peers: number
   /** Topics that this node has subscribed to, past the kit too. */
@@ -101,6 +101,8 @@ export interface GossipSizes {
   /** Tables keyed by message; each entry expires by itself. */
   readonly seen: number
   readonly cached: number
+  /** Bytes of the cached messages: peers choose their size and number. */
+  readonly cachedBytes: number
   readonly deliveries: number
 }
 
@@ -121,8 +123,15 @@ export function gossipSizes(gossip: GossipInternals): GossipSizes {
     promises: gossip.gossipTracer.promises.size,
     seen: seenCache.size + publishedMessageIds.size + (fastMsgIdCache?.size ?? 0),
     cached: gossip.mcache.msgs.size,
+    cachedBytes: cachedBytesOf(gossip),
     deliveries: score.deliveryRecords.queue.length,
   }
+}
+
+function cachedBytesOf({ mcache }: GossipInternals): number {
+  let bytes = 0
+  for (const { message } of mcache.msgs.values()) bytes += message.data?.length ?? 0
+  return bytes
 }
 
 function sumOf(table: NestedTable): number {

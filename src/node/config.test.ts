@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { roles } from '../catalogue/roles.ts'
 import { isMeshError } from '../core/errors.ts'
+import { faultNames } from '../kit/faults.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Environment, type Flags, type NodeConfig, parseConfig, readConfig, settingName } from './config.ts'
 import { type ConfigKey, configDocs, configEntries, configTable, type Setting, withConfigDocs } from './config-table.ts'
@@ -70,7 +71,14 @@ const invalidValues: Record<ConfigKey, readonly string[]> = {
   otlp: ['127.0.0.1:4317', 'ftp://host', 'http://', 'no'],
   traceRoutine: ['-0.1', '1.01', '10%', '.5', '1e-1', 'NaN'],
   stopMs: ['99', '2001'],
-  faults: ['hold', 'HOLD-SWEEP', 'hold-sweep,explode', Array(8).fill('hold-sweep').join()],
+  faults: [
+    'hold',
+    'HOLD-SWEEP',
+    'hold-sweep,explode',
+    Array(faultNames.length + 1)
+      .fill('hold-sweep')
+      .join(),
+  ],
 }
 
 test('no configuration: every setting has its default', () => {

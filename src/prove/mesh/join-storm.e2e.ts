@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mean as average } from 'simple-statistics'
-import { nodeCommand } from '../../processes/node-program.ts'
-import { Subprocess } from '../../processes/subprocess.ts'
-import { until } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, equals } from '../proof.ts'
-import { testProgram } from '../shell.ts'
+import { startProgram } from '../test-program.ts'
 
 const crowdSize = 150
 const topic = 'own'
@@ -49,16 +46,16 @@ export const proof = endToEnd({
 
 /** Runs one node and one crowd. */
 async function runStorm(healing: boolean) {
-  await using hub = startProgram('join-hub.ts', [topic, healing ? 'on' : 'off'])
+  await using hub = startProgram('cluster/join-hub.ts', [topic, healing ? 'on' : 'off'])
   const address = String((await hub.nextEvent('ready', 20_000))['address'])
-  await using crowd = startProgram('join-crowd.ts', [address, topic, String(crowdSize)])
+  await using crowd = startProgram('cluster/join-crowd.ts', [address, topic, String(crowdSize)])
   await crowd.nextEvent('ready', 60_000)
-  hub.write()
+  hub.write('')
   const before = Number((await hub.nextEvent('count', 10_000))['cpuMs'])
-  crowd.write()
+  crowd.write('')
   const joinedMs = Number((await crowd.nextEvent('joined', joinMs))['ms'])
   await sleep(restMs)
-  hub.write()
+  hub.write('')
   const { cpuMs, heals, subscribers } = await hub.nextEvent('count', 10_000)
   return {
     healing,
@@ -66,28 +63,5 @@ async function runStorm(healing: boolean) {
     cpuMs: Number(cpuMs) - before,
     heals: Number(heals),
     subscribers: Number(subscribers),
-  }
-}
-
-/** Starts a program of `src/testing` that prints events, reads lines, and ends with its input. */
-function startProgram(file: string, args: readonly string[]) {
-  const events: Record<string, unknown>[] = []
-  const onLine = (line: string) => void events.push(JSON.parse(line))
-  const child = new Subprocess({
-    name: file,
-    command: nodeCommand(testProgram(`cluster/${file}`), args),
-    input: true,
-    onLine,
-  })
-  return {
-    write: () => child.write('\n'),
-    /** The next event of this kind. */
-    nextEvent: async (event: string, limitMs: number) => {
-      const find = () => events.findIndex((one) => one['event'] === event)
-      await until(() => find() >= 0, limitMs, `${file} emits ${event}`, child.ended)
-      const [next] = events.splice(find(), 1)
-      return next ?? {}
-    },
-    [Symbol.asyncDispose]: async () => void (await child.endInput(10_000)),
   }
 }

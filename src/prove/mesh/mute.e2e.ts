@@ -1,21 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type GossipSub, type GossipsubOpts, gossipsub } from '@chainsafe/libp2p-gossipsub'
-import { generateKeyPair } from '@libp2p/crypto/keys'
-import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
-import { quic } from '@libp2p/quic'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
 import type { SpanEffect } from '../../catalogue/span-effect.ts'
-import { libp2pSettings } from '../../kit/libp2p-settings.ts'
-import { tracemeshInternal } from '../../kit/service.ts'
 import { buildGuest, type Language, languages } from '../../testing/interop/build.ts'
 import { startGuest } from '../../testing/interop/guest.ts'
 import { recordingTelemetry } from '../../testing/otlp/recording-telemetry.ts'
-import { listenOn, type Transport } from '../../testing/suite/real-world.ts'
+import { createPeer, type PeerKind } from '../../testing/suite/peer-kinds.ts'
+import type { Transport } from '../../testing/suite/real-world.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, notShown } from '../proof.ts'
 
@@ -30,7 +20,7 @@ const startMs = 20_000
 const arrivalMs = 1_500
 
 /** An application closes no connection that it dialled itself, as here: only heals can repair its gossip. */
-const pairs: readonly (readonly [Kind, Kind])[] = [
+const pairs: readonly (readonly [PeerKind, PeerKind])[] = [
   ['mesh', 'mesh'],
   ['mesh', 'app'],
   ['mesh', 'small-app'],
@@ -51,8 +41,6 @@ interface Outcome {
 /** The application's own topics. A peer subscribes to the second only once it holds messages. */
 const topic = 'own'
 const cachedTopic = 'cached'
-/** Limit of go-libp2p for one RPC. */
-const smallBytes = 1_048_576
 /** Size of a message that answers IWANT: one that the mesh itself permits. */
 const cachedBytes = 60_000
 
@@ -97,7 +85,7 @@ function checksOf({ what, arrived, sent, bothWaysMs, gossipSpans }: Outcome): Ch
   ]
 }
 
-async function runPair(kindOne: Kind, kindOther: Kind, transport: Transport): Promise<Outcome[]> {
+async function runPair(kindOne: PeerKind, kindOther: PeerKind, transport: Transport): Promise<Outcome[]> {
   const one = await startPeer(kindOne, transport)
   const other = await startPeer(kindOther, transport)
   try {
@@ -183,12 +171,6 @@ async function measureOutcome(
   return { what, arrived, sent, bothWaysMs, gossipSpans: spans.filter((span) => span.startsWith('mesh.gossip.')) }
 }
 
-/**
- * A node as `tracemesh node` composes it, the kit in an application with stock gossipsub, and stock js-libp2p. The two
- * `small` ones accept less in one RPC than their agent version suggests, so that their streams do end.
- */
-type Kind = 'mesh' | 'app' | 'small-app' | 'small-guest'
-
 interface Peer {
   readonly id: string
   readonly kind: string
@@ -209,9 +191,9 @@ interface GossipsubInternals {
   handleReceivedRpc(peer: unknown, rpc: object): Promise<void>
 }
 
-async function startPeer(kind: Kind, transport: Transport) {
+async function startPeer(kind: PeerKind, transport: Transport) {
   const { telemetry, spans: emittedSpans } = recordingTelemetry()
-  const libp2p = await create(kind, transport, telemetry)
+  const libp2p = await createPeer(kind, transport, { telemetry })
   const { pubsub } = libp2p.services
   const internals = pubsub as unknown as GossipsubInternals
   const received: { at: number; bytes: number }[] = []
@@ -248,33 +230,6 @@ async function startPeer(kind: Kind, transport: Transport) {
       internals.handleReceivedRpc(internals.peers.get(peer), iwantRpc(ids)),
     stop: async () => void (await libp2p.stop()),
   }
-}
-
-type TestLibp2p = Libp2p<{ identify: Identify; pubsub: GossipSub }>
-
-async function create(
-  kind: Kind,
-  transport: Transport,
-  telemetry: ReturnType<typeof recordingTelemetry>['telemetry'],
-): Promise<TestLibp2p> {
-  const privateKey = await generateKeyPair('Ed25519')
-  const own = libp2pSettings({ privateKey, listen: [listenOn[transport]], agent: 'tracemesh/test' })
-  const stock: Partial<GossipsubOpts> = { allowPublishToZeroTopicPeers: true }
-  const options = kind.startsWith('small') ? { ...stock, maxInboundDataLength: smallBytes } : stock
-  const quicOptions: object = { shutdownTimeout: 400 }
-  const plain = {
-    addresses: { listen: [listenOn[transport]] },
-    transports: [quic(quicOptions), tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-  }
-  const base = { identify: identify(), pubsub: kind === 'mesh' ? own.services.pubsub : gossipsub(options) }
-  const hasKit = kind !== 'small-guest'
-  // The proof dials as the application does, so the mesh in an application may close no connection: it has to heal.
-  const closes = kind === 'mesh' ? 'all' : 'own'
-  const kit = hasKit ? { tracemesh: tracemeshInternal({ telemetry, closes }) } : {}
-  const settings = kind === 'mesh' ? own : plain
-  return (await createLibp2p({ ...settings, services: { ...base, ...kit } })) as unknown as TestLibp2p
 }
 
 function iwantRpc(messageIDs: readonly Uint8Array[]): object {
