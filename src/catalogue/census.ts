@@ -89,17 +89,58 @@ const gossip = {
 } as const satisfies Readonly<Record<`mesh.audit.gossip.${string}`, AttributeSpec>>
 
 const processUsage = {
-  'mesh.audit.sockets': { type: 'int', brief: 'Sockets of the process.' },
-  'mesh.audit.timers': { type: 'int', brief: 'Timers of the process.' },
+  'process.pid': { type: 'int', brief: 'Id of the process: another one after each restart.' },
   'process.memory.usage': { type: 'int', brief: 'Resident memory, bytes.' },
-  'v8js.memory.heap.used': { type: 'int', brief: 'JavaScript heap in use, bytes.' },
   'process.cpu.time': { type: 'double', brief: 'CPU seconds of the process so far, user and system, all threads.' },
   'nodejs.eventloop.delay.p99': {
     type: 'double',
     brief: 'Event-loop delay since the last census, 99th percentile, seconds.',
   },
   'nodejs.eventloop.delay.max': { type: 'double', brief: 'Event-loop delay since the last census, longest, seconds.' },
+  'v8js.memory.heap.used': { type: 'int', brief: 'JavaScript heap in use, bytes.' },
+  'mesh.memory.external': { type: 'int', brief: 'Memory outside the heap that JavaScript objects hold, bytes.' },
+  'mesh.memory.array_buffers': { type: 'int', brief: 'The part of it in buffers, bytes.' },
+  'mesh.memory.heap_floor': {
+    type: 'int',
+    brief: 'Heap in use after the last major collection, bytes: without garbage. Absent before the first one.',
+  },
+  'mesh.memory.external_floor': {
+    type: 'int',
+    brief: 'Memory outside the heap after the last major collection, bytes.',
+  },
+  'mesh.memory.major_gc_age_ms': { type: 'int', brief: 'Milliseconds since the last major collection.' },
+  'mesh.memory.major_gcs_total': { type: 'int', brief: 'Major collections since the start.' },
+  'process.unix.file_descriptor.count': {
+    type: 'int',
+    brief: 'Open file descriptors. Absent, as their kinds, on a system without /proc.',
+  },
+  'mesh.audit.descriptors_file': { type: 'int', brief: 'Descriptors of files.' },
+  'mesh.audit.descriptors_pipe': { type: 'int', brief: 'Descriptors of pipes.' },
+  'mesh.audit.descriptors_other': { type: 'int', brief: 'Descriptors of devices, event queues and the like.' },
+  'mesh.audit.sockets': {
+    type: 'int',
+    brief: 'Sockets of the process; on a system without /proc those that Node lists, so none of QUIC.',
+  },
+  'mesh.audit.sockets_udp': { type: 'int', brief: 'UDP sockets, QUIC’s included.' },
+  'mesh.audit.sockets_tcp': { type: 'int', brief: 'TCP connections and listeners.' },
+  'mesh.audit.sockets_unix': { type: 'int', brief: 'Unix sockets.' },
+  'mesh.audit.timers': { type: 'int', brief: 'Timers that keep the process alive.' },
+  'mesh.audit.timers_unref': {
+    type: 'int',
+    brief: 'Timers that do not keep it alive, those of Node and libraries included. Absent in an application.',
+  },
 } as const satisfies Readonly<Record<string, AttributeSpec>>
+
+const listeners = {
+  'mesh.audit.listeners': { type: 'int', brief: 'Listeners on libp2p’s events, gossipsub and libp2p’s listeners.' },
+  'mesh.audit.listeners_connections': { type: 'int', brief: 'Listeners on connections and their streams.' },
+  'mesh.audit.listeners_signals': {
+    type: 'int',
+    brief: 'Listeners on abort signals of owners and of libp2p, which live as long as these.',
+  },
+  'mesh.audit.listeners_largest': { type: 'int', brief: 'Most listeners on one event of one of these targets.' },
+  'mesh.audit.listeners_largest_event': { type: 'string', brief: 'That target and event.' },
+} as const satisfies Readonly<Record<`mesh.audit.${string}`, AttributeSpec>>
 
 const telemetry = {
   'mesh.telemetry.queued': { type: 'int', brief: 'Spans in the export queue.' },
@@ -116,6 +157,7 @@ export const censusAttributes = {
   ...libp2p,
   ...gossip,
   ...processUsage,
+  ...listeners,
   ...telemetry,
   ...registrySizes,
 } as const

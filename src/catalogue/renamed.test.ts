@@ -24,6 +24,8 @@ const standard = [
   'nodejs.eventloop.delay.p99',
   'process.cpu.time',
   'process.memory.usage',
+  'process.pid',
+  'process.unix.file_descriptor.count',
   'server.address',
   'server.port',
   'v8js.memory.heap.used',

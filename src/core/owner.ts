@@ -144,6 +144,12 @@ export class Owner {
     return { registries, resources, totals: { ...this.#totals } }
   }
 
+  /** The signals of this owner and of its children, by name. */
+  *signals(): Generator<readonly [name: string, signal: AbortSignal]> {
+    yield [this.name, this.signal]
+    for (const item of this.#items) if (item.kind === 'owner') yield* item.child.signals()
+  }
+
   /** Names of the steps that `close` would take now, in its order. */
   plannedSteps(): readonly string[] {
     return [...this.#items].reverse().flatMap((item) => {

@@ -1,6 +1,5 @@
 import { createHistogram } from 'node:perf_hooks'
 import type { Clock } from '../core/machine.ts'
-import type { CensusPart } from './census.ts'
 
 /** Resource usage of the process. */
 export interface Vitals {
@@ -13,7 +12,9 @@ export interface Vitals {
   /** Event-loop delay since the previous reading, seconds. */
   readonly loopDelayP99: number
   readonly loopDelayMax: number
+  /** Sockets and pipes that Node lists: none of native code. */
   readonly sockets: number
+  /** Timers that keep the process alive. */
   readonly timers: number
 }
 
@@ -55,22 +56,7 @@ export class VitalsReader {
   }
 }
 
-/** Resource usage as attributes of the census. */
-export function vitalsEvidence(vitals: Vitals): CensusPart {
-  return {
-    attributes: {
-      'mesh.audit.sockets': vitals.sockets,
-      'mesh.audit.timers': vitals.timers,
-      'process.memory.usage': vitals.memoryBytes,
-      'v8js.memory.heap.used': vitals.heapBytes,
-      'process.cpu.time': vitals.cpuSeconds,
-      'nodejs.eventloop.delay.p99': vitals.loopDelayP99,
-      'nodejs.eventloop.delay.max': vitals.loopDelayMax,
-    },
-  }
-}
-
-/** Node's names of TCP connections and listeners, UDP sockets and pipes. QUIC's sockets are native and not listed. */
+/** Node's names of TCP connections and listeners, UDP sockets and pipes. */
 const sockets: readonly string[] = ['TCPSocketWrap', 'TCPServerWrap', 'UDPWrap', 'PipeWrap']
 
 /** Converts milliseconds to seconds, rounded to a tenth of a millisecond. */

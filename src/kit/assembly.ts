@@ -8,6 +8,9 @@ import { MeshNode, type MeshNodeOptions } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { Census, type CensusCause } from '../evidence/census.ts'
+import { DescriptorReader } from '../evidence/descriptors.ts'
+import { MemoryReader } from '../evidence/memory.ts'
+import type { ProcessReaders } from '../evidence/process-evidence.ts'
 import type { VitalsReader } from '../evidence/vitals.ts'
 import { describeApiMismatch, findApiMismatch } from '../telemetry/api-version.ts'
 import { idsOf, logSpan } from '../telemetry/log.ts'
@@ -281,18 +284,25 @@ export class Assembly {
     })
   }
 
+  #processReaders(): ProcessReaders {
+    const { config, clock, vitals } = this.#options
+    const memory = new MemoryReader(clock)
+    memory.start(this.owner)
+    return { vitals, memory, descriptors: new DescriptorReader(), timers: config.timers }
+  }
+
   /** Ids for a log line: those of `trace`, else of the node's window. */
   #traceIds(trace?: TraceRef): ReturnType<typeof idsOf> {
     return idsOf(trace ?? this.node.window)
   }
 
   #createCensus(meshes: readonly string[], pubsub: PubSub | undefined): Census {
-    const { components, config, clock, vitals } = this.#options
+    const { components, config, clock } = this.#options
     const { owner, node, network, gossipHealth, telemetry, application } = this
     const wall = () => clock.wall()
     const meshTopics = () => [...channelTopics(meshes), ...this.messages.gossipTopics()]
-    const layers = { owner, node, network, components, pubsub, gossipHealth, telemetry, vitals, application }
-    const sources = censusSources({ ...layers, meshTopics, wall })
+    const layers = { owner, node, network, components, pubsub, gossipHealth, telemetry, application }
+    const sources = censusSources({ ...layers, process: this.#processReaders(), meshTopics, wall })
     return new Census({ sources, clock, random: config.random })
   }
 

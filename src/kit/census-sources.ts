@@ -2,37 +2,38 @@ import type { MeshNode } from '../core/mesh-node.ts'
 import type { Owner } from '../core/owner.ts'
 import type { CensusPart, CensusSource } from '../evidence/census.ts'
 import { linkEvidence, type OpenConnection } from '../evidence/link-evidence.ts'
+import { listenerEvidence, type ProcessReaders, processEvidence } from '../evidence/process-evidence.ts'
 import { registryEvidence } from '../evidence/registry-evidence.ts'
 import { seedEvidence } from '../evidence/seed-evidence.ts'
-import { type VitalsReader, vitalsEvidence } from '../evidence/vitals.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { ApplicationRegistries } from './application-registries.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { GossipEvidence } from './gossip-evidence.ts'
 import type { GossipHealth } from './gossip-health.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
+import { listenerTargets } from './listener-targets.ts'
 import { streamEvidence } from './stream-evidence.ts'
 
 interface CensusParts {
   readonly owner: Owner
   readonly node: MeshNode
   readonly network: Libp2pNetwork
-  readonly components: Pick<TracemeshComponents, 'connectionManager' | 'peerStore'>
+  readonly components: Pick<TracemeshComponents, 'connectionManager' | 'peerStore' | 'events' | 'transportManager'>
   readonly pubsub: PubSub | undefined
   /** Undefined without js gossipsub. */
   readonly gossipHealth: GossipHealth | undefined
   /** Topics of gossipsub that the mesh has subscribed to. */
   readonly meshTopics: () => readonly string[]
   readonly telemetry: Telemetry
-  readonly vitals: VitalsReader
   readonly application: ApplicationRegistries
+  readonly process: ProcessReaders
   /** Unix milliseconds. */
   readonly wall: () => number
 }
 
 /** The layers of a node, in the order in which the census reads them. */
 export function censusSources(parts: CensusParts): readonly CensusSource[] {
-  const { owner, node, components, pubsub, gossipHealth, meshTopics, telemetry, vitals, application, wall } = parts
+  const { owner, node, components, pubsub, gossipHealth, meshTopics, telemetry, application, wall } = parts
   return [
     { name: 'links', read: (now) => linkEvidence(node.ledger, openConnections(parts), now) },
     { name: 'mesh', read: () => meshEvidence(parts) },
@@ -42,7 +43,8 @@ export function censusSources(parts: CensusParts): readonly CensusSource[] {
     { name: 'libp2p', read: () => libp2pEvidence(components, pubsub) },
     { name: 'streams', read: () => streamEvidence(components.connectionManager.getConnections(), wall()) },
     ...(gossipHealth === undefined ? [] : [new GossipEvidence(gossipHealth, meshTopics)]),
-    { name: 'process', read: () => vitalsEvidence(vitals.read()) },
+    { name: 'process', read: (now) => processEvidence(parts.process, now) },
+    { name: 'listeners', read: () => listenerEvidence(listenerTargets(components, pubsub, owner)) },
     { name: 'telemetry', read: () => telemetryEvidence(telemetry) },
   ]
 }

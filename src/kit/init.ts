@@ -4,6 +4,7 @@ import { type Role, roles } from '../catalogue/roles.ts'
 import { MeshError, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
+import type { TimerReader } from '../evidence/timers.ts'
 import type { SpanProcessors } from '../telemetry/forwarding-span-processor.ts'
 import { type MeshLogger, silentLogger } from '../telemetry/log.ts'
 import { describeEndpointFault } from '../telemetry/otlp-settings.ts'
@@ -178,6 +179,8 @@ export interface InternalInit extends TracemeshInit {
   readonly random?: Random
   /** Process settings that differ from the recommended ones, for the span of the start. */
   readonly settings?: readonly string[]
+  /** Counts all timers of the process, for the census; without it only those that keep the process alive. */
+  readonly timers?: TimerReader | undefined
   /** Faults to inject, for drills of alerts. */
   readonly faults?: readonly Fault[]
   /** Bytes that all limits together allow, for the span of the start. */
@@ -198,6 +201,7 @@ type Optional =
   | 'incarnation'
   | 'capsBytes'
   | Exclude<keyof LimitOptions, 'connectionsHigh'>
+  | 'timers'
 
 /**
  * The incarnation of the next start; `last` is the previous one in this process. It rises even with two starts in one
@@ -296,6 +300,7 @@ const internalOptions = [
   'clock',
   'random',
   'settings',
+  'timers',
   'faults',
   'capsBytes',
 ] as const satisfies (keyof InternalInit)[]

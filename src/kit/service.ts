@@ -9,6 +9,7 @@ import { type Inventory, Owner } from '../core/owner.ts'
 import type { SeedView } from '../core/seed-dialler.ts'
 import type { LimitAction } from '../core/spans/node.ts'
 import { newTrace } from '../core/trace.ts'
+import type { TimerReader } from '../evidence/timers.ts'
 import { measuredClock, VitalsReader } from '../evidence/vitals.ts'
 import { logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -249,6 +250,11 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   streams(): StreamInfo[] {
     this.#requireRunning('streams')
     return streamsOf(this.#components.connectionManager.getConnections(), this.#clock.wall())
+  }
+
+  /** Counts the timers of this process, if the caller passed it. */
+  get timers(): TimerReader | undefined {
+    return this.#config.timers
   }
 
   /** The configured seeds and the state of each campaign. */

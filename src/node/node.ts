@@ -4,6 +4,7 @@ import { createLibp2p } from 'libp2p'
 import type { Logger } from 'pino'
 import { Owner } from '../core/owner.ts'
 import { countHandles } from '../evidence/process-handles.ts'
+import { TimerReader } from '../evidence/timers.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
@@ -118,7 +119,8 @@ async function createNodeLibp2p(
   })
   const { dnsServers } = config
   const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
-  const init = { ...config, ...lookup, incarnation, telemetry, settings, logger, capsBytes: capsBytes(config, memory) }
+  const parts = { incarnation, telemetry, settings, logger, timers: await TimerReader.open() }
+  const init = { ...config, ...lookup, ...parts, capsBytes: capsBytes(config, memory) }
   const service = tracemeshInternal({ ...init, closes: 'all' })
   // Other roles do not load the DHT.
   const dht =

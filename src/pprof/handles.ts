@@ -7,6 +7,8 @@ import type { StreamInfo } from '../kit/stream-views.ts'
 export interface HandleSource {
   streams(): readonly StreamInfo[]
   inventory(): Inventory
+  /** Absent where Node.js keeps its timers otherwise. */
+  readonly timers: TimerReader | undefined
 }
 
 /** What this process holds. Each list has at most `maxRows` entries; `truncated` names those that are longer. */
@@ -15,7 +17,6 @@ export interface Handles {
   readonly uptimeSeconds: number
   /** Absent where the system does not list them. */
   readonly descriptors?: readonly Descriptor[]
-  /** Absent where Node.js keeps its timers otherwise. */
   readonly timers?: TimerCounts & { readonly groups: readonly TimerGroup[] }
   /** Handles and requests of Node.js that keep the process alive, by type. */
   readonly resources: Readonly<Record<string, number>>
@@ -36,8 +37,9 @@ interface OwnedCount {
 const maxRows = 1_000
 
 /** Reads the handles of this process; takes some milliseconds. */
-export function readHandles(source: HandleSource, timers: TimerReader | undefined): Handles {
+export function readHandles(source: HandleSource): Handles {
   const { registries, resources } = source.inventory()
+  const { timers } = source
   const truncated: Record<string, number> = {}
   const atMost = <T>(name: string, rows: readonly T[]): readonly T[] => {
     if (rows.length > maxRows) truncated[name] = rows.length

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { Profile } from 'pprof-format'
 import { Owner } from '../core/owner.ts'
+import { TimerReader } from '../evidence/timers.ts'
 import { systemClock } from '../kit/clock.ts'
 import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -200,7 +201,8 @@ const stream = {
 
 async function startServer(t: TestContext, options: { readonly listen?: string; readonly token?: string } = {}) {
   const owner = new Owner('test', systemClock)
-  const handles = { streams: () => [stream], inventory: () => owner.inventory() }
+  const timers = await TimerReader.open()
+  const handles = { streams: () => [stream], inventory: () => owner.inventory(), timers }
   const { url, close } = await startPprof({
     listen: '127.0.0.1:0',
     onError: assert.ifError,

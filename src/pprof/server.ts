@@ -49,9 +49,7 @@ export function startPprof(options: PprofOptions): Promise<Listener> {
 async function pprofApp({ token, onError, owner, handles }: PprofOptions): Promise<FastifyInstance> {
   const { Profiler } = await import('./profiler.ts')
   const { handlesText, readHandles } = await import('./handles.ts')
-  const { TimerReader } = await import('../evidence/timers.ts')
   const profiler = new Profiler(owner)
-  const timers = await TimerReader.open()
 
   async function serveProfile(kind: ProfileKind, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const seconds = parseSeconds((request.query as Record<string, unknown>)['seconds'])
@@ -79,7 +77,7 @@ async function pprofApp({ token, onError, owner, handles }: PprofOptions): Promi
     app.get('/debug/pprof/heap', withoutHead, (request, reply) => serveProfile('heap', request, reply))
     app.get('/debug/pprof/allocs', withoutHead, (request, reply) => serveProfile('allocs', request, reply))
     app.get<{ Querystring: { format?: unknown } }>('/debug/pprof/handles', ({ query }, reply) => {
-      const found = readHandles(handles, timers)
+      const found = readHandles(handles)
       if (query.format === 'json') return reply.send(found)
       if (query.format !== undefined) return sendError(reply, 400, 'format is json, or absent for text')
       return reply.type('text/plain; charset=utf-8').send(handlesText(found))
