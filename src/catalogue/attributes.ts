@@ -160,6 +160,13 @@ export const attributes = {
     type: 'boolean',
     brief: 'Whether the node sent or received a goodbye; one that it only sent may not have arrived.',
   },
+  'mesh.listener.address': { type: 'string', brief: 'Multiaddr at which this node listens.' },
+  'mesh.handshake.count': { type: 'int', brief: 'Number of stalled handshakes, at least.' },
+  'mesh.handshake.age_ms': { type: 'int', brief: 'Milliseconds that each of them has lasted, at least.' },
+  'mesh.handshake.capacity': {
+    type: 'int',
+    brief: 'Handshakes in which the listener can be at once: with as many stalled ones it accepts no other peer.',
+  },
   'mesh.gossip.heals': { type: 'int', brief: 'Number of consecutive heals, the last one included.' },
   'mesh.gossip.lack': {
     type: ['waiting', 'stuck', 'missing', 'no-inbound', 'no-subscription'],

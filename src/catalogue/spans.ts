@@ -228,6 +228,13 @@ export const spans = {
     optional: ['mesh.link.id', 'mesh.refusal.reason', ...network],
     log: 'debug',
   },
+  'mesh.handshake.stalled': {
+    brief:
+      'A peer began a QUIC handshake with this node and does not finish it: the node’s answers get lost, or it is an attack.',
+    when: 'when the number of such handshakes grows, and every 30 s while there are any',
+    attributes: ['mesh.listener.address', 'mesh.handshake.count', 'mesh.handshake.age_ms', 'mesh.handshake.capacity'],
+    log: 'warn',
+  },
   'mesh.hello.received': {
     brief: 'The peer introduced itself and is now a member.',
     when: 'on both ends, once per link',

@@ -27,6 +27,7 @@ import type { ResolvedOptions } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
 import { checkPubSub } from './pubsub-check.ts'
+import { QuicAccepts } from './quic-accepts.ts'
 import { RequestSpans, Requests } from './requests.ts'
 import { ResourceMonitor } from './resource-monitor.ts'
 import { crossingSequence, seal } from './seal.ts'
@@ -117,6 +118,8 @@ export class Assembly {
       ...faults.map((fault) => `fault ${fault}`),
     ])
     this.resources.start()
+    const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
+    new QuicAccepts({ owner: this.owner, clock, components, emitSpan }).start()
     const pubsub = findService<PubSub>(components, pubsubName(config))
     const gossip = this.gossipHealth?.gossip
     startFaults(faults, { owner: this.owner, clock, components, logger, gossip, pubsub })

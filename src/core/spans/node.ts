@@ -1,6 +1,7 @@
 import { type AttributesOf, emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
 import { parseAddress } from '../address.ts'
 import type { DialBackOutcome } from '../frames.ts'
+import type { StalledHandshakes } from '../handshake-watch.ts'
 import { type LimitName, limitSetting } from '../limits.ts'
 import type { MeshNodeOptions } from '../mesh-node.ts'
 import type { Exhaustion, ResourceOperation } from '../resource-watch.ts'
@@ -85,6 +86,20 @@ export function emitResourceRecovered(resource: ResourceName, exhaustion: Exhaus
     'mesh.resource.exhausted_ms': Math.round(lastAt - since),
   }
   return emitSpan('mesh.resource.recovered', attributes, { parent: ref, since })
+}
+
+/** `address`: of the listener. `capacity`: handshakes in which it can be at once. */
+export function emitHandshakesStalled(
+  address: string,
+  { count, atLeastMs }: StalledHandshakes,
+  capacity: number,
+): SpanEffect {
+  return emitSpan('mesh.handshake.stalled', {
+    'mesh.listener.address': address,
+    'mesh.handshake.count': count,
+    'mesh.handshake.age_ms': atLeastMs,
+    'mesh.handshake.capacity': capacity,
+  })
 }
 
 export function emitDialBack(of: {

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { identify } from '@libp2p/identify'
+import { quic } from '@libp2p/quic'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
+import { Owner } from '../core/owner.ts'
+import { until } from '../processes/waiting.ts'
+import { udpRelay } from '../testing/cluster/udp-relay.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
+import { startApp } from '../testing/suite/mesh-app.ts'
+import { collectNative, listenOn } from '../testing/suite/real-world.ts'
+import { silentLibp2p } from './libp2p-logger.ts'
+import { concurrentHandshakes, QuicAccepts } from './quic-accepts.ts'
+
+collectNative(30_000)
+leakCheck()
+
+async function startStock(listen: readonly string[] = []) {
+  const quicOptions: object = { shutdownTimeout: 100 }
+  return createLibp2p({
+    addresses: { listen: [...listen] },
+    transports: [quic(quicOptions)],
+    logger: silentLibp2p,
+    services: { identify: identify() },
+  })
+}
+
+/** Whether a peer reaches this address over QUIC within 2 s while the handshake of another one is stalled. */
+async function isReachableBesideStalled(address: string): Promise<boolean> {
+  await using relay = await udpRelay(Number(/\/udp\/(\d+)\//.exec(address)?.[1]), { oneWay: true })
+  const [stalled, honest] = [await startStock(), await startStock()]
+  const abort = new AbortController()
+  const stall = stalled.dial(multiaddr(`/ip4/127.0.0.1/udp/${relay.port}/quic-v1`), { signal: abort.signal })
+  try {
+    await until(() => relay.answered() > 0, 30_000, 'the listener answers the handshake')
+    await honest.dial(multiaddr(address), { signal: AbortSignal.timeout(2_000) })
+    return true
+  } catch {
+    return false
+  } finally {
+    abort.abort()
+    await Promise.allSettled([stall, stalled.stop(), honest.stop()])
+  }
+}
+
+test('a stalled QUIC handshake: another peer reaches an application with the mesh', async () => {
+  await using app = await startApp({}, { listen: listenOn.quic })
+  assert.equal(await isReachableBesideStalled(String(app.libp2p.getMultiaddrs()[0])), true)
+})
+
+test('negative control: without the mesh it does not', async () => {
+  const stock = await startStock([listenOn.quic])
+  try {
+    assert.equal(await isReachableBesideStalled(String(stock.getMultiaddrs()[0])), false)
+  } finally {
+    await stock.stop()
+  }
+})
+
+/** A QUIC listener whose handshakes the test ends, and those that it has accepted. */
+function fakeListener() {
+  const handshakes: (() => void)[] = []
+  class Native {
+    accepted = 0
+    inboundConnection() {
+      return new Promise<void>((resolve) => void handshakes.push(resolve))
+    }
+    stats() {
+      return { acceptedHandshakes: this.accepted }
+    }
+  }
+  const native = new Native()
+  const listener = {
+    state: { listener: native as Native | undefined },
+    loops: 0,
+    getAddrs: () => [multiaddr(listenOn.quic)],
+    async awaitInboundConnections() {
+      listener.loops++
+      while (true) await listener.state.listener?.inboundConnection()
+    },
+  }
+  return { listener, native, finish: () => handshakes.shift()?.() }
+}
+
+function watch(listener: object, began: () => void = () => {}) {
+  const clock = new VirtualClock()
+  const owner = new Owner('n', clock)
+  const spans: SpanEffect[] = []
+  const events = new EventTarget()
+  began()
+  const components = { events, transportManager: { getListeners: () => [listener] } } as never
+  const accepts = new QuicAccepts({ owner, clock, components, emitSpan: (span) => spans.push(span) })
+  accepts.start()
+  const counts = () => spans.flatMap((one) => (one.span === 'mesh.handshake.stalled' ? [one.attributes] : []))
+  return { clock, owner, accepts, counts }
+}
+
+const settle = () => new Promise(setImmediate)
+
+test('three handshakes of which one finishes: two are reported, and each listener is widened once', async () => {
+  const { listener, native, finish } = fakeListener()
+  void listener.awaitInboundConnections()
+  const { clock, owner, accepts, counts } = watch(listener)
+  accepts.start()
+  assert.equal(listener.loops, concurrentHandshakes)
+  native.accepted = 3
+  clock.advance(2_000)
+  finish()
+  await settle()
+  clock.advance(6_000)
+  assert.deepEqual(counts(), [
+    {
+      'mesh.listener.address': listenOn.quic,
+      'mesh.handshake.count': 2,
+      'mesh.handshake.age_ms': 4_000,
+      'mesh.handshake.capacity': concurrentHandshakes,
+    },
+  ])
+  await owner.close()
+  assert.equal(clock.pending, 0)
+})
+
+test('a handshake in progress when the count begins, and that finishes: none is reported, and none is missed later', async () => {
+  const { listener, native, finish } = fakeListener()
+  const { clock, owner, counts } = watch(listener, () => {
+    void listener.awaitInboundConnections()
+    native.accepted = 1
+  })
+  finish()
+  await settle()
+  clock.advance(20_000)
+  assert.deepEqual(counts(), [])
+  native.accepted = 2
+  clock.advance(8_000)
+  assert.deepEqual(
+    counts().map((one) => one['mesh.handshake.count']),
+    [1],
+  )
+  listener.state.listener = undefined
+  clock.advance(2_000)
+  assert.equal(clock.pending, 0, 'a closed listener is no longer polled')
+  await owner.close()
+})
+
+test('a listener of another shape: left alone', async () => {
+  const { owner, clock } = watch({ state: { listener: {} }, getAddrs: () => [] })
+  assert.equal(clock.pending, 0)
+  await owner.close()
+})
