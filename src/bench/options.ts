@@ -11,6 +11,9 @@ import { bare, control, ours, reference } from './sides.ts'
 
 export const benches: readonly Bench[] = [idle, fanout, join]
 
+/** Every argument of `npm run bench`; `churn` has options of its own. */
+export const benchNames: readonly string[] = [...benches, ...microBenches].map((one) => one.name).concat('churn')
+
 /** A parsed command line. */
 interface BenchRequest {
   readonly bench: Bench
@@ -43,8 +46,7 @@ export function readOptions(args: readonly string[], io: Terminal): BenchRequest
   const program = createProgram(io).parse(args, { from: 'user' })
   const [benchName = ''] = program.args
   const bench = benches.find((one) => one.name === benchName)
-  if (bench === undefined)
-    throw invalid('BENCH', benchName, `one of ${[...benches, ...microBenches].map((one) => one.name).join(', ')}`)
+  if (bench === undefined) throw invalid('BENCH', benchName, `one of ${benchNames.join(', ')}`)
   const given = program.opts<Record<string, string | undefined> & { peer?: string[]; json?: boolean; bare?: boolean }>()
   const numberOptions = Object.entries(numbers).map(([key, { rule }]) => {
     const text = given[key]
@@ -61,6 +63,7 @@ function createProgram(io: Terminal): Command {
       'Measure mesh nodes beside stock js-libp2p with gossipsub in one run, in turns; report ratios with their spread.',
     )
     .argument('<bench>', [...benches, ...microBenches].map(({ name: one, about }) => `${one}: ${about}`).join('\n'))
+    .addHelpText('after', '\n`npm run bench -- churn --help` describes the bench churn.')
     .option('--json', 'one JSON object on standard output')
     .option('--peer <name=command>', 'measure another program as well; see src/bench/PROTOCOL.md', collect)
     .option('--bare', 'also measure stock with the process settings of a mesh node')

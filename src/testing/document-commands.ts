@@ -1,8 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
-import { microBenches } from '../bench/micro.ts'
-import { benches } from '../bench/options.ts'
+import { benchNames } from '../bench/options.ts'
 import { alertNames } from '../catalogue/alerts.ts'
 import { addFlags, command, rawFlags } from '../commands/command.ts'
 import { flagsOf } from '../commands/node-command.ts'
@@ -149,12 +148,7 @@ function scriptProblem([, verb = '', ...words]: readonly string[]): string | und
   if (!(script in scripts)) return `package.json has no script ${script}`
   if (script === 'start') return commandProblem(['tracemesh', 'lab', ...args])
   if (script === 'prove') return unknown('proof', args, [...proofNames(), 'list', 'all', 'quick'])
-  if (script === 'bench')
-    return unknown(
-      'bench',
-      args.slice(0, 1),
-      [...benches, ...microBenches].map(({ name }) => name),
-    )
+  if (script === 'bench') return unknown('bench', args.slice(0, 1), benchNames)
   const tests = globSync('src/**/*.test.ts', { cwd: root })
   const unmatched = args.find((arg) => arg !== '--quick' && !tests.some((file) => file.includes(arg)))
   return unmatched === undefined ? undefined : `no test file matches ${unmatched}`

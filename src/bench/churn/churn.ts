@@ -18,8 +18,9 @@ export interface ChurnOptions {
   readonly block: number
   /** Seconds without churn before the last reading. */
   readonly rest: number
-  /** Messages per second between the steady peers. */
+  /** Messages per second between the steady peers, and for how many seconds before the churn and after the rest. */
   readonly traffic: number
+  readonly trafficSeconds: number
   readonly seed: number
   /** Whether to measure stock as well. */
   readonly stock: boolean
@@ -29,10 +30,12 @@ export interface ChurnOptions {
 
 export const churnDefaults: ChurnOptions = {
   events: 10_050,
-  rate: 20,
+  rate: 25,
   block: 6 * eventStep,
-  rest: 150,
+  // Five staleness windows; and a peer that left just after a sweep of the peer store is in it for up to 180 s.
+  rest: 200,
   traffic: 20,
+  trafficSeconds: 20,
   seed: 1,
   stock: true,
 }
@@ -87,7 +90,6 @@ export interface ChurnReport {
 const maxBusy = 0.6
 /** A block slows the next down by no more than this factor, and never speeds up. */
 const slowest = 0.5
-const trafficSeconds = 20
 const trafficBytes = 64
 /** Lives before the first reading: they load code and fill caches. */
 const warmUp = eventStep
@@ -97,10 +99,10 @@ const patience = { factor: 2, ms: 60_000 }
 const shownFailures = 5
 
 /** Estimated seconds of a run. */
-export function churnSeconds({ events, rate, rest, stock, block }: ChurnOptions): number {
+export function churnSeconds({ events, rate, rest, stock, block, trafficSeconds }: ChurnOptions): number {
   const sides = stock ? 2 : 1
   const blocks = Math.ceil(events / block)
-  return 40 + rest + sides * (2 * trafficSeconds + (warmUp + events) / rate + blocks * 4)
+  return 40 + rest + sides * (2 * trafficSeconds + (warmUp + events) / rate + blocks * 2.5)
 }
 
 /** State of one side during a run. */
@@ -142,7 +144,7 @@ export async function runChurn(options: ChurnOptions, context: BenchContext): Pr
   }
   await everySide((running) => churn(running, warmUp, options.rate, signal))
   progress('warm')
-  await everySide((running) => traffic(running, 'before', trafficSeconds))
+  await everySide((running) => traffic(running, 'before', options.trafficSeconds))
   await everySide((running) => read(running, 0))
   const shares: number[] = []
   let { rate } = options
@@ -170,7 +172,7 @@ export async function runChurn(options: ChurnOptions, context: BenchContext): Pr
   }
   progress(`rest of ${options.rest} s`)
   await sleep(options.rest * 1_000, undefined, { signal })
-  await everySide((running) => traffic(running, 'after', trafficSeconds))
+  await everySide((running) => traffic(running, 'after', options.trafficSeconds))
   await everySide((running) => read(running, options.events))
   const reports = sides.map((running) => [running.side.name, reportOf(running, options)] as const)
   return {

@@ -1,0 +1,139 @@
+import {
+  type ChurnOptions,
+  type ChurnReport,
+  type ChurnSideReport,
+  type Held,
+  runChurn,
+} from '../../bench/churn/churn.ts'
+import { ours, reference } from '../../bench/sides.ts'
+import { atLeast, atMost, type Check, equals, notShown, type ProofContext, type ProofResult } from '../proof.ts'
+
+/** Bytes of each life that may stay. */
+const maxBytes = 64
+const maxP99Ratio = 2
+/** Lives that may fail on a busy machine. */
+const maxFailedShare = 0.01
+/** Of the departed peers, the share that the same reading must find in stock's tables: it would see them in ours. */
+const seenInStock = 0.9
+/** Milliseconds that gossipsub remembers the id of a message (`seenTTL`), and messages of the mesh beside the traffic. */
+const messageTtlMs = 120_000
+const ownMessagesPerS = 2
+
+/** Tables of gossipsub with an entry for each message. */
+const messageTables = [
+  'gossipsub.seenCache.entries',
+  'gossipsub.fastMsgIdCache.entries',
+  'gossipsub.publishedMessageIds.entries',
+  'gossipsub.score.deliveryRecords.records',
+  'gossipsub.mcache.msgs',
+]
+
+/** Runs the bench, and checks what stayed at ours. */
+export async function proveChurn(
+  options: ChurnOptions,
+  { seed, progress, signal }: ProofContext,
+): Promise<ProofResult> {
+  const report = await runChurn({ ...options, seed }, { progress, signal })
+  const side = report.sides[ours]
+  if (side === undefined) throw new Error('the bench did not measure ours')
+  const checks = [
+    ...livesChecks(side, options),
+    ...tableChecks(side, options),
+    ...memoryChecks(side, report),
+    equals('handles and descriptors left', '', listOf(side.handles)),
+    ...trafficChecks(side),
+    ...stockChecks(report.sides[reference]),
+  ]
+  return { figures: figuresOf(report), checks }
+}
+
+function livesChecks({ lives, failed, last }: ChurnSideReport, { events }: ChurnOptions): Check[] {
+  return [
+    atLeast('lives', events, lives),
+    atMost('lives that did not join and talk', Math.ceil(lives * maxFailedShare), failed),
+    equals('connected peers in the end, the steady ones', 2, last.peers),
+    equals('connections in the end', 2, last.connections),
+  ]
+}
+
+/** Peers that left may stay as a grudge or as a tombstone, both of which have a bound of their own. */
+function tableChecks({ last, departed }: ChurnSideReport, { traffic, trafficSeconds }: ChurnOptions): Check[] {
+  const [grudges, members] = [registryOf(last, 'grudges'), registryOf(last, 'members')]
+  const tombstones = Math.max(0, members.size - last.peers)
+  const allowed = grudges.size + tombstones
+  const [most = 0, table = 'none'] =
+    Object.entries(departed)
+      .map(([name, count]) => [count, name] as const)
+      .toSorted(([a], [b]) => b - a)[0] ?? []
+  const messages = Math.ceil(2 * trafficSeconds * traffic + (messageTtlMs / 1_000) * ownMessagesPerS)
+  return [
+    atMost(`departed peers in any table (${table}), grudges and tombstones allowed`, allowed, most),
+    atMost('grudges and tombstones, of their bounds', grudges.capacity + members.capacity, allowed),
+    ...last.registries.map(({ name, size, capacity }) => atMost(`entries of the registry ${name}`, capacity, size)),
+    ...messageTables.map((name) => atMost(`entries of ${name}, within its time`, messages, sizeOf(last, name))),
+  ]
+}
+
+function memoryChecks({ growth }: ChurnSideReport, { options }: ChurnReport): Check[] {
+  return (['heapUsed', 'external'] as const).map((kind) => {
+    const what = `${kind} kept of each life, upper end of 95 %`
+    const high = growth[kind]?.high
+    if (high === undefined)
+      return notShown(what, `at most ${maxBytes} B`, `too few readings of ${options.events} lives`)
+    return atMost(what, maxBytes, high, 'B')
+  })
+}
+
+function trafficChecks({ traffic }: ChurnSideReport): Check[] {
+  const { before, during, after } = traffic
+  const p99 = (of: typeof before) => of?.p99Ms ?? Number.NaN
+  return [
+    ...Object.entries(traffic).map(([kind, { delivered, expected }]) =>
+      equals(`messages ${kind} churn that arrived`, expected, delivered),
+    ),
+    atMost('p99 during churn, over that before', maxP99Ratio, p99(during) / p99(before)),
+    atMost('p99 after churn, over that before', maxP99Ratio, p99(after) / p99(before)),
+  ]
+}
+
+/** The control: without our part the same readings find the peers that left. */
+function stockChecks(stock: ChurnSideReport | undefined): Check[] {
+  if (stock === undefined) return []
+  const least = Math.floor(seenInStock * stock.lives)
+  return [
+    atLeast('departed peers in the peer store of stock', least, stock.departed['datastore.data'] ?? 0),
+    atLeast('departed peers in the scores of stock', least, stock.departed['gossipsub.score.peerStats'] ?? 0),
+  ]
+}
+
+/** The readings between first and last would be most of the output. */
+function figuresOf({ sides, ...report }: ChurnReport): ProofResult['figures'] {
+  const withoutReadings = ({ readings, ...side }: ChurnSideReport) => ({
+    ...side,
+    floors: readings.map(({ events, held: { memory } }) => ({
+      events,
+      heap: memory.heapUsed,
+      external: memory.external,
+    })),
+  })
+  return {
+    ...report,
+    sides: Object.fromEntries(Object.entries(sides).map(([name, side]) => [name, withoutReadings(side)])),
+  }
+}
+
+function registryOf({ registries }: Held, wanted: string): Held['registries'][number] {
+  const found = registries.find(({ name }) => name === wanted)
+  if (found === undefined) throw new Error(`the node has no registry ${wanted}`)
+  return found
+}
+
+function sizeOf({ tables }: Held, wanted: string): number {
+  return tables.find(({ name }) => name === wanted)?.size ?? 0
+}
+
+function listOf(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(', ')
+}

@@ -1,0 +1,30 @@
+import { churnDefaults } from '../../bench/churn/churn.ts'
+import { eventStep } from '../../bench/churn/crowd.ts'
+import { endToEnd } from '../end-to-end.ts'
+import { proveChurn } from './churn-checks.ts'
+
+/** Windows that let all expire within the rest. */
+const env = { MESH_STALENESS_MS: '1000', MESH_SWEEP_MS: '500' }
+
+/** A short `churn` of ours alone: the tables, not the growth. */
+export const proof = endToEnd({
+  name: 'churn-quick',
+  about:
+    'peers with fresh identities join, talk and leave: the tables of the node are those of its connected peers again',
+  quick: true,
+  seconds: 55,
+  run: (context) =>
+    proveChurn(
+      {
+        ...churnDefaults,
+        events: eventStep,
+        block: eventStep,
+        rate: 10,
+        rest: 12,
+        trafficSeconds: 3,
+        stock: false,
+        env,
+      },
+      context,
+    ),
+})
