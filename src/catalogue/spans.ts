@@ -278,7 +278,7 @@ export const spans = {
   },
   'mesh.gossip.swept': {
     brief: 'Gossipsub listed peers that have no connection; the node removed them from all its tables.',
-    when: 'when a sweep removed something; sweeps are 3 s apart, and the census counts what they removed so far',
+    when: 'when a sweep, one every 3 s, found such a peer in a table other than those in which gossipsub retains a peer that left; the census counts all that sweeps removed',
     attributes: [
       'mesh.gossip.swept',
       'mesh.gossip.swept_peers',

@@ -110,7 +110,7 @@ export class Assembly {
     this.messages.start()
     await this.requests.start()
     const { faults, logger } = config
-    if (sweepsGossip(faults)) this.gossipHealth?.start()
+    if (config.gossipSweep && sweepsGossip(faults)) this.gossipHealth?.start()
     await this.driver.start([
       ...config.settings,
       ...this.#describePubsub(),

@@ -122,9 +122,8 @@ describe('a peer that attacks gossipsub, beside an honest one whose messages all
       assert.ok(gossip.streamsInbound.has(honest.peerId.toString()))
     }))
 
-  test('peers that subscribe, graft and leave at once: gossipsub lists none of them, and the sweep has a span', () =>
+  test('peers that subscribe, graft and leave at once: gossipsub soon lists none of them', () =>
     whileHonestPublishes(async () => {
-      const sweptBefore = node.spansNamed('mesh.gossip.swept').length
       for (let index = 0; index < 10; index++) {
         await using attacker = await startAttacker()
         const graft = [{ topicID: topic }]
@@ -133,6 +132,5 @@ describe('a peer that attacks gossipsub, beside an honest one whose messages all
       }
       const connected = () => new Set(node.libp2p.getConnections().map(({ remotePeer }) => remotePeer.toString()))
       await until(() => findGhosts(gossip, connected()).ids.size === 0, limitMs, 'no ghosts')
-      assert.ok(node.spansNamed('mesh.gossip.swept').length > sweptBefore)
     }))
 })

@@ -9,6 +9,7 @@ import type { Owner } from '../core/owner.ts'
 import { forAll } from '../testing/for-all.ts'
 import { createHealthyGossip, type GossipOptions, haunt, peerIds, tablesOf } from '../testing/gossip-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { startApp } from '../testing/suite/mesh-app.ts'
 import { peerTables } from './gossip-internals.ts'
 import { findGhosts, gossipSizes, mostTopics } from './gossip-tables.ts'
 
@@ -82,14 +83,15 @@ describe('peer ids without a connection in the tables of gossipsub', () => {
     assert.deepEqual(tablesOf(gossip, ann), [])
   })
 
-  test('a clean leaver: gossipsub retains its score, and the sweep removes it', () => {
-    const { clock, gossip, join, leave, spans } = createGossip()
+  test('a clean leaver: gossipsub retains its score, and the sweep removes it without a span', () => {
+    const { clock, gossip, health, join, leave, spans } = createGossip()
     join(ann)
     leave(ann)
     assert.deepEqual(tablesOf(gossip, ann), ['peerIPs', 'scoreCache', 'scores'])
     clock.advance(sweptMs)
     assert.deepEqual(tablesOf(gossip, ann), [])
-    assert.deepEqual(spans.map(nameOf), ['mesh.gossip.swept'])
+    assert.equal(health.counts.swept, 1)
+    assert.deepEqual(spans, [])
   })
 
   test('our own mesh and fanout: an empty topic stays joined', () => {
@@ -264,8 +266,8 @@ describe('a peer that comes back', () => {
     }
     clock.advance(sweptMs)
     assert.equal(health.grudges, limits.grudges)
-    assert.deepEqual(spans.map(nameOf), ['mesh.gossip.swept', 'mesh.limit.reached'])
-    assert.equal(spans[0]?.attributes['mesh.gossip.swept' as never], limits.grudges + 1)
+    assert.deepEqual(spans.map(nameOf), ['mesh.limit.reached'])
+    assert.equal(health.counts.swept, limits.grudges + 1)
   })
 })
 
@@ -312,6 +314,13 @@ describe('what a peer may ask for', () => {
       [['peerTopicBytes', ann.toString()]],
     )
   })
+})
+
+test('the option gossipSweep: without it gossipsub of the application stays as it is', async () => {
+  for (const gossipSweep of [true, false]) {
+    await using app = await startApp({ gossipSweep })
+    assert.equal(Object.hasOwn(app.pubsub, 'handlePrune'), gossipSweep)
+  }
 })
 
 test('sizes of the tables: one number for each', () => {

@@ -8,7 +8,7 @@ import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { emitGossipSwept } from '../core/spans/gossip.ts'
 import type { NetworkComponents } from './components.ts'
-import type { GossipInternals, Prune } from './gossip-internals.ts'
+import type { GossipInternals, Prune, TableName } from './gossip-internals.ts'
 import { backoffsOf, penaltiesOf, restoreGrudge } from './gossip-scores.ts'
 import { findGhosts, findOrphanStreams, type Ghosts, removePeers, removeStreams } from './gossip-tables.ts'
 import { replaceMethod } from './replace-method.ts'
@@ -41,6 +41,8 @@ export interface GossipHealthCounts {
  */
 const sweepMs = 3_000
 const graceMs = 2_000
+/** Tables in which gossipsub itself retains a peer for a while after its disconnect: no sign of a fault. */
+const retainedTables: readonly TableName[] = ['scores', 'scoreCache', 'peerIPs', 'backoff']
 
 /**
  * Keeps gossipsub's tables free of peers that have no connection, and remembers what speaks against those that left.
@@ -125,8 +127,9 @@ export class GossipHealth {
     const entries = removePeers(this.gossip, ids)
     this.#swept += ids.size
     const grudges = this.#grudges.size - grudgesBefore
-    const sweep = emitGossipSwept({ peers: [...ids], entries, grudges, remaining: total - ids.size })
-    for (const span of [sweep, ...spans]) this.#options.emitSpan(span)
+    const hasGhosts = [...entries.keys()].some((table) => !retainedTables.includes(table))
+    if (hasGhosts) spans.unshift(emitGossipSwept({ peers: [...ids], entries, grudges, remaining: total - ids.size }))
+    for (const span of spans) this.#options.emitSpan(span)
   }
 
   #noteGrudge(peer: string, now: number): SpanEffect[] {

@@ -151,6 +151,13 @@ export interface TracemeshInit extends LimitOptions {
    * @default []
    */
   readonly gossipLimits?: readonly AgentLimit[]
+  /**
+   * Whether the mesh removes peers without a connection from gossipsub’s tables, remembers the penalties and backoffs of
+   * those that left, and bounds what a peer may ask of gossipsub.
+   *
+   * @default true
+   */
+  readonly gossipSweep?: boolean
   /** Resolves the names of seeds; the system’s resolver by default. */
   readonly lookup?: Lookup
 }
@@ -233,6 +240,7 @@ export function resolveOptions(init: InternalInit, peer: string, logger: MeshLog
     closes: 'own',
     messageBytes: limits.messageBytes,
     gossipLimits: [],
+    gossipSweep: true,
     clock: systemClock,
     random: Math.random,
     settings: [],
@@ -292,6 +300,7 @@ const applicationRules: { readonly [K in keyof InternalInit]?: Rule<unknown> } =
   },
   incarnation: whole(0, Number.MAX_SAFE_INTEGER),
   closes: oneOf(['own', 'all']),
+  gossipSweep: { expected: 'true or false', schema: z.boolean() },
 }
 
 /** Options that only the code of this repository has. */
