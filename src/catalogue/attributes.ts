@@ -115,6 +115,21 @@ export const attributes = {
   },
   'mesh.identity.addresses': { type: 'string[]', brief: 'Observed address of each of these processes.' },
   'mesh.identity.own': { type: 'boolean', brief: 'Whether the identity is this node’s own.' },
+  'mesh.peerstore.mode': {
+    type: ['all', 'own'],
+    brief: 'Whether the sweep removes the records of all absent peers, or only the mesh’s own in an application.',
+  },
+  'mesh.peerstore.before': { type: 'int', brief: 'Records before the sweep, without the node’s own.' },
+  'mesh.peerstore.judged': {
+    type: 'int',
+    brief: 'Records that the sweep looked at; if it took too long, the next one begins anew.',
+  },
+  'mesh.peerstore.removed': { type: 'int', brief: 'Records that the sweep removed.' },
+  'mesh.peerstore.after': { type: 'int', brief: 'Records after the sweep.' },
+  'mesh.peerstore.probed': { type: 'int', brief: 'Absent peers of the DHT’s table that the sweep dialled.' },
+  'mesh.peerstore.compacted': { type: 'int', brief: 'Kept records that the sweep copied out of larger buffers.' },
+  'mesh.peerstore.errors': { type: 'int', brief: 'Records that the sweep could not read or remove.' },
+  'mesh.peerstore.duration_ms': { type: 'int', brief: 'Duration of the sweep, milliseconds.' },
   'mesh.dial.addresses': { type: 'string[]', brief: 'Addresses that the dial tried, names resolved.' },
   'mesh.dial.failures': {
     type: 'int',

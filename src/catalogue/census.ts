@@ -53,7 +53,21 @@ const libp2p = {
       'Streams by protocol, as `protocol in out half_closed oldest_s`; the 16 protocols with most streams. A stream without a protocol is still negotiating.',
   },
   'mesh.audit.gossip_peers': { type: 'int', brief: 'Peers in gossipsub.' },
-  'mesh.audit.peer_store': { type: 'int', brief: 'Records in libp2p’s peer store.' },
+  'mesh.audit.peer_store': { type: 'int', brief: 'Records in libp2p’s peer store, without the node’s own.' },
+  'mesh.audit.peer_locks': { type: 'int', brief: 'Locks of libp2p’s peer store.' },
+  'mesh.audit.dial_queue': { type: 'int', brief: 'Dials that libp2p runs or queues.' },
+  'mesh.audit.reconnects': { type: 'int', brief: 'Reconnects that libp2p runs or queues.' },
+  'mesh.audit.pending_in': { type: 'int', brief: 'Inbound connections that libp2p is upgrading.' },
+  'mesh.audit.pending_out': { type: 'int', brief: 'Outbound connections that libp2p is upgrading.' },
+  'mesh.audit.handlers': { type: 'int', brief: 'Protocols with a handler in libp2p’s registrar.' },
+  'mesh.audit.topologies': { type: 'int', brief: 'Topologies in libp2p’s registrar.' },
+  'mesh.audit.observed_addresses': { type: 'int', brief: 'Observed addresses in libp2p’s address manager.' },
+  'mesh.audit.dht_rt': { type: 'int', brief: 'Peers in the routing table of the DHT; absent without one.' },
+  'mesh.audit.dht_useless': {
+    type: 'boolean',
+    brief:
+      'Whether the DHT server removes all addresses of this network from its answers: no peer finds another there.',
+  },
 } as const satisfies Readonly<Record<`mesh.audit.${string}`, AttributeSpec>>
 
 /** Gossipsub's tables, if it is js gossipsub. */

@@ -12,6 +12,7 @@ export const registries = [
   'subscriptions',
   'requests',
   'grudges',
+  'disconnected',
 ] as const
 
 export type RegistryName = (typeof registries)[number]

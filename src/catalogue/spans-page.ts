@@ -62,7 +62,7 @@ function section(name: SpanName, spec: SpanSpec): string[] {
     spec.brief,
     [
       `- When: ${spec.when}`,
-      `- Log level: ${spec.log}`,
+      `- Log level: ${spec.log}${spec.routineLog === undefined ? '' : `, ${spec.routineLog} while routine`}`,
       ...(spec.kind === undefined ? [] : [`- Kind: ${spec.kind.toUpperCase()}`]),
       ...(spec.routine === undefined ? [] : [`- Routine: ${routineText(spec.routine)}`]),
       ...(spec.failed ? ['- Status: ERROR'] : []),
@@ -73,7 +73,9 @@ function section(name: SpanName, spec: SpanSpec): string[] {
 
 function routineText(routine: NonNullable<SpanSpec['routine']>): string {
   const share = 'the node exports the share `MESH_TRACE_ROUTINE`'
-  return routine === true ? share : `${share}, while \`${routine.whenZero}\` is 0`
+  return routine === true
+    ? share
+    : `${share}, while ${routine.whenZero.map((name) => `\`${name}\``).join(' and ')} ${routine.whenZero.length === 1 ? 'is' : 'are'} 0`
 }
 
 function typeText(type: AttributeSpec['type']): string {

@@ -15,12 +15,16 @@ export interface SpanSpec {
   readonly kind?: 'client' | 'server' | 'producer' | 'consumer'
   /**
    * Emitted periodically whether anything happens or not: the node exports only a share (`MESH_TRACE_ROUTINE`), so no
-   * alert or board may count these spans. `whenZero`: only while this count is 0.
+   * alert or board may count these spans. `whenZero`: only while these counts are 0.
    */
-  readonly routine?: true | { readonly whenZero: AttributeName }
+  readonly routine?: true | { readonly whenZero: readonly AttributeName[] }
   /** Level of its log line; `info` by default. */
-  readonly log?: 'trace' | 'debug' | 'info' | 'warn' | 'error'
+  readonly log?: LogLevel
+  /** Level while the span is routine; `log` if absent. */
+  readonly routineLog?: LogLevel
 }
+
+type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
 const peer = ['mesh.peer.id', 'mesh.peer.name'] as const
 const link = ['mesh.link.id', 'mesh.connection.id', ...peer] as const
@@ -341,8 +345,26 @@ export const spans = {
       'mesh.pruned.remaining_band',
       'mesh.pruned.suspended',
     ],
-    routine: { whenZero: 'mesh.pruned.count' },
+    routine: { whenZero: ['mesh.pruned.count'] },
     log: 'trace',
+  },
+  'mesh.peerstore.swept': {
+    brief: 'A sweep that removes the records of absent peers from libp2p’s peer store.',
+    when: 'every 2 min, even if no record was removed',
+    attributes: [
+      'mesh.peerstore.mode',
+      'mesh.peerstore.before',
+      'mesh.peerstore.judged',
+      'mesh.peerstore.removed',
+      'mesh.peerstore.after',
+      'mesh.peerstore.probed',
+      'mesh.peerstore.compacted',
+      'mesh.peerstore.errors',
+      'mesh.peerstore.duration_ms',
+    ],
+    optional: ['mesh.error.message'],
+    routine: { whenZero: ['mesh.peerstore.removed', 'mesh.peerstore.errors'] },
+    routineLog: 'trace',
   },
   'mesh.member.joined': {
     brief: 'A node became a member.',
@@ -385,6 +407,7 @@ export const spans = {
     routine: true,
     log: 'trace',
   },
+  'mesh.audit.disconnected': registry,
   'mesh.audit.suspect': {
     brief: 'A connection without an owner, or one that should be closed; linked to its `mesh.connection.opened`.',
     when: 'child of a census: when the suspect appears, reaches another age band, and goes; at most 64 at a time',

@@ -90,6 +90,7 @@ export const limitTable = {
     value: 131_072,
     reason: 'Bytes queued on a link stream for a peer that does not read: many digests. Guess.',
   },
+  disconnected: { value: 1_024, reason: 'Peers that disconnected since the last sweep of the peer store. Guess.' },
   dials: { value: 64, reason: 'Concurrent dials of the mesh: every seed, and as many peers.' },
   framesPerSecond: {
     value: 200,

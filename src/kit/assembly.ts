@@ -1,6 +1,5 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { Driver } from '../core/driver.ts'
-import { MeshError } from '../core/errors.ts'
 import type { Crossing } from '../core/events.ts'
 import { isJoined } from '../core/link.ts'
 import type { Clock } from '../core/machine.ts'
@@ -19,6 +18,7 @@ import { AddressWatch } from './address-watch.ts'
 import { ApplicationRegistries } from './application-registries.ts'
 import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
+import { type Dht, removesAllAddresses } from './dht-table.ts'
 import { faultyNetwork, faultyProbe, faultySweepMs, startFaults, sweepsGossip } from './faults.ts'
 import { channelTopics } from './gossip-channel.ts'
 import { GossipHealth } from './gossip-health.ts'
@@ -26,11 +26,12 @@ import { gossipInternals, missingInternals, unknownTables } from './gossip-inter
 import type { ResolvedOptions } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import { Messages } from './messages.ts'
-import { checkPubSub } from './pubsub-check.ts'
+import { PeerStoreSweep } from './peer-store-sweep.ts'
 import { QuicAccepts } from './quic-accepts.ts'
 import { RequestSpans, Requests } from './requests.ts'
 import { ResourceMonitor } from './resource-monitor.ts'
 import { crossingSequence, seal } from './seal.ts'
+import { findDht, findPubSub, requireIdentify, unknownParts } from './services.ts'
 import { version } from './version.ts'
 
 interface AssemblyOptions {
@@ -64,12 +65,16 @@ export class Assembly {
   readonly addresses: AddressWatch
   readonly resources: ResourceMonitor
   readonly census: Census
+  /** The DHT of libp2p, if the mesh knows it. */
+  readonly dht: Dht | undefined
   /** Undefined without js gossipsub. */
   readonly gossipHealth: GossipHealth | undefined
   readonly application: ApplicationRegistries
   readonly startedAt: number
   readonly #options: AssemblyOptions
+  readonly #sweep: PeerStoreSweep | undefined
   #publishedCount = 0
+  #hasWarnedOfDht = false
 
   constructor(options: AssemblyOptions) {
     const { components, config, clock } = options
@@ -78,7 +83,8 @@ export class Assembly {
     this.owner = new Owner(config.name, clock)
     this.telemetry = options.telemetry
     this.resources = this.#createResourceMonitor()
-    const pubsub = findService<PubSub>(components, pubsubName(config))
+    const pubsub = findPubSub(components, config)
+    this.dht = findDht(components, config)
     const meshes = config.bridgeTo === undefined ? [config.mesh] : [config.mesh, config.bridgeTo]
     const network = this.#createNetwork(meshes, pubsub)
     this.network = network
@@ -96,6 +102,7 @@ export class Assembly {
     network.onCrossing((_, crossing) => this.messages.deliverCrossing(crossing))
     this.requests = this.#createRequests()
     this.addresses = this.#createAddressWatch()
+    this.#sweep = this.#createSweep()
   }
 
   /** Emits a span, logs its line, and dispatches its event. */
@@ -114,17 +121,19 @@ export class Assembly {
     await this.driver.start([
       ...config.settings,
       ...this.#describePubsub(),
+      ...this.#describeLibp2p(),
       ...this.#describeApiCopies(),
       ...faults.map((fault) => `fault ${fault}`),
     ])
     this.resources.start()
     const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
     new QuicAccepts({ owner: this.owner, clock, components, emitSpan }).start()
-    const pubsub = findService<PubSub>(components, pubsubName(config))
+    const pubsub = findPubSub(components, config)
     const gossip = this.gossipHealth?.gossip
     startFaults(faults, { owner: this.owner, clock, components, logger, gossip, pubsub })
     this.addresses.start()
     this.application.start()
+    this.#sweep?.start()
     this.#deliverProfile()
   }
 
@@ -149,7 +158,7 @@ export class Assembly {
   /** What of the pubsub the mesh does not know, for `mesh.node.started`; also logged. */
   #describePubsub(): string[] {
     const { components, config } = this.#options
-    const pubsub = findService<PubSub>(components, pubsubName(config))
+    const pubsub = findPubSub(components, config)
     if (pubsub === undefined) return []
     const missing = missingInternals(pubsub)
     const internals = gossipInternals(pubsub)
@@ -173,6 +182,47 @@ export class Assembly {
     this.driver.deliver({ type: 'profile', topics: this.messages.topics(), addresses })
   }
 
+  /** What of libp2p and its DHT the mesh does not know, for `mesh.node.started`; also logged. */
+  #describeLibp2p(): readonly string[] {
+    const { components, config } = this.#options
+    const texts = unknownParts(components, config)
+    for (const text of texts) config.logger.warn(idsOf(this.node.window), text)
+    return texts
+  }
+
+  /** Once the node knows its addresses; the census repeats it. */
+  #warnOfUselessDht(): void {
+    if (this.#hasWarnedOfDht || !this.#isDhtUseless()) return
+    this.#hasWarnedOfDht = true
+    const text =
+      'the DHT server finds no peer of this network, since its peerInfoMapper removes all addresses of this node: give kadDHT the passthroughMapper'
+    this.#options.config.logger.warn(idsOf(this.node.window), text)
+  }
+
+  #isDhtUseless(): boolean {
+    const { peerId } = this.#options.components
+    return this.dht !== undefined && removesAllAddresses(this.dht, peerId, this.addresses.announced())
+  }
+
+  #createSweep(): PeerStoreSweep | undefined {
+    const { components, clock, config } = this.#options
+    const { sweep: mode, peerStoreSweepMs: intervalMs } = config
+    if (mode === 'off') return undefined
+    const identify = requireIdentify(components, config)
+    return new PeerStoreSweep({
+      components,
+      owner: this.owner,
+      clock,
+      mode,
+      intervalMs,
+      dht: this.dht,
+      isMember: (peer) => this.node.view.get(peer)?.state === 'member',
+      openedBy: (peer) => this.network.openedBy(peer),
+      identify: (connection) => identify.identify(connection),
+      emitSpan: (span) => this.emitSpan(span, this.node.window),
+    })
+  }
+
   #createAddressWatch(): AddressWatch {
     const { components, clock } = this.#options
     const memberLinks = () => [...this.node.ledger.records()].flatMap(({ links }) => links.filter(isJoined))
@@ -182,7 +232,10 @@ export class Assembly {
       clock,
       remotes: () => memberLinks().map(({ info: connectionInfo }) => connectionInfo.address),
       observed: () => this.node.dialBack.observedAddresses,
-      onChange: () => this.#deliverProfile(),
+      onChange: () => {
+        this.#deliverProfile()
+        this.#warnOfUselessDht()
+      },
       onListening: (listening) => this.driver.deliver({ type: 'listening', ...listening }),
       emitSpan: (span) => this.emitSpan(span, this.node.window),
     })
@@ -304,7 +357,8 @@ export class Assembly {
     const { owner, node, network, gossipHealth, telemetry, application } = this
     const wall = () => clock.wall()
     const meshTopics = () => [...channelTopics(meshes), ...this.messages.gossipTopics()]
-    const layers = { owner, node, network, components, pubsub, gossipHealth, telemetry, application }
+    const dht = this.dht && { table: this.dht.routingTable, isUseless: () => this.#isDhtUseless() }
+    const layers = { owner, node, network, components, pubsub, dht, gossipHealth, telemetry, application }
     const sources = censusSources({ ...layers, process: this.#processReaders(), meshTopics, wall })
     return new Census({ sources, clock, random: config.random })
   }
@@ -330,51 +384,5 @@ export class Assembly {
     const message = { origin, originMesh: config.mesh, sequence, topic, body, ...traceFields }
     const sealed = await seal(components.privateKey, message, config.messageBytes)
     return { id: `${origin}/${sequence}`, origin, originMesh: config.mesh, topic, hops: 0, sealed, ...traceFields }
-  }
-}
-
-interface IdentifyService {
-  identify(connection: unknown): Promise<unknown>
-}
-
-export function hasIdentify(components: TracemeshComponents, { services }: ResolvedOptions): boolean {
-  return findService<IdentifyService>(components, services.identify ?? 'identify') !== undefined
-}
-
-/** Throws MESH_SERVICE_MISSING. */
-export function requireIdentify(components: TracemeshComponents, { services }: ResolvedOptions): IdentifyService {
-  const name = services.identify ?? 'identify'
-  const identify = findService<IdentifyService>(components, name)
-  if (identify !== undefined) return identify
-  const cure = 'add `identify()` of @libp2p/identify, or set `services.identify` to the name that it has there'
-  throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
-}
-
-function pubsubName({ services }: ResolvedOptions): string {
-  return services.pubsub ?? 'pubsub'
-}
-
-/** Throws MESH_SERVICE_MISSING if `services` names a missing service, MESH_PUBSUB_UNUSABLE. */
-export async function checkPubSubService(
-  components: TracemeshComponents,
-  config: ResolvedOptions,
-  owner: Owner,
-): Promise<void> {
-  const name = pubsubName(config)
-  const pubsub = findService<PubSub>(components, name)
-  if (pubsub !== undefined) {
-    await checkPubSub({ name, pubsub, registrar: components.registrar, owner })
-  } else if (config.services.pubsub !== undefined) {
-    const cure = 'add `gossipsub()` of @libp2p/gossipsub under that name, or leave `services.pubsub` out'
-    throw new MeshError('MESH_SERVICE_MISSING', { service: name, cure })
-  }
-}
-
-/** libp2p makes services available as components under their names, and throws for an unknown name. */
-function findService<S>(components: TracemeshComponents, name: string): S | undefined {
-  try {
-    return (components as unknown as Record<string, S | undefined>)[name]
-  } catch {
-    return undefined
   }
 }

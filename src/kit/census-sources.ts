@@ -8,9 +8,11 @@ import { seedEvidence } from '../evidence/seed-evidence.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { ApplicationRegistries } from './application-registries.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
+import type { Dht } from './dht-table.ts'
 import { GossipEvidence } from './gossip-evidence.ts'
 import type { GossipHealth } from './gossip-health.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
+import { readTables } from './libp2p-tables.ts'
 import { listenerTargets } from './listener-targets.ts'
 import { streamEvidence } from './stream-evidence.ts'
 
@@ -18,12 +20,13 @@ interface CensusParts {
   readonly owner: Owner
   readonly node: MeshNode
   readonly network: Libp2pNetwork
-  readonly components: Pick<TracemeshComponents, 'connectionManager' | 'peerStore' | 'events' | 'transportManager'>
+  readonly components: TracemeshComponents
   readonly pubsub: PubSub | undefined
   /** Undefined without js gossipsub. */
   readonly gossipHealth: GossipHealth | undefined
   /** Topics of gossipsub that the mesh has subscribed to. */
   readonly meshTopics: () => readonly string[]
+  readonly dht: { readonly table: Dht['routingTable']; readonly isUseless: () => boolean } | undefined
   readonly telemetry: Telemetry
   readonly application: ApplicationRegistries
   readonly process: ProcessReaders
@@ -40,7 +43,7 @@ export function censusSources(parts: CensusParts): readonly CensusSource[] {
     { name: 'seeds', read: (now) => seedEvidence(node.seeds.seeds(), now) },
     { name: 'registries', read: () => registryEvidence(owner.inventory()) },
     { name: 'application', read: () => application.evidence() },
-    { name: 'libp2p', read: () => libp2pEvidence(components, pubsub) },
+    { name: 'libp2p', read: () => libp2pEvidence(parts) },
     { name: 'streams', read: () => streamEvidence(components.connectionManager.getConnections(), wall()) },
     ...(gossipHealth === undefined ? [] : [new GossipEvidence(gossipHealth, meshTopics)]),
     { name: 'process', read: (now) => processEvidence(parts.process, now) },
@@ -78,14 +81,12 @@ function meshEvidence({ node, network }: CensusParts): CensusPart {
   }
 }
 
-async function libp2pEvidence(
-  { peerStore }: CensusParts['components'],
-  pubsub: PubSub | undefined,
-): Promise<CensusPart> {
+async function libp2pEvidence({ components, pubsub, dht }: CensusParts): Promise<CensusPart> {
   return {
     attributes: {
       'mesh.audit.gossip_peers': pubsub?.getPeers().length ?? 0,
-      'mesh.audit.peer_store': (await peerStore.all()).length,
+      ...(dht && { 'mesh.audit.dht_rt': dht.table.size, 'mesh.audit.dht_useless': dht.isUseless() }),
+      ...(await readTables(components)),
     },
   }
 }

@@ -9,6 +9,7 @@ import type {
   Upgrader,
 } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
+import type { RecordStore } from './peer-store-records.ts'
 
 /** The parts of libp2p's service components that the network uses. */
 export interface NetworkComponents {
@@ -30,7 +31,9 @@ export type TracemeshComponents = NetworkComponents & {
     'getListenAddrs' | 'getAnnounceAddrs' | 'getAddresses' | 'getAddressesWithMetadata'
   >
   readonly transportManager: Pick<TransportManager, 'getListeners'>
-  readonly peerStore: Pick<PeerStore, 'all' | 'patch'>
+  readonly connectionManager: Pick<ConnectionManager, 'openConnection'>
+  readonly peerStore: Pick<PeerStore, 'get' | 'patch' | 'merge' | 'delete'>
+  readonly datastore: RecordStore
   readonly upgrader?: Upgrader
 }
 

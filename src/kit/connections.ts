@@ -38,6 +38,9 @@ export interface ConnectionRecord {
   isUnresponsive: boolean
 }
 
+/** `mesh`: its dialler opened it; `application`: the application did; `peer`: it came in. */
+export type ConnectionOwner = 'mesh' | 'application' | 'peer'
+
 /**
  * One record per libp2p connection, by id. Events of libp2p are hints only: `reconcile`, before each snapshot for the
  * core, compares the records with the connections that libp2p has. Every other method that returns something changes nothing, except
@@ -171,6 +174,17 @@ export class Connections {
   /** Of shared connections the mesh closes only those that it dialled and the application does not use. */
   mayClose({ isOurs, connection }: ConnectionRecord): boolean {
     return this.#closes !== 'own' || (isOurs && !servesApplication(connection))
+  }
+
+  /**
+   * Who opened the connections to a peer: the application, if it opened one of them, else the mesh, else the peer. Asked
+   * when the last one closes, it still knows that one.
+   */
+  openedBy(peer: PeerId): ConnectionOwner {
+    const records = [...this.#records.values()].filter(({ connection }) => connection.remotePeer.equals(peer))
+    const dialled = records.filter(({ connection }) => connection.direction === 'outbound')
+    if (dialled.length === 0) return 'peer'
+    return dialled.every(({ isOurs }) => isOurs) ? 'mesh' : 'application'
   }
 
   /** Whether the application goes on with the connection without the mesh. */

@@ -75,9 +75,9 @@ export interface TracemeshInit extends LimitOptions {
    */
   readonly incarnation?: number
   /**
-   * Names of two services in libp2p. The pubsub service may be missing unless this names it.
+   * Names of three services in libp2p. Pubsub and DHT may be missing, pubsub unless this names it.
    *
-   * @default { identify: 'identify', pubsub: 'pubsub' }
+   * @default { identify: 'identify', pubsub: 'pubsub', dht: 'dht' }
    */
   readonly services?: ServiceNames
   /**
@@ -145,6 +145,14 @@ export interface TracemeshInit extends LimitOptions {
    */
   readonly closes?: 'own' | 'all'
   /**
+   * Records of absent peers that the mesh removes from libp2p's peer store, which itself removes none: those of peers
+   * that only the mesh dialled and of members that dialled this node (`own`), all that the application has not tagged
+   * (`all`), or none (`off`). The mesh needs none of them.
+   *
+   * @default 'own'
+   */
+  readonly sweep?: 'own' | 'all' | 'off'
+  /**
    * Bytes that peers accept in one gossipsub RPC, by a part of their agent version, where the default is wrong: 4 MiB
    * for js, 64 KiB for rust, 1 MiB for go and all others. The mesh does not send a larger message to such a peer.
    *
@@ -176,6 +184,12 @@ export interface ServiceNames {
    * @default 'pubsub'
    */
   readonly pubsub?: string
+  /**
+   * The service of @libp2p/kad-dht: the mesh keeps the records of the peers in its table.
+   *
+   * @default 'dht'
+   */
+  readonly dht?: string
 }
 
 /** Options for the code of this repository: its nodes, laboratories and tests. */
@@ -188,6 +202,8 @@ export interface InternalInit extends TracemeshInit {
   readonly settings?: readonly string[]
   /** Counts all timers of the process, for the census; without it only those that keep the process alive. */
   readonly timers?: TimerReader | undefined
+  /** Milliseconds between two sweeps of the peer store, 100 to 600,000; two minutes by default. */
+  readonly peerStoreSweepMs?: number
   /** Faults to inject, for drills of alerts. */
   readonly faults?: readonly Fault[]
   /** Bytes that all limits together allow, for the span of the start. */
@@ -199,6 +215,7 @@ export type ResolvedOptions = Required<Omit<InternalInit, Optional | 'name'>> &
   Pick<InternalInit, Optional> & { readonly name: string }
 
 type Optional =
+  | 'peerStoreSweepMs'
   | 'bridgeTo'
   | 'otlp'
   | 'telemetry'
@@ -238,6 +255,7 @@ export function resolveOptions(init: InternalInit, peer: string, logger: MeshLog
     neighbours: 8,
     connectionsHigh: init.maxPeers ?? limits.peers,
     closes: 'own',
+    sweep: 'own',
     messageBytes: limits.messageBytes,
     gossipLimits: [],
     gossipSweep: true,
@@ -301,6 +319,8 @@ const applicationRules: { readonly [K in keyof InternalInit]?: Rule<unknown> } =
   incarnation: whole(0, Number.MAX_SAFE_INTEGER),
   closes: oneOf(['own', 'all']),
   gossipSweep: { expected: 'true or false', schema: z.boolean() },
+  sweep: oneOf(['own', 'all', 'off']),
+  peerStoreSweepMs: whole(100, 600_000, 'milliseconds'),
 }
 
 /** Options that only the code of this repository has. */
@@ -310,6 +330,7 @@ const internalOptions = [
   'random',
   'settings',
   'timers',
+  'peerStoreSweepMs',
   'faults',
   'capsBytes',
 ] as const satisfies (keyof InternalInit)[]

@@ -1,9 +1,9 @@
-import type { Connection, IdentifyResult } from '@libp2p/interface'
+import type { Connection, IdentifyResult, PeerId } from '@libp2p/interface'
 import type { ConnectionInfo, Network, NetworkEffect, NetworkEvent } from '../core/events.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
-import { type ConnectionRecord, Connections } from './connections.ts'
+import { type ConnectionOwner, type ConnectionRecord, Connections } from './connections.ts'
 import { dialBackInTime, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
@@ -187,6 +187,11 @@ export class Libp2pNetwork implements Network {
   /** Whether the mesh has left this connection to the application. */
   isLeftToApp(connection: string): boolean {
     return this.#running?.connections.isLeftToApp(connection) === true
+  }
+
+  /** Who opened the connections to a peer, when the last one closes. */
+  openedBy(peer: PeerId): ConnectionOwner {
+    return this.#running?.connections.openedBy(peer) ?? 'peer'
   }
 
   counters(): NetworkCounts | undefined {

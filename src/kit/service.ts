@@ -15,7 +15,7 @@ import { logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { Admission, type ResourceCaps } from './admission.ts'
 import type { ApplicationRegistry, RegistryOptions, WatchOptions } from './application-registries.ts'
-import { Assembly, checkPubSubService, hasIdentify, requireIdentify } from './assembly.ts'
+import { Assembly } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
 import {
@@ -31,8 +31,10 @@ import { closeLimitMs } from './link-streams.ts'
 import { MeshEvents } from './mesh-events.ts'
 import type { MessageHandler, MessageRecord, Published, PublishOptions, SubscribeOptions } from './messages.ts'
 import { startOwnTelemetry } from './own-telemetry.ts'
+import { recordKeys } from './peer-store-records.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import { listLimits, resourceCaps } from './resource-caps.ts'
+import { checkPubSubService, hasIdentify, requireIdentify } from './services.ts'
 import { type Closing, heldBy, type StopReport, stopAccount, stopSpans } from './stop-report.ts'
 import { type StreamInfo, streamsOf } from './stream-views.ts'
 import type { Tracemesh } from './tracemesh.ts'
@@ -239,6 +241,20 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
 
   inventory(): Inventory {
     return this.#requireRunning('inventory').owner.inventory()
+  }
+
+  /** Sizes for a status line; `dhtTable` is 0 without a DHT. */
+  async status(): Promise<{ connected: number; peerStore: number; dhtTable: number; resources: number }> {
+    const { owner, dht } = this.#requireRunning('status')
+    const { connectionManager, datastore, peerId } = this.#components
+    const peers = new Set(connectionManager.getConnections().map(({ remotePeer }) => remotePeer.toString()))
+    const { registries, resources } = owner.inventory()
+    return {
+      connected: peers.size,
+      peerStore: (await recordKeys(datastore, peerId)).length,
+      dhtTable: dht?.routingTable.size ?? 0,
+      resources: registries.length + resources.length,
+    }
   }
 
   /** Frames of the link streams so far, by type and direction, and the refused ones. */

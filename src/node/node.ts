@@ -7,6 +7,7 @@ import { countHandles } from '../evidence/process-handles.ts'
 import { TimerReader } from '../evidence/timers.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
+import type { InternalInit } from '../kit/init.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
 import { serverLookup } from '../kit/multiaddrs.ts'
 import { connectionCaps } from '../kit/resource-caps.ts'
@@ -21,6 +22,7 @@ import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
 import { toListenError, usableListenAddresses } from './listen.ts'
 import { availableMemory, capsBytes, quicWindow } from './memory.ts'
+import { startStatusLines } from './status-lines.ts'
 import { flushMs, stopLibp2p, stopNode } from './stop-node.ts'
 
 export interface RunningNode {
@@ -43,8 +45,11 @@ export interface RunningNode {
 
 type NodeLibp2p = Awaited<ReturnType<typeof createNodeLibp2p>>
 
+/** Options that only tests and proofs of this repository set. */
+export type TestOptions = Pick<InternalInit, 'peerStoreSweepMs'>
+
 /** Starts one node from its configuration: identity, telemetry, libp2p with the mesh service, HTTP API. */
-export async function startNode(config: NodeConfig): Promise<RunningNode> {
+export async function startNode(config: NodeConfig, options: TestOptions = {}): Promise<RunningNode> {
   const holder: { telemetry?: Telemetry } = {}
   const base = { mesh: config.mesh, node: config.name }
   const logger = createLogger({ level: config.logLevel, base, context: () => holder.telemetry?.window })
@@ -57,7 +62,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const startedAt = systemClock.now()
   const handlesBefore = countHandles()
   try {
-    const libp2p = await createNodeLibp2p(config, identity, telemetry, settings, logger)
+    const libp2p = await createNodeLibp2p(config, identity, telemetry, { ...options, settings, logger })
     const { tracemesh: mesh } = libp2p.services
     const stopTime = splitStopTime(config.stopMs, config.pprof === 'off' ? 1 : 2)
     owner.adopt('libp2p', () => stopLibp2p(libp2p, stopTime.libp2p), stopTime.libp2p)
@@ -67,6 +72,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     const pprofUrl = await startProfiling(config, mesh, owner, stopTime.http, logger)
     const addresses = mesh.addresses()
     logger.info({ peer: mesh.peer, addresses, admin: adminUrl, pprof: pprofUrl }, 'listening')
+    startStatusLines({ mesh, owner, logger })
     const stop = (cause: string, withinMs = 4_000) =>
       stopNode({ owner, mesh, telemetry, cause, startedAt, handlesBefore, withinMs })
     return { peer: mesh.peer, addresses, adminUrl, pprofUrl, mesh, libp2p, telemetry, stop }
@@ -101,8 +107,7 @@ async function createNodeLibp2p(
   config: NodeConfig,
   { privateKey, incarnation }: Identity,
   telemetry: Telemetry,
-  settings: readonly string[],
-  logger: Logger,
+  options: TestOptions & Required<Pick<InternalInit, 'settings' | 'logger'>>,
 ) {
   const memory = availableMemory()
   const { connections } = connectionCaps(config.connectionsHigh)
@@ -119,9 +124,9 @@ async function createNodeLibp2p(
   })
   const { dnsServers } = config
   const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
-  const parts = { incarnation, telemetry, settings, logger, timers: await TimerReader.open() }
+  const parts = { ...options, incarnation, telemetry, timers: await TimerReader.open() }
   const init = { ...config, ...lookup, ...parts, capsBytes: capsBytes(config, memory) }
-  const service = tracemeshInternal({ ...init, closes: 'all' })
+  const service = tracemeshInternal({ ...init, closes: 'all', sweep: 'all' })
   // Other roles do not load the DHT.
   const dht =
     config.dhtProtocol === 'off'

@@ -5,9 +5,10 @@ import { test } from 'node:test'
 import { context as contexts, ROOT_CONTEXT, TraceFlags, trace } from '@opentelemetry/api'
 import { StackContextManager } from '@opentelemetry/sdk-trace'
 import { emitSpan } from '../catalogue/span-effect.ts'
+import { emitPeerStoreSwept } from '../core/spans/peer-store.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { logSpan } from './log.ts'
+import { logSpan, silentLogger } from './log.ts'
 import { createLogger, logOutput } from './logger.ts'
 
 leakCheck()
@@ -50,6 +51,18 @@ test('the log line of a span: has its level, name, attributes and ids', () => {
     'mesh.member.silence_ms': 31_000,
     'mesh.member.window_ms': 30_000,
   })
+})
+
+test('a sweep of the peer store: info if it removed something, else trace', () => {
+  const levelOf = (removed: number, errors: number) => {
+    const levels: string[] = []
+    const write = (level: string) => () => void levels.push(level)
+    const logger = { ...silentLogger, isLevelEnabled: () => true, trace: write('trace'), info: write('info') }
+    const tally = { before: 9, after: 9 - removed, judged: 9, removed, probed: 0, compacted: 0, errors, firstError: '' }
+    logSpan(logger, emitPeerStoreSwept('all', tally, 0, 5), ids)
+    return levels.join()
+  }
+  assert.deepEqual([levelOf(0, 0), levelOf(2, 0), levelOf(0, 1)], ['trace', 'info', 'info'])
 })
 
 test('a span below the log level: no line', () => {

@@ -1,6 +1,7 @@
 import { type SpanEffect, specOf } from '../catalogue/span-effect.ts'
 import { spans } from '../catalogue/spans.ts'
 import type { TraceRef } from '../core/trace.ts'
+import { isRoutine } from './sampling.ts'
 import { truncateAttributes } from './span-emitter.ts'
 
 /** Writes a line: its fields and its message, or only a message. */
@@ -40,7 +41,8 @@ export function idsOf(ref: TraceRef | undefined): { trace_id?: string; span_id?:
 
 /** Logs an emitted span: its name, attributes and ids. */
 export function logSpan(logger: MeshLogger, effect: SpanEffect, ids: TraceRef): void {
-  const { log } = specOf(spans, effect.span)
-  if (!logger.isLevelEnabled(log)) return
-  logger[log]({ ...idsOf(ids), ...truncateAttributes(effect.attributes) }, effect.span)
+  const { log, routineLog = log } = specOf(spans, effect.span)
+  const level = isRoutine(effect) ? routineLog : log
+  if (!logger.isLevelEnabled(level)) return
+  logger[level]({ ...idsOf(ids), ...truncateAttributes(effect.attributes) }, effect.span)
 }

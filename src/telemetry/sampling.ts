@@ -80,7 +80,8 @@ function excerpt(text: string): string {
 export function isRoutine({ span, attributes }: SpanEffect): boolean {
   const { routine } = specOf(spans, span)
   if (routine === undefined || routine === true) return routine === true
-  return !(attributes as Readonly<Record<string, unknown>>)[routine.whenZero]
+  const values = attributes as Readonly<Record<string, unknown>>
+  return !routine.whenZero.some((name) => values[name])
 }
 
 /**

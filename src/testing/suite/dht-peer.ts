@@ -56,6 +56,19 @@ export async function startDhtPeer(options: DhtPeerOptions = {}) {
       }
       return []
     },
+    /** Addresses that one server names for a peer; undefined if it did not answer. */
+    askServer: async (server: string, peer: string): Promise<string[] | undefined> => {
+      const wanted = peerIdFromString(peer)
+      const query = { useCache: false, signal: AbortSignal.timeout(5_000) }
+      try {
+        for await (const event of dht.findPeer(wanted, query))
+          if (event.name === 'PEER_RESPONSE' && event.from.toString() === server)
+            return event.closer.find(({ id }) => id.equals(wanted))?.multiaddrs.map(String) ?? []
+      } catch {
+        // The query ends with an error if nobody knows the peer.
+      }
+      return undefined
+    },
     [Symbol.asyncDispose]: async () => libp2p.stop(),
   }
 }

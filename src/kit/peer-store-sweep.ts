@@ -1,0 +1,317 @@
+import type { Connection, Libp2pEvents, Peer, PeerId, TypedEventTarget } from '@libp2p/interface'
+import type { ConnectionManager } from '@libp2p/interface-internal'
+import type { SpanEffect } from '../catalogue/span-effect.ts'
+import { errorMessage } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { Clock } from '../core/machine.ts'
+import type { OwnedMap } from '../core/owned-map.ts'
+import type { Owner } from '../core/owner.ts'
+import { judgeRecord, type RecordVerdict } from '../core/record-rules.ts'
+import { emitPeerStoreSwept, type SweepTally } from '../core/spans/peer-store.ts'
+import { pause } from './clock.ts'
+import type { ConnectionOwner } from './connections.ts'
+import { type Dht, type DhtContact, tableOf } from './dht-table.ts'
+import { cutMessage } from './dial-failure.ts'
+import { linkProtocol } from './link-streams.ts'
+import { compactRecord, peerOfRecord, type RecordStore, recordKey, recordKeys } from './peer-store-records.ts'
+import { StoredPeers, type StoredPeersComponents } from './stored-peers.ts'
+import { TableProbe } from './table-probe.ts'
+
+export interface SweepComponents extends StoredPeersComponents {
+  readonly peerId: PeerId
+  readonly events: TypedEventTarget<Libp2pEvents>
+  readonly datastore: RecordStore
+  readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'getDialQueue' | 'openConnection'>
+}
+
+export interface PeerStoreSweepOptions {
+  readonly components: SweepComponents
+  readonly owner: Owner
+  readonly clock: Clock
+  /** `all` records, or in an application the mesh's `own`. */
+  readonly mode: 'own' | 'all'
+  /** Milliseconds between two sweeps; `sweepIntervalMs` by default. */
+  readonly intervalMs?: number | undefined
+  readonly dht: Dht | undefined
+  /** A member that others have heard of lately. */
+  readonly isMember: (peer: string) => boolean
+  /** Whose the last connection to a peer is: it may be closed already. */
+  readonly openedBy: (peer: PeerId) => ConnectionOwner
+  readonly identify: (connection: Connection) => Promise<unknown>
+  readonly emitSpan: (span: SpanEffect) => void
+}
+
+/** A peer that disconnected. */
+interface Departure {
+  readonly peer: PeerId
+  readonly at: number
+  readonly openedBy: ConnectionOwner
+}
+
+/** A record costs 5 KB (measured): 1,000 short-lived peers in this time 5 MB. */
+export const sweepIntervalMs = 120_000
+/** A peer may be back within this time. */
+const graceMs = 60_000
+/** A sweep lets other work pass after this many records, or milliseconds. */
+const sliceSize = 64
+const sliceMs = 5
+const pauseMs = 1
+/** A sweep ends after this share of its interval; the next one goes on. */
+const limitShare = 0.5
+/** Tags with which kad-dht marks its table; all others are the application's. */
+const dhtTags = ['kad-peer', 'kad-close', 'keep-alive-kad-dht']
+
+/**
+ * Removes the records of absent peers from libp2p's peer store, which itself removes none. The mesh does not need them:
+ * it dials seeds and members at the addresses of its configuration and of their digests.
+ *
+ * In an application it removes only records of the mesh's own peers: those that the mesh dialled, and members that
+ * dialled this node; neither those that the application dialled or tagged, nor those in the table of its DHT.
+ */
+export class PeerStoreSweep {
+  readonly #options: PeerStoreSweepOptions
+  readonly #graceMs: number
+  readonly #intervalMs: number
+  readonly #peers: StoredPeers
+  readonly #tableProbe: TableProbe
+  /** Peers that disconnected since the last sweep. */
+  readonly #disconnected: OwnedMap<string, Departure>
+
+  constructor(options: PeerStoreSweepOptions) {
+    const { owner, clock, components, intervalMs = sweepIntervalMs, mode } = options
+    this.#options = options
+    this.#peers = new StoredPeers(components, options.identify)
+    this.#tableProbe = new TableProbe({ connectionManager: components.connectionManager, owner, clock })
+    this.#intervalMs = intervalMs
+    this.#graceMs = Math.min(graceMs, intervalMs / 2)
+    this.#disconnected = owner.map<string, Departure>({
+      name: 'disconnected',
+      capacity: limits.disconnected,
+      expiry: { event: 'the sweep, or the peer connects' },
+      release: (departure, _, reason) => {
+        // In an application the sweep knows only these; the record of an evicted one would stay for ever.
+        if (reason === 'evicted' && mode === 'own') void this.#sweepEvicted(departure)
+      },
+    })
+  }
+
+  start(): void {
+    const { components, owner } = this.#options
+    const { events } = components
+    const onDisconnect = ({ detail: peer }: CustomEvent<PeerId>) => this.#noteDeparture(peer)
+    const onConnect = ({ detail: peer }: CustomEvent<PeerId>) => void this.#disconnected.delete(peer.toString())
+    events.addEventListener('peer:disconnect', onDisconnect)
+    events.addEventListener('peer:connect', onConnect)
+    owner.adopt('peer store listeners', () => {
+      events.removeEventListener('peer:disconnect', onDisconnect)
+      events.removeEventListener('peer:connect', onConnect)
+    })
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    const { owner } = this.#options
+    if (owner.closed) return
+    owner.after(this.#intervalMs, () => void this.sweep().then(() => this.#schedule()))
+  }
+
+  #noteDeparture(peer: PeerId): void {
+    const { clock, owner, openedBy } = this.#options
+    if (owner.closed) return
+    const at = clock.now()
+    this.#disconnected.set(peer.toString(), { peer, at, openedBy: openedBy(peer) }, at)
+  }
+
+  /** Sweeps once, and emits the span. Never rejects. */
+  async sweep(): Promise<void> {
+    const { clock, owner, mode, emitSpan } = this.#options
+    const startedAt = clock.now()
+    const tally: SweepTally = newTally()
+    try {
+      if (mode === 'all') await this.#sweepAll(tally, startedAt)
+      else await this.#sweepOwn(tally, startedAt)
+    } catch (error) {
+      fail(tally, error)
+    }
+    // The peer store of a node that stops meanwhile is of no interest.
+    if (!owner.closed) emitSpan(emitPeerStoreSwept(mode, tally, startedAt, clock.now() - startedAt))
+  }
+
+  async #sweepAll(tally: SweepTally, startedAt: number): Promise<void> {
+    const { components, dht } = this.#options
+    const { datastore, peerId } = components
+    const table = dht === undefined ? new Map<string, DhtContact>() : tableOf(dht)
+    const keys = await recordKeys(datastore, peerId)
+    const contacts: DhtContact[] = []
+    tally.before = keys.length
+    const slice = this.#slicer(startedAt)
+    for (const key of keys) {
+      if (!(await slice.next())) break
+      tally.judged++
+      await this.#attempt(tally, async () => {
+        const peer = peerOfRecord(key)
+        const contact = table.get(peer.toString())
+        const verdict = await this.#sweepRecord(peer, contact, tally)
+        if (verdict === 'probe' && contact !== undefined) contacts.push(contact)
+        if (verdict !== 'remove') tally.compacted += Number(compactRecord(datastore, key))
+      })
+    }
+    this.#forgetJudged(startedAt)
+    await this.#removeUnrecorded(table, keys, tally)
+    await this.#probeTable(contacts, tally, startedAt)
+    tally.after = (await recordKeys(datastore, peerId)).length
+  }
+
+  async #sweepOwn(tally: SweepTally, startedAt: number): Promise<void> {
+    const { components, dht } = this.#options
+    const { datastore, peerId } = components
+    const table = dht === undefined ? new Map<string, DhtContact>() : tableOf(dht)
+    const departures = [...this.#disconnected.values()].filter(({ at }) => startedAt - at >= this.#graceMs)
+    tally.before = (await recordKeys(datastore, peerId)).length
+    const slice = this.#slicer(startedAt)
+    for (const departure of departures) {
+      if (!(await slice.next())) break
+      tally.judged++
+      const id = departure.peer.toString()
+      if (!table.has(id) && departure.openedBy !== 'application') await this.#sweepOwnRecord(departure, tally)
+      this.#disconnected.deleteIf(id, (current) => current === departure)
+    }
+    tally.after = (await recordKeys(datastore, peerId)).length
+  }
+
+  async #sweepEvicted(departure: Departure): Promise<void> {
+    const { dht } = this.#options
+    if (departure.openedBy === 'application') return
+    if (dht !== undefined && tableOf(dht).has(departure.peer.toString())) return
+    await this.#sweepOwnRecord(departure, newTally())
+  }
+
+  async #sweepOwnRecord({ peer, openedBy }: Departure, tally: SweepTally): Promise<void> {
+    await this.#attempt(tally, async () => {
+      const record = await this.#peers.get(peer)
+      if (record === undefined || this.#peers.isConnected(peer) || this.#peers.isDialled(peer)) return
+      if (this.#isTagged(record)) return
+      if (openedBy === 'mesh' || speaksMesh(record)) await this.#remove(record, tally)
+    })
+  }
+
+  async #sweepRecord(peer: PeerId, contact: DhtContact | undefined, tally: SweepTally): Promise<RecordVerdict> {
+    // Most records of a quiet node are those of connected peers: they are not even read.
+    if (this.#peers.isConnected(peer)) return 'keep'
+    const record = await this.#peers.get(peer)
+    if (record === undefined) return 'remove'
+    const verdict = this.#judge(record, contact)
+    if (verdict !== 'remove') return verdict
+    return (await this.#remove(record, tally)) ? 'remove' : 'keep'
+  }
+
+  #judge(record: Peer, contact: DhtContact | undefined): RecordVerdict {
+    const { clock, isMember } = this.#options
+    const id = record.id.toString()
+    const departedAt = this.#disconnected.get(id)?.at
+    const sinceMs = clock.wall() - updatedAt(record)
+    // The wall clock may have been set back.
+    const sinceChangeMs = sinceMs < 0 ? Infinity : sinceMs
+    const facts = {
+      isConnected: this.#peers.isConnected(record.id),
+      isDialled: this.#peers.isDialled(record.id),
+      isTagged: this.#isTagged(record),
+      idleMs: departedAt === undefined ? sinceChangeMs : Math.min(sinceChangeMs, clock.now() - departedAt),
+      isInTable: contact !== undefined,
+      isMember: isMember(id),
+    }
+    return judgeRecord(facts, this.#graceMs)
+  }
+
+  /** Removes peers from the DHT's table that have no record: it would not name them in an answer. */
+  async #removeUnrecorded(
+    table: ReadonlyMap<string, DhtContact>,
+    keys: readonly string[],
+    tally: SweepTally,
+  ): Promise<void> {
+    const { dht } = this.#options
+    if (dht === undefined || table.size === 0) return
+    const recorded = new Set(keys)
+    for (const { peerId } of table.values())
+      if (!recorded.has(recordKey(peerId)) && !this.#peers.isConnected(peerId))
+        await this.#attempt(tally, () => dht.routingTable.remove(peerId))
+  }
+
+  /** Removes peers of the DHT's table that do not answer from it and from the peer store. */
+  async #probeTable(contacts: readonly DhtContact[], tally: SweepTally, startedAt: number): Promise<void> {
+    const { dht } = this.#options
+    tally.probed = await this.#tableProbe.run(contacts, startedAt + this.#limitMs, ({ peerId }) =>
+      this.#attempt(tally, async () => {
+        const record = await this.#peers.get(peerId)
+        if (this.#peers.isConnected(peerId)) return
+        // First from the table: that writes to the record.
+        await dht?.routingTable.remove(peerId)
+        if (record !== undefined) await this.#remove(record, tally)
+      }),
+    )
+  }
+
+  async #remove(record: Peer, tally: SweepTally): Promise<boolean> {
+    const isRemoved = await this.#peers.remove(record)
+    tally.removed += Number(isRemoved)
+    return isRemoved
+  }
+
+  /** Forgets departures that this sweep has judged or will not need: their grace period is over. */
+  #forgetJudged(startedAt: number): void {
+    for (const [id, { at }] of this.#disconnected.entries())
+      if (startedAt - at >= this.#graceMs) this.#disconnected.delete(id)
+  }
+
+  get #limitMs(): number {
+    return this.#intervalMs * limitShare
+  }
+
+  /** Its `next` waits where other work should pass, and says whether the sweep may go on. */
+  #slicer(startedAt: number): { readonly next: () => Promise<boolean> } {
+    const { clock, owner } = this.#options
+    let count = 0
+    let sliceAt = startedAt
+    return {
+      next: async () => {
+        if (count++ % sliceSize === sliceSize - 1 || clock.now() - sliceAt >= sliceMs) {
+          await pause(owner, pauseMs)
+          sliceAt = clock.now()
+        }
+        return !owner.closed && clock.now() - startedAt < this.#limitMs
+      },
+    }
+  }
+
+  async #attempt(tally: SweepTally, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      fail(tally, error)
+    }
+  }
+
+  #isTagged({ tags }: Peer): boolean {
+    const { dht } = this.#options
+    return [...tags.keys()].some((tag) => dht === undefined || !dhtTags.includes(tag))
+  }
+}
+
+function newTally(): SweepTally {
+  return { before: 0, after: 0, judged: 0, removed: 0, probed: 0, compacted: 0, errors: 0, firstError: '' }
+}
+
+function fail(tally: SweepTally, error: unknown): void {
+  tally.errors++
+  if (tally.errors === 1) tally.firstError = cutMessage(errorMessage(error))
+}
+
+function speaksMesh({ protocols }: Peer): boolean {
+  return protocols.includes(linkProtocol)
+}
+
+/** Unix milliseconds of the last change of a record; libp2p has it in every record, and its type leaves it out. */
+function updatedAt(record: Peer): number {
+  const { updated } = record as { updated?: unknown }
+  return typeof updated === 'number' ? updated : 0
+}
