@@ -1,11 +1,12 @@
 import { freeTcpPorts } from '../../processes/free-ports.ts'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
-import { buildGuest, type Language, languages } from '../../testing/interop/build.ts'
+import { type Language, languages } from '../../testing/interop/build.ts'
 import { type Guest, startGuest } from '../../testing/interop/guest.ts'
 import { listenOn, type Transport } from '../../testing/suite/real-world.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { timeUntil } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
+import { builtGuest } from './built-guest.ts'
 
 /** Limits in milliseconds. A seed pings a peer before its DHT names it. */
 const limits = { found: 20_000, dialled: 10_000, absent: 3_000 }
@@ -17,10 +18,10 @@ export const proof = endToEnd({
   about:
     'through the DHT of a seed, peers of go-libp2p and rust-libp2p find each other over QUIC and TCP: one that connects to the seed finds another one there, and dials it',
   quick: false,
-  seconds: 60,
+  seconds: 120,
   async run(context) {
-    const go = await buildGuest('go', context.signal)
-    const rust = await buildGuest('rust', context.signal)
+    const go = await builtGuest('go', context)
+    const rust = await builtGuest('rust', context)
     if ('missing' in go) return unrun(context, 'a go guest', 'one', go.missing)
     if ('missing' in rust) return unrun(context, 'a rust guest', 'one', rust.missing)
     return play({ go: go.path, rust: rust.path }, context)

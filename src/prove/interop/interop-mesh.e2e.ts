@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster } from '../../testing/cluster/cluster.ts'
-import { buildGuest } from '../../testing/interop/build.ts'
 import { type Guest, jsGuest } from '../../testing/interop/guest.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
+import { builtGuest } from './built-guest.ts'
 import { compareIds, exchange, worstScore } from './exchange.ts'
 import { type InteropPeer, startNamedGuest, startNode } from './interop-peer.ts'
 
@@ -26,8 +26,8 @@ export const proof = endToEnd({
   quick: false,
   seconds: 120,
   async run(context) {
-    const go = await buildGuest('go', context.signal)
-    const rust = await buildGuest('rust', context.signal)
+    const go = await builtGuest('go', context)
+    const rust = await builtGuest('rust', context)
     const missing = [go, rust].find((one) => 'missing' in one)
     if (missing !== undefined && 'missing' in missing) return unrun(context, 'a mixed mesh', 'one', missing.missing)
     const commands = [go, rust].flatMap((one) => ('path' in one ? [one.path] : []))

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freeTcpPorts, freeUdpPorts } from '../../processes/free-ports.ts'
 import { type Cluster, startCluster } from '../../testing/cluster/cluster.ts'
-import { buildGuest, type Language } from '../../testing/interop/build.ts'
+import type { Language } from '../../testing/interop/build.ts'
 import { type Guest, jsGuest, randomSeed } from '../../testing/interop/guest.ts'
 import type { Transport } from '../../testing/suite/real-world.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
+import { builtGuest } from './built-guest.ts'
 import { compareIds, type Exchange, exchange, worstScore } from './exchange.ts'
 import { type InteropPeer, startNamedGuest, startNode } from './interop-peer.ts'
 
@@ -44,7 +45,7 @@ interface Pair {
 
 /** Runs the table of situations of one node and one guest of this implementation. */
 export async function runPairs(language: Language, context: ProofContext): Promise<ProofResult> {
-  const built = await buildGuest(language, context.signal)
+  const built = await builtGuest(language, context)
   if ('missing' in built) return unrun(context, `a ${language} guest`, 'one', built.missing)
   const rows: Row[] = []
   const checks: Check[] = []

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { SpanEffect } from '../../catalogue/span-effect.ts'
-import { buildGuest, type Language, languages } from '../../testing/interop/build.ts'
+import { type Language, languages } from '../../testing/interop/build.ts'
 import { startGuest } from '../../testing/interop/guest.ts'
 import { recordingTelemetry } from '../../testing/otlp/recording-telemetry.ts'
 import { createPeer, type PeerKind } from '../../testing/suite/peer-kinds.ts'
 import type { Transport } from '../../testing/suite/real-world.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { builtGuest } from '../interop/built-guest.ts'
 import { atMost, type Check, notShown } from '../proof.ts'
 
 const largeBytes = 1_100_000
@@ -60,7 +61,7 @@ export const proof = endToEnd({
     }
     const missingGuests: Check[] = []
     for (const language of languages) {
-      const guest = await buildGuest(language, signal)
+      const guest = await builtGuest(language, { progress, signal })
       if ('path' in guest) outcomes.push(...(await runForeignGuest(language, guest.path)))
       else missingGuests.push(notShown(`a ${language} guest`, 'one', guest.missing))
     }

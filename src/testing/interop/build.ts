@@ -40,9 +40,11 @@ const toolchains: Readonly<Record<Language, (cache: string) => Toolchain>> = {
   }),
 }
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /** The guest of this implementation, if these sources were built before on this machine. */
-export async function findGuest(language: Language): Promise<Binary> {
-  const path = await guestPath(language)
+export async function findGuest(language: Language, env: Environment = process.env): Promise<Binary> {
+  const path = await guestPath(language, env)
   return (await exists(path))
     ? { path }
     : { missing: `the ${language} guest is not built; npm run prove -- interop-${language} builds it` }
@@ -55,41 +57,45 @@ export async function findGuest(language: Language): Promise<Binary> {
  * @returns What is missing without the toolchain, or if its dependencies cannot be downloaded.
  * @throws Error when the build fails.
  */
-export async function buildGuest(language: Language, signal: AbortSignal): Promise<Binary> {
-  const found = await findGuest(language)
+export async function buildGuest(
+  language: Language,
+  signal: AbortSignal,
+  env: Environment = process.env,
+): Promise<Binary> {
+  const found = await findGuest(language, env)
   if ('path' in found) return found
-  await mkdir(cacheDirectory, { recursive: true })
-  const toolchain = toolchains[language](cacheDirectory)
-  if (!isOnPath(toolchain.program)) return { missing: `${toolchain.program} is not installed` }
-  const fetched = await run(language, toolchain, toolchain.fetch, signal)
+  const cache = cacheDirectory(env)
+  await mkdir(cache, { recursive: true })
+  const toolchain = toolchains[language](cache)
+  if (!isOnPath(toolchain.program, env)) return { missing: `${toolchain.program} is not installed` }
+  const run = (args: readonly string[]) =>
+    runStep([toolchain.program, ...args], sourcesOf(language), { ...env, ...toolchain.env }, signal)
+  const fetched = await run(toolchain.fetch)
   if (fetched !== undefined) return { missing: `the dependencies of the ${language} guest are missing: ${fetched}` }
-  const failure = await run(language, toolchain, toolchain.build, signal)
+  const failure = await run(toolchain.build)
   if (failure !== undefined) throw new Error(`the ${language} guest does not build: ${failure}`)
-  for await (const old of glob(`guest-${language}-*`, { cwd: cacheDirectory })) await rm(join(cacheDirectory, old))
-  const path = await guestPath(language)
+  for await (const old of glob(`guest-${language}-*`, { cwd: cache })) await rm(join(cache, old))
+  const path = await guestPath(language, env)
   await rename(toolchain.built, path)
   return { path }
 }
 
-const cacheDirectory = join(process.env['HOME'] || homedir(), '.cache/tracemesh/interop')
+function cacheDirectory(env: Environment): string {
+  return join(env['HOME'] || homedir(), '.cache/tracemesh/interop')
+}
+
 /** Characters of the output of a failed step, for its error. */
 const shownChars = 600
 
-/** Runs a step of a build in its folder; returns the end of its output if it fails. */
-async function run(
-  language: Language,
-  { program, env }: Toolchain,
-  args: readonly string[],
+/** Runs a step of a build in the folder of its sources; returns the end of its output if it fails. */
+async function runStep(
+  command: readonly string[],
+  cwd: string,
+  env: Environment,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   signal.throwIfAborted()
-  const child = new Subprocess({
-    name: `${program} ${args[0]}`,
-    command: [program, ...args],
-    cwd: sourcesOf(language),
-    env: { ...process.env, ...env },
-    ownGroup: true,
-  })
+  const child = new Subprocess({ name: command.slice(0, 2).join(' '), command, cwd, env, ownGroup: true })
   using _ = addAbortListener(signal, () => void child.stop(3_000))
   const { code, output } = await child.exited
   signal.throwIfAborted()
@@ -101,12 +107,12 @@ function sourcesOf(language: Language): string {
 }
 
 /** Its name has a hash of the sources, so that changed sources are built again. */
-async function guestPath(language: Language): Promise<string> {
+async function guestPath(language: Language, env: Environment): Promise<string> {
   const cwd = sourcesOf(language)
   const files = (await Array.fromAsync(glob('**/*.{go,mod,sum,rs,toml,lock}', { cwd }))).sort()
   const hash = createHash('sha256')
   for (const file of files) hash.update(`${file}\0`).update(await readFile(join(cwd, file)))
-  return join(cacheDirectory, `guest-${language}-${hash.digest('hex').slice(0, 16)}`)
+  return join(cacheDirectory(env), `guest-${language}-${hash.digest('hex').slice(0, 16)}`)
 }
 
 async function exists(path: string): Promise<boolean> {
