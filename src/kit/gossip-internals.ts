@@ -86,6 +86,8 @@ export interface GossipInternals {
   /** Bytes of topics that one peer may subscribe to; unlimited in the oldest versions. */
   readonly maxTopicBytesPerPeer?: number
   createOutboundStream(peer: PeerId, connection: Connection): Promise<void>
+  /** Reads an inbound stream to its end, and calls `removePeer` after an error. */
+  pipePeerReadStream(peer: PeerId, source: AsyncIterable<unknown>): Promise<void>
   /** Queues an IHAVE for a peer. */
   pushGossip(peer: string, ihave: Ihave): void
   /** Closes both streams of the peer and removes it. */
@@ -122,6 +124,7 @@ const checks: { readonly [K in keyof GossipInternals]-?: (value: never) => boole
   fastMsgIdCache: isOptional(hasSize),
   maxTopicBytesPerPeer: isOptional((value: unknown) => typeof value === 'number'),
   createOutboundStream: isFunction,
+  pipePeerReadStream: isFunction,
   pushGossip: isFunction,
   removePeer: isFunction,
   handleReceivedRpc: isFunction,

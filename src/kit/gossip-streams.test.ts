@@ -34,6 +34,13 @@ function createGuard({ buffer = 2_000_000, createOutboundStream = () => new Prom
       },
     },
     createOutboundStream,
+    async pipePeerReadStream(peer: PeerId, source: AsyncIterable<unknown>) {
+      try {
+        for await (const _ of source);
+      } catch {
+        this.removePeer(peer)
+      }
+    },
     pushGossip: (_: string, { messageIDs = [] }: { messageIDs?: readonly Uint8Array[] }) => {
       offered.push(messageIDs.map(String))
     },
@@ -167,6 +174,29 @@ describe('the streams that gossipsub really uses', () => {
     assert.ok(!guard.readsFrom('go'))
     Object.assign(rawStream, { writeStatus: 'closing' })
     assert.ok(!guard.writesTo('go'))
+  })
+
+  test('an inbound stream that fails: gossipsub removes the peer, unless another stream has replaced it', async () => {
+    const { gossip, open } = createGuard()
+    open('rust')
+    const peer = 'rust' as unknown as PeerId
+    const read = (rawStream: Stream) => {
+      const { promise, reject } = Promise.withResolvers<never>()
+      async function* source() {
+        yield await promise
+      }
+      gossip.streamsInbound.set('rust', { rawStream })
+      const ended = (gossip as unknown as GossipInternals).pipePeerReadStream(peer, source())
+      return () => {
+        reject(new Error('the connection timed out'))
+        return ended
+      }
+    }
+    const [failFirst, failSecond] = [read(stream({})), read(stream({}))]
+    await failFirst()
+    assert.ok(gossip.peers.has('rust'))
+    await failSecond()
+    assert.ok(!gossip.peers.has('rust'))
   })
 
   test('gossipsub is opening while it has streams to open, and stuck on one that takes more than 12 s', () => {

@@ -80,6 +80,11 @@ export class GossipStreams {
           this.#opening = undefined
         }
       }),
+      replaceMethod(
+        gossip,
+        'pipePeerReadStream',
+        (read) => (peer, source) => read(peer, this.#untilReplaced(peer, source)),
+      ),
       replaceMethod(gossip.mcache, 'put', (put) => (id, message, validated) => {
         this.#recordSize(message)
         return put(id, message, validated)
@@ -219,6 +224,22 @@ export class GossipStreams {
     const { msgs, msgIdToStrFn } = this.#gossip.mcache
     const bytesOf = (id: Uint8Array) => msgs.get(msgIdToStrFn(id))?.message.data?.length ?? 0
     return ids.filter((id) => bytesOf(id) + envelopeBytes <= limit)
+  }
+
+  /**
+   * An inbound stream without its error, once another has replaced it. After an error gossipsub closes the peer's newest
+   * streams, too, and forgets its subscriptions, which rust does not send again: a peer that was killed and has dialled
+   * again would get nothing more from the moment when its old connection times out.
+   */
+  async *#untilReplaced(peer: PeerId, source: AsyncIterable<unknown>): AsyncIterable<unknown> {
+    const { streamsInbound } = this.#gossip
+    const stream = streamsInbound.get(peer.toString())
+    try {
+      yield* source
+    } catch (error) {
+      const current = streamsInbound.get(peer.toString())
+      if (current === undefined || current === stream) throw error
+    }
   }
 
   /** Notifies when a stream opens or ends. */

@@ -30,7 +30,8 @@ interface Row {
   readonly missing: string
 }
 
-type Dialler = 'node' | 'guest'
+/** `each`: the node at first, and each of them after the restart. */
+type Dialler = 'node' | 'guest' | 'each'
 
 /** A node and a guest, of which the dialler dials the other whenever it starts. */
 interface Pair {
@@ -58,7 +59,7 @@ export async function runPairs(language: Language, context: ProofContext): Promi
       context.progress(`${transport}, ${situation}: ${missing.length === 0 ? `${ms} ms` : `missing ${missing}`}`)
     }
     checks.push(...(await talk(pair, note)))
-    for (const dialler of ['guest', 'node'] as const)
+    for (const dialler of ['guest', 'node', 'each'] as const)
       for (const victim of ['guest', 'node'] as const) await restart(pair, dialler, victim, note)
   }
   return { figures: { rows }, checks }
@@ -108,14 +109,16 @@ async function talk(pair: Pair, note: Note): Promise<Check[]> {
 /** One of the two ends by SIGKILL and starts again with its key and address. */
 async function restart(pair: Pair, dialler: Dialler, victim: 'node' | 'guest', note: Note): Promise<void> {
   const situation = `${dialler} dials, ${victim} killed`
-  const seeds = dialler === 'node' ? [pair.guestAddress] : []
+  const seeds = dialler === 'guest' ? [] : [pair.guestAddress]
   let guest = await startPairGuest(pair)
   let node = await startPairNode(pair, seeds)
+  let guestDials = dialler === 'guest'
   const dial = () => {
-    if (dialler === 'guest') guest.dial(`${pair.nodeAddress}/p2p/${node.peer}`)
+    if (guestDials) guest.dial(`${pair.nodeAddress}/p2p/${node.peer}`)
   }
   try {
     note(`${situation}, before`, await exchange([node, guest], limits.talk, every(redialMs, dial)), limits.talk)
+    guestDials = dialler !== 'node'
     const killedAt = performance.now()
     if (victim === 'node') {
       await node.kill()
