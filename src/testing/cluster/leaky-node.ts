@@ -5,6 +5,7 @@ import type { Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { runUntilStopped } from '../../commands/run-until-stopped.ts'
+import type { TracemeshComponents } from '../../kit/components.ts'
 import { parseConfig } from '../../node/config.ts'
 import { type RunningNode, startNode } from '../../node/node.ts'
 
@@ -45,7 +46,8 @@ const leaks: Readonly<Record<string, (node: RunningNode, count: number) => void 
   timers: () => {
     for (let i = 0; i < 4; i++) keep(setInterval(() => {}, 3_600_000).unref())
   },
-  listeners: ({ libp2p }) => libp2p.addEventListener('peer:connect', () => keep(1)),
+  /** As a service of the application does. The listeners of the libp2p object itself are out of the mesh's reach. */
+  listeners: ({ libp2p }) => componentsOf(libp2p).events.addEventListener('peer:connect', () => keep(1)),
   /** A registry that the application made, and one that it only watches. */
   registry: ({ mesh }, count) => {
     if (count === 0) sessions = mesh.registry('sessions', { capacity: 100_000, expiry: { event: 'logout' } })
@@ -55,6 +57,10 @@ const leaks: Readonly<Record<string, (node: RunningNode, count: number) => void 
     if (count === 0) mesh.watch('cache', () => cache.size, { capacity: 8 })
     cache.set(count, growCache())
   },
+}
+
+function componentsOf(libp2p: object): Pick<TracemeshComponents, 'events'> {
+  return (libp2p as { components: Pick<TracemeshComponents, 'events'> }).components
 }
 
 let sessions: ReturnType<RunningNode['mesh']['registry']> | undefined
