@@ -182,11 +182,14 @@ export const attributes = {
     type: 'int',
     brief: 'Handshakes in which the listener can be at once: with as many stalled ones it accepts no other peer.',
   },
+  'mesh.wedge.protocol': { type: 'string', brief: 'Protocol of the stream that did not open.' },
+  'mesh.wedge.waited_ms': { type: 'int', brief: 'Milliseconds that the node waited for it.' },
+  'mesh.wedge.aborts': { type: 'boolean', brief: 'Whether the node aborts the connection.' },
   'mesh.gossip.heals': { type: 'int', brief: 'Number of consecutive heals, the last one included.' },
   'mesh.gossip.lack': {
-    type: ['waiting', 'stuck', 'missing', 'no-inbound', 'no-subscription'],
+    type: ['waiting', 'missing', 'no-inbound', 'no-subscription'],
     brief:
-      'What gossipsub lacked: its own stream to the peer (also while opening it was delayed or stuck), the peer’s stream, or the peer’s SUBSCRIBE.',
+      'What gossipsub lacked: its own stream to the peer (also while opening it was delayed), the peer’s stream, or the peer’s SUBSCRIBE.',
   },
   'mesh.gossip.lacked_ms': { type: 'int', brief: 'Milliseconds since the node first detected it.' },
   'mesh.gossip.closes': { type: 'boolean', brief: 'Whether the node closes the connection.' },

@@ -13,6 +13,7 @@ export const closeReasons = [
   'limit',
   'duplicate',
   'gossip-mute',
+  'wedged',
   'transport',
   'unknown',
 ] as const

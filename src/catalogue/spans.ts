@@ -316,6 +316,21 @@ export const spans = {
     attributes: [...link, 'mesh.goodbye.reason'],
     log: 'debug',
   },
+  'mesh.connection.wedged': {
+    brief:
+      'No stream opens on a connection any more: the peer grants none, or is frozen. The node aborts the connection where it may. Linked to its `mesh.connection.opened`.',
+    when: 'when a stream that the mesh needs has not opened for some seconds, and one that it opens to check does not open within 5 s either; it checks guests every 8 s',
+    attributes: [
+      'mesh.connection.id',
+      'mesh.peer.id',
+      'mesh.connection.transport',
+      'mesh.connection.kind',
+      'mesh.wedge.protocol',
+      'mesh.wedge.waited_ms',
+      'mesh.wedge.aborts',
+    ],
+    log: 'warn',
+  },
   'mesh.connection.closed': {
     brief: 'A connection closed; linked to its `mesh.connection.opened`.',
     when: 'on both ends, once per connection opened',

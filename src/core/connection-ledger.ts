@@ -10,7 +10,13 @@ import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
 import { type RefusalReason, Refusals } from './refusals.ts'
-import { emitConnectionClosed, emitConnectionSuperseded, emitFrameRefused, emitGossipUnsent } from './spans/link.ts'
+import {
+  emitConnectionClosed,
+  emitConnectionSuperseded,
+  emitConnectionWedged,
+  emitFrameRefused,
+  emitGossipUnsent,
+} from './spans/link.ts'
 import {
   type AreRivals,
   carriesLink,
@@ -104,6 +110,8 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       case 'gossip.unsent':
         return [emitGossipUnsent(event)]
       case 'stream.open':
+      case 'stream.slow':
+      case 'stream.checked':
       case 'stream.absent':
       case 'stream.closed':
       case 'frame':
@@ -284,6 +292,10 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     switch (event.type) {
       case 'stream.open':
         return this.#protocol.onStreamOpen(link, now)
+      case 'stream.slow':
+        return isActive(link) ? this.#protocol.checkStreams(link, now, event) : []
+      case 'stream.checked':
+        return this.#onStreamChecked(record.peer, link, event.hasOpened, now)
       case 'stream.absent':
         this.#protocol.scheduleReopen(link, now)
         return [...this.#acceptGuest(record, link, now), ...this.#supersedeGuests(record, now)]
@@ -297,6 +309,18 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       case 'frame':
         return this.#receiveFrame(record, link, event.frame, now)
     }
+  }
+
+  /** Aborts: only the end of the connection ends the wait for streams that do not open. */
+  #onStreamChecked(peer: string, link: Link, hasOpened: boolean, now: number): LedgerEffect[] {
+    const awaited = link.check.end(hasOpened, now)
+    if (awaited === undefined || !isActive(link)) return []
+    const closes = link.info.isForeign !== true
+    return [
+      ...this.#protocol.ensureOpenedSpan(peer, link),
+      emitConnectionWedged(peer, link, awaited, closes),
+      ...(closes ? this.#protocol.dropLink(link, 'wedged', true, now) : []),
+    ]
   }
 
   #receiveFrame(record: PeerRecord, link: Link, frame: Frame, now: number): LedgerEffect[] {
@@ -357,6 +381,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       link.heardAt += ms
       link.enteredAt += ms
       if (link.probedAt !== undefined) link.probedAt += ms
+      link.check.forgive(ms)
       return []
     })
   }

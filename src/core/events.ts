@@ -93,6 +93,10 @@ export type NetworkEvent =
   | { readonly type: 'stream.open'; readonly connection: string }
   /** The peer does not support the link protocol. */
   | { readonly type: 'stream.absent'; readonly connection: string }
+  /** The mesh has waited for a stream on this connection for some seconds. */
+  | { readonly type: 'stream.slow'; readonly connection: string; readonly protocol: string; readonly waitedMs: number }
+  /** Result of a `check`: whether its stream opened. */
+  | { readonly type: 'stream.checked'; readonly connection: string; readonly hasOpened: boolean }
   /** The link stream closed; the connection may still be open. */
   | { readonly type: 'stream.closed'; readonly connection: string }
   | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame; readonly wall: number }
@@ -165,6 +169,8 @@ export type NetworkEffect =
   /** Makes gossipsub open its missing streams or subscriptions. */
   | { readonly do: 'heal'; readonly connection: string; readonly lack: GossipLack }
   | { readonly do: 'identify'; readonly connection: string }
+  /** Opens a stream and closes it again, to see whether any still opens within `limitMs`. */
+  | { readonly do: 'check'; readonly connection: string; readonly limitMs: number }
   | { readonly do: 'gossip'; readonly mesh: string; readonly digest: Digest }
   | { readonly do: 'forward'; readonly mesh: string; readonly crossing: Crossing }
 

@@ -23,6 +23,8 @@ const maxConcurrentHeals = 4
 const closeIntervalMs = 300_000
 const maxRecentCloses = 64
 
+const identifyProtocol = '/ipfs/id/1.0.0'
+
 interface RecentClose {
   readonly peer: string
   readonly at: number
@@ -39,10 +41,10 @@ interface ActiveLink {
 /** Keeps gossip working with all connected peers: it retries identify, heals, and closes if neither helps. */
 export class GossipKeeper {
   readonly #self: string
-  readonly #protocol: Pick<LinkProtocol, 'endLink'>
+  readonly #protocol: Pick<LinkProtocol, 'endLink' | 'checkStreams'>
   #recentCloses: readonly RecentClose[] = []
 
-  constructor(self: string, protocol: Pick<LinkProtocol, 'endLink'>) {
+  constructor(self: string, protocol: Pick<LinkProtocol, 'endLink' | 'checkStreams'>) {
     this.#self = self
     this.#protocol = protocol
   }
@@ -63,7 +65,7 @@ export class GossipKeeper {
       const active = record.isOverLimit ? [] : activeLinks(record, byId)
       const step = this.#step(record, active, healCount < maxConcurrentHeals, now)
       if (step.do === 'heal') healCount++
-      return [...retryIdentify(record, active, now), ...this.#effects(record, active, step, now)]
+      return [...this.#retryIdentify(record, active, now), ...this.#effects(record, active, step, now)]
     })
   }
 
@@ -88,6 +90,18 @@ export class GossipKeeper {
     }
   }
 
+  /** Checks whether any stream opens when the first identify has not succeeded: a slow peer answers the check. */
+  #retryIdentify({ peer }: GossipPeer, active: readonly ActiveLink[], now: number): GossipKeeperEffect[] {
+    return active.flatMap(({ link, info }): GossipKeeperEffect[] => {
+      link.awaitsIdentify = info.isUnidentified === true
+      const retry = link.awaitsIdentify ? link.identify.takeDueRetry(now) : undefined
+      if (retry === undefined) return []
+      const awaited = { protocol: identifyProtocol, waitedMs: now - link.openedAt }
+      const checks = retry === 1 ? this.#protocol.checkStreams(link, now, awaited) : []
+      return [emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }, ...checks]
+    })
+  }
+
   /** Closes the connections of a mute pair, except those of the application. */
   #giveUp(peer: string, link: Link, active: readonly ActiveLink[], step: GivenUp, now: number): GossipKeeperEffect[] {
     const links = active.filter(({ info }) => info.isForeign !== true).map((one) => one.link)
@@ -105,15 +119,6 @@ export class GossipKeeper {
     this.#recentCloses = mayClose ? [...recent, { peer, at: now }].slice(-maxRecentCloses) : recent
     return mayClose
   }
-}
-
-function retryIdentify({ peer }: GossipPeer, active: readonly ActiveLink[], now: number): GossipKeeperEffect[] {
-  return active.flatMap(({ link, info }) => {
-    link.awaitsIdentify = info.isUnidentified === true
-    const retry = link.awaitsIdentify ? link.identify.takeDueRetry(now) : undefined
-    if (retry === undefined) return []
-    return [emitIdentifyRetried(peer, link, retry), { do: 'identify', connection: link.connection }]
-  })
 }
 
 function activeLinks({ links }: GossipPeer, infos: ReadonlyMap<string, ConnectionInfo>): ActiveLink[] {

@@ -54,7 +54,6 @@ const cases: readonly (readonly [title: string, phases: string, steps: string, s
   ],
   ['largest number of heals in progress: waits', 'missing 30250', '30000 heal missing', { mayHealAt: 30_000 }],
   ['peer without gossipsub: no heal', 'none 600000', ''],
-  ['stuck stream that blocks all others: given up at once', 'stuck 250', '0 give-up stuck'],
   [
     'stream that was open and is lost: healed at once, and the success is reported',
     'open 5000, missing 1000, open 60000',

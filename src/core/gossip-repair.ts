@@ -1,11 +1,10 @@
 /**
  * State of gossipsub towards a peer: `none` if the peer is not known to speak gossipsub; `waiting` while gossipsub
- * opens streams to others; `stuck` if the stream to this peer does not open and blocks the others; `missing` without an
- * outbound stream; `no-inbound` without a stream from the peer; `no-subscription` without a SUBSCRIBE from a member to
+ * opens its stream or has yet to; `missing` without an outbound stream; `no-inbound` without a stream from the peer; `no-subscription` without a SUBSCRIBE from a member to
  * the digest topic, or from a guest that this node dialled to any topic.
  */
 export type GossipState = 'none' | 'open' | GossipLack
-export type GossipLack = 'waiting' | 'stuck' | 'missing' | 'no-inbound' | 'no-subscription'
+export type GossipLack = 'waiting' | 'missing' | 'no-inbound' | 'no-subscription'
 
 export interface GossipObservation {
   readonly state: GossipState
@@ -34,7 +33,6 @@ const graceMs: { readonly [L in GossipLack]: number } = {
   'no-inbound': 20_000,
   'no-subscription': 20_000,
   waiting: 60_000,
-  stuck: 0,
 }
 /**
  * A guest may announce its topics on its first connection only, as rust does. While it still has a connection to the
@@ -84,11 +82,11 @@ export class GossipRepair {
     this.#lack = state
     const healAt = this.#nextHealAt(state, isFirst)
     if (now < healAt) return this.#recheckAt(healAt, now)
-    if (!this.#hasGivenUp && (state === 'stuck' || (this.#heals >= maxHeals && state !== 'waiting'))) {
+    if (!this.#hasGivenUp && this.#heals >= maxHeals && state !== 'waiting') {
       this.#hasGivenUp = true
       this.#lastHealAt = now
       // A guest that never accepted a stream may use its connection for something else.
-      const isFault = isMember || this.#wasOpen || state === 'stuck'
+      const isFault = isMember || this.#wasOpen
       return isFault ? { do: 'give-up', lack: state, heals: this.#heals } : this.#recheckAt(now + retryMs, now)
     }
     if (!mayHeal) return this.#recheckAt(now + healPollMs, now)

@@ -1,7 +1,7 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import type { NetworkEffect } from './events.ts'
 import { type CloseReason, type Frame, type Hello, instanceOf, linkId } from './frames.ts'
-import { type Ending, enter, isActive, type Link } from './link.ts'
+import { type Ending, enter, isActive, isChecked, type Link } from './link.ts'
 import type { Random } from './machine.ts'
 import {
   emitConnectionGuest,
@@ -11,10 +11,11 @@ import {
   emitHelloReceived,
   emitLinkRefused,
 } from './spans/link.ts'
+import { type AwaitedStream, checkLimitMs } from './stream-check.ts'
 import { childOf, newTrace } from './trace.ts'
 
 export type LinkProtocolEffect =
-  | Extract<NetworkEffect, { readonly do: 'open' | 'send' | 'close' }>
+  | Extract<NetworkEffect, { readonly do: 'open' | 'send' | 'close' | 'check' }>
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
   /** The peer's goodbye says that it stops. */
@@ -158,7 +159,7 @@ export class LinkProtocol {
       case 'greeting':
         return link.enteredAt + helloTimeoutMs
       case 'settled':
-        if (link.kind === 'guest') return link.reopenAt
+        if (link.kind === 'guest') return Math.min(link.reopenAt, isChecked(link) ? link.check.dueAt : Infinity)
         return link.probedAt === undefined ? link.heardAt + probeAfterMs : link.probedAt + probeTimeoutMs
       case 'draining':
         return link.enteredAt + (this.#options.self < peer ? lowerDrainMs : higherDrainMs)
@@ -178,6 +179,7 @@ export class LinkProtocol {
       case 'greeting':
         return this.endLink(peer, link, 'silent', now)
       case 'settled':
+        if (link.kind === 'guest') return this.checkStreams(link, now)
         if (link.probedAt !== undefined) return this.endLink(peer, link, 'silent', now)
         link.probedAt = now
         return [{ do: 'send', connection: link.connection, frame: { type: 'probe' } }]
@@ -187,6 +189,11 @@ export class LinkProtocol {
         link.enteredAt = now
         return [{ do: 'close', connection: link.connection, abort: true }]
     }
+  }
+
+  /** Begins a check, if none is running. `awaited`: the slow stream that is the reason. */
+  checkStreams({ check, connection }: Link, now: number, awaited?: AwaitedStream): LinkProtocolEffect[] {
+    return check.begin(now, awaited) ? [{ do: 'check', connection, limitMs: checkLimitMs }] : []
   }
 
   #sendHello(link: Link): LinkProtocolEffect[] {

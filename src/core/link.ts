@@ -2,6 +2,7 @@ import { withoutPeer } from './address.ts'
 import type { ConnectionInfo } from './events.ts'
 import type { CloseReason, Hello } from './frames.ts'
 import { IdentifyRetry } from './gossip-repair.ts'
+import { StreamCheck } from './stream-check.ts'
 import type { TraceRef } from './trace.ts'
 
 /**
@@ -49,6 +50,7 @@ export class Link {
   /** When a digest or `unchanged` was last sent. */
   digestSentAt = -Infinity
   readonly identify: IdentifyRetry
+  readonly check: StreamCheck
   /** Identify has not succeeded on this connection. */
   awaitsIdentify = false
   /** This node is at its peer limit: it waits for the hello only to answer with a goodbye. */
@@ -68,6 +70,7 @@ export class Link {
     this.enteredAt = now
     this.heardAt = now
     this.identify = new IdentifyRetry(now)
+    this.check = new StreamCheck(now)
   }
 }
 
@@ -90,4 +93,9 @@ export function enter(link: Link, state: LinkState, now: number): void {
   link.state = state
   link.enteredAt = now
   if (!isActive(link)) link.endedAt ??= now
+}
+
+/** Whether the node checks at intervals that streams open on it: a guest has no link stream to probe. */
+export function isChecked(link: Link): boolean {
+  return link.state === 'settled' && link.kind === 'guest' && !isRelayed(link) && link.info.isForeign !== true
 }

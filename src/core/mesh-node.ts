@@ -198,6 +198,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
         return this.#relay?.handle(event, now) ?? []
       case 'observed':
       case 'stream.open':
+      case 'stream.slow':
+      case 'stream.checked':
       case 'stream.absent':
       case 'stream.closed':
       case 'frame.refused':
@@ -310,6 +312,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'close':
       case 'heal':
       case 'identify':
+      case 'check':
       case 'observe':
       case 'emit-span':
         return [effect]

@@ -259,8 +259,7 @@ export class Connections {
   ): GossipLack | undefined {
     const streams = this.#gossip?.streams
     if (!outbound.has(peer)) {
-      if (streams?.stuckPeer === peer) return 'stuck'
-      return streams?.isOpening ? 'waiting' : 'missing'
+      return streams?.isOpening(peer) ? 'waiting' : 'missing'
     }
     // The mesh cannot see what another pubsub reads.
     if (streams === undefined) return undefined
@@ -293,9 +292,7 @@ export interface Gossip {
   readonly pubsub: Pick<PubSub, 'getPeers' | 'getSubscribers'>
   readonly topics: readonly string[]
   /** Its streams, if it is js gossipsub. */
-  readonly streams?:
-    | Pick<GossipStreams, 'writesTo' | 'readsFrom' | 'hasSubscribed' | 'isOpening' | 'stuckPeer'>
-    | undefined
+  readonly streams?: Pick<GossipStreams, 'writesTo' | 'readsFrom' | 'hasSubscribed' | 'isOpening'> | undefined
 }
 
 /** Peers by gossipsub's streams to and from them, with subscriptions, and with a closing connection. */

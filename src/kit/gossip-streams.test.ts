@@ -16,7 +16,7 @@ let owner: Owner
 afterEach(() => owner?.close())
 
 /** A guard on a fake gossipsub with its tables and streams; the test's end closes its owner. */
-function createGuard({ buffer = 2_000_000, createOutboundStream = () => new Promise<void>(() => {}) } = {}) {
+function createGuard({ buffer = 2_000_000, createOutboundStream = (_: PeerId) => new Promise<void>(() => {}) } = {}) {
   const clock = new VirtualClock()
   owner = new Owner('test', clock)
   const offered: string[][] = []
@@ -47,6 +47,7 @@ function createGuard({ buffer = 2_000_000, createOutboundStream = () => new Prom
     removePeer: (peer: PeerId) => void gossip.peers.delete(String(peer)),
   }
   const unsent: UnsentMessage[] = []
+  const slow: string[] = []
   const guard = new GossipStreams({
     gossip: gossip as unknown as GossipInternals,
     owner,
@@ -55,6 +56,7 @@ function createGuard({ buffer = 2_000_000, createOutboundStream = () => new Prom
     smallestLimit: 65_536,
     onUnsent: (message) => unsent.push(message),
     onChange: () => {},
+    onSlow: (connection, ms) => slow.push(`${connection} ${ms}`),
   })
   guard.start()
   const open = (peer: string) => {
@@ -67,7 +69,7 @@ function createGuard({ buffer = 2_000_000, createOutboundStream = () => new Prom
     gossip.streamsOutbound.set(peer, outbound)
     return { outbound, sent, rawStream }
   }
-  return { clock, gossip, guard, unsent, offered, open }
+  return { clock, gossip, guard, unsent, slow, offered, open }
 }
 
 /** Bytes of the length prefix of an RPC of more than 16 KiB and up to 2 MiB. */
@@ -199,27 +201,49 @@ describe('the streams that gossipsub really uses', () => {
     assert.ok(!gossip.peers.has('rust'))
   })
 
-  test('gossipsub is opening while it has streams to open, and stuck on one that takes more than 12 s', () => {
-    const { clock, gossip, guard } = createGuard()
-    assert.ok(!guard.isOpening)
+  const openOn = (gossip: object, peer: string, id: string) =>
+    (gossip as GossipInternals).createOutboundStream(peer as unknown as PeerId, { id } as Connection)
+
+  test('a stream that never opens: gossipsub goes on to the next after 250 ms, and it is slow after 3 s', async () => {
+    const creates: string[] = []
+    const neverOpen = (peer: PeerId) => {
+      creates.push(String(peer))
+      return new Promise<void>(() => {})
+    }
+    const { clock, gossip, guard, slow } = createGuard({ createOutboundStream: neverOpen })
+    assert.ok(!guard.isOpening('go'))
     gossip.outboundInflightQueue.readableLength = 1
-    assert.ok(guard.isOpening)
+    assert.ok(guard.isOpening('go'), 'some stream waits for its turn')
     gossip.outboundInflightQueue.readableLength = 0
-    const { createOutboundStream } = gossip as unknown as GossipInternals
-    void createOutboundStream('go' as unknown as PeerId, {} as Connection)
-    assert.deepEqual([guard.isOpening, guard.stuckPeer], [true, undefined])
-    clock.advance(12_001)
-    assert.equal(guard.stuckPeer, 'go')
+    const first = openOn(gossip, 'go', 'c1')
+    const second = openOn(gossip, 'go', 'c1')
+    await second
+    assert.deepEqual(creates, ['go'], 'one at a time per connection')
+    assert.deepEqual([guard.isOpening('go'), guard.isOpening('js')], [true, false])
+    clock.advance(250)
+    await first
+    assert.ok(guard.isOpening('go'))
+    clock.advance(2_749)
+    assert.deepEqual(slow, [])
+    clock.advance(1)
+    assert.deepEqual(slow, ['c1 3000'])
+    void openOn(gossip, 'js', 'c2')
+    assert.deepEqual(creates, ['go', 'js'])
   })
 
-  test('gossipsub is not opening any more when a stream has failed to open', async () => {
+  test('a stream that opens in time or fails to: gossipsub goes on at once, and no timer is left', async () => {
     const failToOpen = async () => {
       throw new Error('the connection is gone')
     }
-    const { gossip, guard } = createGuard({ createOutboundStream: failToOpen })
-    const { createOutboundStream } = gossip as unknown as GossipInternals
-    await assert.rejects(createOutboundStream('go' as unknown as PeerId, {} as Connection))
-    assert.deepEqual([guard.isOpening, guard.stuckPeer], [false, undefined])
+    for (const create of [async () => {}, failToOpen]) {
+      const { clock, gossip, guard, slow } = createGuard({ createOutboundStream: create })
+      const opened = openOn(gossip, 'go', 'c1')
+      if (create === failToOpen) await assert.rejects(opened)
+      else await opened
+      assert.ok(!guard.isOpening('go'))
+      clock.advance(10_000)
+      assert.deepEqual([slow, clock.pending], [[], 0])
+    }
   })
 
   test('an unread inbound stream is reset, a new one is not', () => {

@@ -17,6 +17,8 @@ export interface UnsentMessage {
   readonly limit: number
 }
 
+type Create = GossipInternals['createOutboundStream']
+
 interface GossipStreamsOptions {
   readonly gossip: GossipInternals
   readonly owner: Owner
@@ -28,6 +30,8 @@ interface GossipStreamsOptions {
   readonly onUnsent: (message: UnsentMessage) => void
   /** A gossipsub stream opened or ended. */
   readonly onChange: () => void
+  /** A stream on this connection has been opening for `ms`. */
+  readonly onSlow: (connection: string, ms: number) => void
 }
 
 /** Protocol prefix of all gossipsub versions. */
@@ -38,8 +42,10 @@ const reserveBytes = 65_536
 const envelopeBytes = 1_024
 /** Gossipsub caches a message for some heartbeats, of a second each by default. */
 const cachedMs = 60_000
-/** A stream that takes longer to open blocks the streams to all other peers. */
-const stuckMs = 12_000
+/** Gossipsub opens its streams one by one; after this it goes on to the next while one still opens. */
+const turnMs = 250
+/** A stream that takes longer to open is a reason to check the connection. */
+const slowMs = 3_000
 /** libp2p passes a stream to gossipsub right after its negotiation; an older unread stream stays unread. */
 const unreadMs = 1_000
 
@@ -52,7 +58,8 @@ const unreadMs = 1_000
 export class GossipStreams {
   readonly #options: GossipStreamsOptions
   readonly #gossip: GossipInternals
-  #opening: { readonly peer: string; readonly since: number } | undefined
+  /** Streams that are opening: at most one per connection. */
+  #opening: readonly { readonly peer: string; readonly connection: string }[] = []
   /** The largest message that may still be in gossipsub's cache. */
   #largestCached = { bytes: 0, until: -Infinity }
 
@@ -72,14 +79,11 @@ export class GossipStreams {
         this.#watchStream(stream.rawStream)
         return set(peer, stream)
       }),
-      replaceMethod(gossip, 'createOutboundStream', (create) => async (peer, connection) => {
-        this.#opening = { peer: peer.toString(), since: this.#options.clock.now() }
-        try {
-          await create(peer, connection)
-        } finally {
-          this.#opening = undefined
-        }
-      }),
+      replaceMethod(
+        gossip,
+        'createOutboundStream',
+        (create) => (peer, connection) => this.#openStream(create, peer, connection),
+      ),
       replaceMethod(
         gossip,
         'pipePeerReadStream',
@@ -118,15 +122,9 @@ export class GossipStreams {
     return this.#gossip.topics.values().some((subscribers) => subscribers.has(peer))
   }
 
-  /** Whether gossipsub is opening streams, which it does one after the other. */
-  get isOpening(): boolean {
-    return this.#opening !== undefined || this.#gossip.outboundInflightQueue.readableLength > 0
-  }
-
-  /** The peer whose stream does not open and blocks all others. */
-  get stuckPeer(): string | undefined {
-    const { clock } = this.#options
-    return this.#opening && clock.now() - this.#opening.since > stuckMs ? this.#opening.peer : undefined
+  /** Whether gossipsub opens its stream to this peer, or has yet to. */
+  isOpening(peer: string): boolean {
+    return this.#gossip.outboundInflightQueue.readableLength > 0 || this.#opening.some((one) => one.peer === peer)
   }
 
   /**
@@ -136,6 +134,26 @@ export class GossipStreams {
   clearForHeal(lack: GossipLack, peer: PeerId, connections: readonly Connection[]): void {
     if (lack === 'no-inbound' || lack === 'no-subscription') this.#reset(peer, connections)
     else this.#resetUnread(connections)
+  }
+
+  /**
+   * Lets gossipsub go on to the next stream after a while: over QUIC one that the other side does not grant never opens,
+   * and nothing ends the wait.
+   */
+  async #openStream(create: Create, peer: PeerId, connection: Connection): Promise<void> {
+    const { owner, onSlow } = this.#options
+    if (this.#opening.some((one) => one.connection === connection.id)) return
+    const opening = { peer: peer.toString(), connection: connection.id }
+    this.#opening = [...this.#opening, opening]
+    const turn = Promise.withResolvers<void>()
+    const cancels = owner.closed
+      ? []
+      : [owner.after(turnMs, turn.resolve), owner.after(slowMs, () => onSlow(connection.id, slowMs))]
+    const opened = create(peer, connection).finally(() => {
+      this.#opening = this.#opening.filter((one) => one !== opening)
+      for (const cancel of cancels) cancel()
+    })
+    await Promise.race([opened, turn.promise])
   }
 
   /** Resets inbound streams that gossipsub does not read: the peer would go on writing to them. */

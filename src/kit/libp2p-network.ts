@@ -8,12 +8,13 @@ import { dialBackInTime, ExpectedProbes } from './dial-back.ts'
 import { Dialler } from './dialler.ts'
 import { digestTopic, GossipChannel } from './gossip-channel.ts'
 import { gossipInternals } from './gossip-internals.ts'
-import { GossipStreams, unsentReporter } from './gossip-streams.ts'
+import { GossipStreams, gossipPrefix, unsentReporter } from './gossip-streams.ts'
 import { GossipWait } from './gossip-wait.ts'
 import { closeGracefully, endLink, type FrameCounters, LinkStreams, linkProtocol } from './link-streams.ts'
 import { type Lookup, systemLookup } from './multiaddrs.ts'
 import { type AgentLimit, rpcLimit, smallestLimit } from './rpc-size.ts'
 import type { OpenedCrossing } from './seal.ts'
+import { opensStream } from './stream-check.ts'
 
 export interface Libp2pNetworkOptions {
   readonly components: NetworkComponents
@@ -106,6 +107,8 @@ export class Libp2pNetwork implements Network {
         smallestLimit: smallestLimit(gossipLimits),
         onUnsent: unsentReporter(owner, deliverIfOpen),
         onChange: () => this.#pollGossip(owner),
+        onSlow: (connection, waitedMs) =>
+          deliverIfOpen({ type: 'stream.slow', connection, protocol: gossipPrefix, waitedMs }),
       })
     const gossipOptions = pubsub && { pubsub, topics: meshes.map(digestTopic), streams }
     const probes = new ExpectedProbes(owner)
@@ -242,6 +245,9 @@ export class Libp2pNetwork implements Network {
       case 'identify':
         this.#identify(connections.find(effect.connection)?.connection)
         break
+      case 'check':
+        this.#check(running, effect)
+        break
       case 'gossip':
         gossip?.digest(effect.mesh, effect.digest)
         break
@@ -249,6 +255,14 @@ export class Libp2pNetwork implements Network {
         gossip?.publishCrossing(effect.mesh, effect.crossing)
         break
     }
+  }
+
+  #check({ connections, owner }: Running, { connection: id, limitMs }: Extract<NetworkEffect, { do: 'check' }>): void {
+    const connection = connections.find(id)?.connection
+    if (connection === undefined) return
+    void opensStream(connection, owner, limitMs).then((hasOpened) =>
+      this.#deliver({ type: 'stream.checked', connection: id, hasOpened }),
+    )
   }
 
   #dialBack({ nonce, peer, address, limitMs }: Extract<NetworkEffect, { do: 'dial.back' }>, owner: Owner): void {

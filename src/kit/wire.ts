@@ -108,6 +108,7 @@ const reasonCodes: Record<CloseReason, number> = {
   duplicate: 8,
   transport: 9,
   'gossip-mute': 10,
+  wedged: 11,
 }
 const reasons = Object.keys(reasonCodes) as CloseReason[]
 

@@ -6,6 +6,7 @@ import type { CloseReason } from '../frames.ts'
 import type { GossipLack, RepairStep } from '../gossip-repair.ts'
 import type { Link } from '../link.ts'
 import type { RefusalReason } from '../refusals.ts'
+import type { AwaitedStream } from '../stream-check.ts'
 import type { SurvivorRule } from '../survivor.ts'
 import type { TraceRef } from '../trace.ts'
 
@@ -165,4 +166,17 @@ export function emitGossipUnsent({ peer, reason, topic, bytes, limit, count }: U
     'mesh.gossip.limit': limit,
     'mesh.gossip.count': count,
   })
+}
+
+/** `aborts`: the node aborts the connection. */
+export function emitConnectionWedged(peer: string, link: Link, awaited: AwaitedStream, aborts: boolean): SpanEffect {
+  const attributes = {
+    ...connectionAttributes(peer, link),
+    'mesh.connection.transport': link.info.transport,
+    'mesh.connection.kind': link.kind,
+    'mesh.wedge.protocol': awaited.protocol,
+    'mesh.wedge.waited_ms': awaited.waitedMs,
+    'mesh.wedge.aborts': aborts,
+  }
+  return emitSpan('mesh.connection.wedged', attributes, { links: openedSpanLinks(link) })
 }

@@ -170,6 +170,14 @@ export class SimEnd {
     this.node.deliver({ type: hasProtocol ? 'stream.open' : 'stream.absent', connection: this.id })
   }
 
+  /** Without an answer the check has no result here: other rules end the connection to a frozen process. */
+  checkStreams(): void {
+    if (this.#state !== 'open') return
+    this.send((far) => {
+      far.send((near) => near.node.deliver({ type: 'stream.checked', connection: near.id, hasOpened: true }))
+    })
+  }
+
   sendFrame(frame: Frame): void {
     if (this.#state !== 'open' || this.#stream !== 'open') return
     this.send((far) => far.#receive(frame))

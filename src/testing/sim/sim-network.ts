@@ -128,6 +128,7 @@ export class SimNetwork implements Network, SimHost {
     if (end === undefined) return
     if (effect.do === 'open') end.openStream()
     else if (effect.do === 'send') end.sendFrame(effect.frame)
+    else if (effect.do === 'check') end.checkStreams()
     else if (effect.do === 'heal' || effect.do === 'identify')
       end.send((far) => far.send((near) => this.markIdentified(near)))
     else if (effect.abort) end.abort()
