@@ -271,6 +271,15 @@ export const attributes = {
   'mesh.invariant.ids': { type: 'string[]', brief: 'Ids of what breaks the invariant, at most 16.' },
   'mesh.expected': { type: 'int', brief: 'Expected value.' },
   'mesh.actual': { type: 'int', brief: 'Actual value.' },
+  'mesh.heap.trigger': {
+    type: ['leak-suspected', 'heap-floor', 'external-floor'],
+    brief: 'Why the node sampled its heap: a broken invariant, or a floor that rose over six major collections.',
+  },
+  'mesh.heap.bytes': { type: 'int', brief: 'Bytes of those allocations, scaled up from samples.' },
+  'mesh.heap.share': { type: 'double', brief: 'Their part of all sampled bytes, from 0 to 1.' },
+  'code.function.name': { type: 'string', brief: 'Name of the function.' },
+  'code.file.path': { type: 'string', brief: 'Its file; `node:…` of Node itself, empty of V8.' },
+  'code.line.number': { type: 'int', brief: 'Line at which the function begins; 0 without a file.' },
   'mesh.suspect.reason': {
     type: ['unowned', 'superseded-open', 'unsettled-old', 'closing-open', 'refused-open'],
     brief: 'Kind of suspect.',

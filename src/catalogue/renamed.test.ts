@@ -9,6 +9,9 @@ leakCheck()
 
 /** Names from OpenTelemetry's semantic conventions 1.41. */
 const standard = [
+  'code.file.path',
+  'code.function.name',
+  'code.line.number',
   'error.type',
   'messaging.destination.name',
   'messaging.message.body.size',

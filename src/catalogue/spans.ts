@@ -458,6 +458,19 @@ export const spans = {
     attributes: ['mesh.refusal.reason', 'mesh.refusal.count'],
     log: 'warn',
   },
+  'mesh.heap.site': {
+    brief: 'A function of whose allocations in the last 15 s most is still in use: where a leak may be.',
+    when: 'the five largest, when a leak is suspected or a memory floor rises; at most once in ten minutes',
+    attributes: [
+      'mesh.heap.trigger',
+      'mesh.heap.bytes',
+      'mesh.heap.share',
+      'code.function.name',
+      'code.file.path',
+      'code.line.number',
+    ],
+    log: 'warn',
+  },
   'mesh.limit.reached': {
     brief: 'The node refused, evicted or closed something because it reached a bound.',
     when: 'at most once per bound and second',

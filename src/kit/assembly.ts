@@ -7,9 +7,7 @@ import { MeshNode, type MeshNodeOptions } from '../core/mesh-node.ts'
 import { Owner } from '../core/owner.ts'
 import type { TraceRef } from '../core/trace.ts'
 import { Census, type CensusCause } from '../evidence/census.ts'
-import { DescriptorReader } from '../evidence/descriptors.ts'
-import { MemoryReader } from '../evidence/memory.ts'
-import type { ProcessReaders } from '../evidence/process-evidence.ts'
+import { ProcessWatch } from '../evidence/process-watch.ts'
 import type { VitalsReader } from '../evidence/vitals.ts'
 import { describeApiMismatch, findApiMismatch } from '../telemetry/api-version.ts'
 import { idsOf, logSpan } from '../telemetry/log.ts'
@@ -64,6 +62,7 @@ export class Assembly {
   readonly requests: Requests
   readonly addresses: AddressWatch
   readonly resources: ResourceMonitor
+  readonly processWatch: ProcessWatch
   readonly census: Census
   /** The DHT of libp2p, if the mesh knows it. */
   readonly dht: Dht | undefined
@@ -93,6 +92,7 @@ export class Assembly {
     this.application = new ApplicationRegistries(this.owner, clock, (error, registry) =>
       config.logger.error({ ...this.#traceIds(), err: error, registry }, 'a registry of the application failed'),
     )
+    this.processWatch = this.#createProcessWatch()
     this.census = this.#createCensus(meshes, pubsub)
     const census = (cause: CensusCause, window: TraceRef | undefined) => void this.takeCensus(cause, window)
     const driverOptions = { node: this.node, network: faultyNetwork(network, config.faults), owner: this.owner }
@@ -108,8 +108,10 @@ export class Assembly {
   /** Emits a span, logs its line, and dispatches its event. */
   readonly emitSpan: EmitSpan = (span, window) => {
     const { config, onSpan } = this.#options
-    logSpan(config.logger, span, this.telemetry.emit(span, window))
+    const ref = this.telemetry.emit(span, window)
+    logSpan(config.logger, span, ref)
     onSpan(span)
+    if (span.span === 'mesh.leak.suspected') this.processWatch.heap?.suspect('leak-suspected', ref)
   }
 
   async start(): Promise<void> {
@@ -340,11 +342,12 @@ export class Assembly {
     })
   }
 
-  #processReaders(): ProcessReaders {
+  #createProcessWatch(): ProcessWatch {
     const { config, clock, vitals } = this.#options
-    const memory = new MemoryReader(clock)
-    memory.start(this.owner)
-    return { vitals, memory, descriptors: new DescriptorReader(), timers: config.timers }
+    const { timers, heapSites, logger } = config
+    const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
+    const onError = (error: unknown) => logger.error({ ...this.#traceIds(), err: error }, 'sampling the heap failed')
+    return new ProcessWatch({ owner: this.owner, clock, vitals, timers, heapSites, emitSpan, onError })
   }
 
   /** Ids for a log line: those of `trace`, else of the node's window. */
@@ -359,7 +362,7 @@ export class Assembly {
     const meshTopics = () => [...channelTopics(meshes), ...this.messages.gossipTopics()]
     const dht = this.dht && { table: this.dht.routingTable, isUseless: () => this.#isDhtUseless() }
     const layers = { owner, node, network, components, pubsub, dht, gossipHealth, telemetry, application }
-    const sources = censusSources({ ...layers, process: this.#processReaders(), meshTopics, wall })
+    const sources = censusSources({ ...layers, process: this.processWatch, meshTopics, wall })
     return new Census({ sources, clock, random: config.random })
   }
 

@@ -166,6 +166,13 @@ export interface TracemeshInit extends LimitOptions {
    * @default true
    */
   readonly gossipSweep?: boolean
+  /**
+   * Whether to sample the heap for 15 s when a leak is suspected, at most once in ten minutes, and to emit the functions
+   * whose allocations are still in use. At the end of a sample V8 collects all garbage, some 50 ms.
+   *
+   * @default false
+   */
+  readonly heapSites?: boolean
   /** Resolves the names of seeds; the system’s resolver by default. */
   readonly lookup?: Lookup
 }
@@ -259,6 +266,7 @@ export function resolveOptions(init: InternalInit, peer: string, logger: MeshLog
     messageBytes: limits.messageBytes,
     gossipLimits: [],
     gossipSweep: true,
+    heapSites: false,
     clock: systemClock,
     random: Math.random,
     settings: [],
@@ -321,6 +329,7 @@ const applicationRules: { readonly [K in keyof InternalInit]?: Rule<unknown> } =
   gossipSweep: { expected: 'true or false', schema: z.boolean() },
   sweep: oneOf(['own', 'all', 'off']),
   peerStoreSweepMs: whole(100, 600_000, 'milliseconds'),
+  heapSites: { expected: 'true or false', schema: z.boolean() },
 }
 
 /** Options that only the code of this repository has. */

@@ -266,6 +266,14 @@ export const configTable = {
     description:
       'Share of the minutes whose routine spans (sweeps, windows, registries) are exported; all others always are.',
   },
+  heapSites: {
+    env: 'MESH_HEAP_SITES',
+    flag: '--heap-sites',
+    defaultValue: 'on',
+    ...oneOf(['on', 'off']),
+    description:
+      'Whether to sample the heap for 15 s when a leak is suspected, at most once in ten minutes, and to emit the functions whose allocations are still in use.',
+  },
   stopMs: {
     env: 'MESH_STOP_MS',
     flag: '--stop-ms',

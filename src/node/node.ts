@@ -126,7 +126,8 @@ async function createNodeLibp2p(
   const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
   const parts = { ...options, incarnation, telemetry, timers: await TimerReader.open() }
   const init = { ...config, ...lookup, ...parts, capsBytes: capsBytes(config, memory) }
-  const service = tracemeshInternal({ ...init, closes: 'all', sweep: 'all' })
+  const heapSites = config.heapSites === 'on'
+  const service = tracemeshInternal({ ...init, closes: 'all', sweep: 'all', heapSites })
   // Other roles do not load the DHT.
   const dht =
     config.dhtProtocol === 'off'

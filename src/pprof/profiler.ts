@@ -1,12 +1,12 @@
-import type { Profiler as CpuProfiler, HeapProfiler, Runtime } from 'node:inspector'
+import type { Profiler as CpuProfiler, Runtime } from 'node:inspector'
 import { Session } from 'node:inspector/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { Function as Fn, Line, Location, Profile, Sample, StringTable, ValueType } from 'pprof-format'
-import { MeshError } from '../core/errors.ts'
 import type { Owner } from '../core/owner.ts'
+import { intervalBytes, reserveProfiler, type Stack, sampleHeap } from '../evidence/heap-sampling.ts'
 
 /** Starts a recording; the returned function stops it and returns the result. */
 type StartRecording = (session: Session) => Promise<() => Promise<Recording>>
@@ -20,7 +20,6 @@ export type ProfileKind = keyof typeof recorders
 /** Profiles this process with V8's own profilers, one profile at a time: two would measure each other. */
 export class Profiler {
   readonly #owner: Owner
-  #running: { readonly kind: ProfileKind; readonly seconds: number } | undefined
 
   constructor(owner: Owner) {
     this.#owner = owner
@@ -31,20 +30,22 @@ export class Profiler {
    * If `signal` aborts, the profile stops at once, and the promise rejects.
    */
   async take(kind: ProfileKind, seconds: number, signal: AbortSignal): Promise<Uint8Array> {
-    if (this.#running !== undefined) throw new MeshError('MESH_PROFILE_RUNNING', this.#running)
-    const session = new Session()
-    // V8 records only with a session: disconnecting ends a profile in every state.
-    const disconnect = this.#owner.adopt(`${kind} profile`, () => session.disconnect())
-    this.#running = { kind, seconds }
+    const release = reserveProfiler(kind, seconds)
     try {
-      session.connect()
-      const startMs = Date.now()
-      const stop = await recorders[kind](session)
-      await sleep(seconds * 1_000, undefined, { signal })
-      return await encodePprof(await stop(), startMs, seconds * 1_000)
+      const session = new Session()
+      // V8 records only with a session: disconnecting ends a profile in every state.
+      const disconnect = this.#owner.adopt(`${kind} profile`, () => session.disconnect())
+      try {
+        session.connect()
+        const startMs = Date.now()
+        const stop = await recorders[kind](session)
+        await sleep(seconds * 1_000, undefined, { signal })
+        return await encodePprof(await stop(), startMs, seconds * 1_000)
+      } finally {
+        await disconnect()
+      }
     } finally {
-      this.#running = undefined
-      await disconnect()
+      release()
     }
   }
 }
@@ -102,55 +103,15 @@ export function cpuStacks(profile: CpuProfiler.Profile, startUs: number): Stack[
   })
 }
 
-/** Average sampling interval in bytes. An idle node retains so little that 32 KiB would show nothing. */
-const intervalBytes = 4_096
-
 async function startHeap(session: Session): Promise<() => Promise<Recording>> {
-  return startSampling(session, 'inuse_space', {})
+  const stop = await sampleHeap(session)
+  return async () => ({ types: [['inuse_space', 'bytes']], period: intervalBytes, stacks: await stop() })
 }
 
 /** All allocations, those that were collected since included: what gives the collector its work. */
 async function startAllocs(session: Session): Promise<() => Promise<Recording>> {
-  const collected = { includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: true }
-  return startSampling(session, 'alloc_space', collected)
-}
-
-/** Node's types lack some of V8's options. */
-interface SamplingOptions extends HeapProfiler.StartSamplingParameterType {
-  readonly includeObjectsCollectedByMajorGC?: boolean
-  readonly includeObjectsCollectedByMinorGC?: boolean
-}
-
-async function startSampling(
-  session: Session,
-  type: string,
-  options: SamplingOptions,
-): Promise<() => Promise<Recording>> {
-  await session.post('HeapProfiler.enable')
-  const parameters: SamplingOptions = { samplingInterval: intervalBytes, ...options }
-  await session.post('HeapProfiler.startSampling', parameters)
-  return async () => {
-    const { profile } = await session.post('HeapProfiler.stopSampling')
-    return { types: [[type, 'bytes']], period: intervalBytes, stacks: heapStacks(profile.head) }
-  }
-}
-
-/** Each stack with the bytes that it allocated: V8 collects garbage first, and scales up the samples. */
-function heapStacks(root: HeapProfiler.SamplingHeapProfileNode): Stack[] {
-  const stacks: Stack[] = []
-  const visit = (node: HeapProfiler.SamplingHeapProfileNode, outer: readonly Runtime.CallFrame[]) => {
-    const frames = [node.callFrame, ...outer]
-    if (node.selfSize > 0) stacks.push({ frames, values: [node.selfSize] })
-    for (const child of node.children) visit(child, frames)
-  }
-  for (const child of root.children) visit(child, [])
-  return stacks
-}
-
-/** A sampled stack, innermost frame first, with one value of each type. */
-export interface Stack {
-  readonly frames: readonly Runtime.CallFrame[]
-  readonly values: readonly number[]
+  const stop = await sampleHeap(session, true)
+  return async () => ({ types: [['alloc_space', 'bytes']], period: intervalBytes, stacks: await stop() })
 }
 
 export interface Recording {
