@@ -29,7 +29,7 @@ import { chooseTrimmed, trimIntervalMs } from './trim.ts'
 
 export type LedgerEvent =
   | LinkEvent
-  | Extract<NetworkEvent, { readonly type: 'observed' | 'gossip.unsent' }>
+  | Extract<NetworkEvent, { readonly type: 'opened' | 'observed' | 'gossip.unsent' }>
   /** This process was suspended for `ms`; peers' silence during that time does not count. */
   | { readonly type: 'slept'; readonly ms: number }
   | { readonly type: 'stopping' }
@@ -96,6 +96,8 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   handle(event: LedgerEvent, now: number): LedgerEffect[] {
     switch (event.type) {
+      case 'opened':
+        return this.#addOpened(event.connection, now)
       case 'observed':
         return this.#updated(this.#reconcile(event.connections, now))
       case 'tick':
@@ -211,7 +213,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     for (const info of connections) {
       if (this.#refusals.has(info.id)) continue
       const link = this.#peers.get(info.peer)?.links.find((one) => one.connection === info.id)
-      if (link !== undefined) link.observedHost = observedHost(info)
+      if (link !== undefined) noteObserved(link, info)
       if (link === undefined) effects.push(...this.#onOpened(info, now))
     }
     if (this.#isStopping) return effects
@@ -232,6 +234,14 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       ...this.#limits.emit('peersLow', 'closed', now, { peer, value: this.#connectionsLow }),
       ...links.flatMap((link) => (isRelayed(link) ? [] : this.#protocol.dropLink(link, 'limit', false, now))),
     ])
+  }
+
+  /** Costs the same in any mesh; the next snapshot finds the connection known. */
+  #addOpened(info: ConnectionInfo, now: number): LedgerEffect[] {
+    const effects = this.find(info.id) === undefined ? this.#onOpened(info, now) : []
+    const record = this.#peers.get(info.peer)
+    if (record !== undefined) this.#peers.update(record)
+    return effects
   }
 
   #onOpened(info: ConnectionInfo, now: number): LedgerEffect[] {
@@ -385,4 +395,11 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       return []
     })
   }
+}
+
+/** Parses the address only when it has changed. */
+function noteObserved(link: Link, info: ConnectionInfo): void {
+  if (link.observed === info.observed) return
+  link.observed = info.observed
+  link.observedHost = observedHost(info)
 }

@@ -87,6 +87,8 @@ export interface UnsentGossip {
 export type NetworkEvent =
   /** Hint that connections may have changed, so that the node takes a snapshot. */
   | { readonly type: 'changed' }
+  /** One new connection, before any of its frames; a snapshot may follow later. */
+  | { readonly type: 'opened'; readonly connection: ConnectionInfo }
   /** A snapshot of all libp2p connections; the ledger reconciles its links with it. */
   | { readonly type: 'observed'; readonly connections: readonly ConnectionInfo[] }
   /** The link stream is open: opened by the dialler, accepted by the listener. */

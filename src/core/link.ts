@@ -60,6 +60,8 @@ export class Link {
   reopens = 0
   /** Host at which the peer observes this node. */
   observedHost: string | undefined
+  /** Multiaddr of that host, as identify sent it. */
+  observed: string | undefined
   ending: Ending | undefined
 
   constructor(info: ConnectionInfo, now: number) {

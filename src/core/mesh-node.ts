@@ -196,6 +196,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'crossing':
       case 'crossing.refused':
         return this.#relay?.handle(event, now) ?? []
+      case 'opened':
       case 'observed':
       case 'stream.open':
       case 'stream.slow':

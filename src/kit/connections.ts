@@ -199,8 +199,18 @@ export class Connections {
     return this.#meshConnections(connections).map((connection) => this.#connectionInfo(connection, gossipPeers))
   }
 
+  /** A connection that has just opened and has no stream yet; undefined if it is none of the mesh. */
+  openedInfo(connection: Connection): ConnectionInfo | undefined {
+    if (connection.status !== 'open' || !this.#isOfMesh(connection)) return undefined
+    return this.#connectionInfo(connection, noGossipPeers)
+  }
+
+  #isOfMesh({ id, remotePeer }: Connection): boolean {
+    return !this.isLeftToApp(id) && !this.#probes.includes(remotePeer)
+  }
+
   #meshConnections(connections: readonly Connection[]): readonly Connection[] {
-    return connections.filter(({ id, remotePeer }) => !this.isLeftToApp(id) && !this.#probes.includes(remotePeer))
+    return connections.filter((connection) => this.#isOfMesh(connection))
   }
 
   #connectionInfo(connection: Connection, peers: GossipPeers): ConnectionInfo {
@@ -302,6 +312,9 @@ interface GossipPeers {
   readonly closing: ReadonlySet<string>
   readonly subscribers: ReadonlySet<string>
 }
+
+const noPeers: ReadonlySet<string> = new Set()
+const noGossipPeers: GossipPeers = { outbound: noPeers, inbound: noPeers, closing: noPeers, subscribers: noPeers }
 
 /** Whether the peer has gossipsub, by identify or by a stream: it may start gossipsub after identify. */
 function speaksGossip(record: ConnectionRecord, peers: GossipPeers): boolean {
