@@ -8,9 +8,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { leakCheck } from '../testing/leak-check.ts'
+import { collectNative, listenOn, realNode } from '../testing/suite/real-world.ts'
 import { type DescriptorKind, DescriptorReader, listDescriptors, maxDescriptors } from './descriptors.ts'
 import { parseTable } from './socket-tables.ts'
 
+collectNative()
 leakCheck()
 
 test('planted descriptors: each shows under its kind, and none after it is closed', async () => {
@@ -42,6 +44,21 @@ test('planted descriptors: each shows under its kind, and none after it is close
   closeSync(file)
   await Promise.all([...udp, ...servers].map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))))
   assert.deepEqual(reader.read(), clean)
+})
+
+test('a QUIC listener: its native socket is counted and listed, which Node does not do', async () => {
+  const reader = new DescriptorReader()
+  const clean = reader.read()
+  if (clean === undefined) return
+  const node = await realNode([listenOn.quic])
+  const port = Number(/\/udp\/(\d+)\//.exec(node.address)?.[1])
+  const udp = (reader.read()?.byKind.udp ?? 0) - clean.byKind.udp
+  const listed = listDescriptors()?.find(({ socket }) => socket?.local === `127.0.0.1:${port}`)
+  const known = process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap')
+  await node.stop()
+  assert.ok(udp >= 1, `${udp} sockets`)
+  assert.equal(listed?.kind, 'udp')
+  assert.deepEqual(known, [])
 })
 
 test('a listing: has the addresses of a connected TCP socket and of its listener', async () => {

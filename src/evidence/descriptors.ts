@@ -96,6 +96,11 @@ export function listDescriptors(source: DescriptorSource = linux): readonly Desc
   })
 }
 
+/** What the descriptors refer to, as the kernel names it; undefined where the system has no list. */
+export function descriptorTargets(source: DescriptorSource = linux): readonly string[] | undefined {
+  return listTargets(source)?.targets.map(({ target }) => target)
+}
+
 interface Listing {
   readonly targets: readonly { readonly fd: string; readonly target: string }[]
   readonly unread: number

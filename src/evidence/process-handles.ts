@@ -1,6 +1,6 @@
-import { readdirSync, readlinkSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { descriptorTargets } from './descriptors.ts'
 
 /** Counts by kind: what keeps the event loop alive (`Timeout`, `TCPSocketWrap`), and open descriptors (`fd socket`). */
 export type Handles = ReadonlyMap<string, number>
@@ -33,14 +33,6 @@ export function releaseNativeSockets(): void {
 
 /** Lists the descriptors by kind: sockets of native code are in no other list. Only Linux has it. */
 function descriptors(): string[] {
-  if (process.platform !== 'linux') return []
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`).replace(/:\[\d+\]$/, '')
-      return target === '/dev/null' ? [] : [`fd ${target}`]
-    } catch {
-      // The descriptor of the directory listing itself.
-      return []
-    }
-  })
+  const targets = (descriptorTargets() ?? []).filter((target) => target !== '/dev/null')
+  return targets.map((target) => `fd ${target.replace(/:\[\d+\]$/, '')}`)
 }
