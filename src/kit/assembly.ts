@@ -221,6 +221,7 @@ export class Assembly {
       isMember: (peer) => this.node.view.get(peer)?.state === 'member',
       openedBy: (peer) => this.network.openedBy(peer),
       identify: (connection) => identify.identify(connection),
+      gossipTopics: () => findPubSub(components, config)?.getTopics?.() ?? [],
       emitSpan: (span) => this.emitSpan(span, this.node.window),
     })
   }

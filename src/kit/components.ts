@@ -57,6 +57,8 @@ export interface PubSub {
   unsubscribe(topic: string): void
   getPeers(): readonly PeerId[]
   getSubscribers(topic: string): readonly PeerId[]
+  /** Topics that this node subscribes to. */
+  getTopics?(): readonly string[]
   publish(
     topic: string,
     data: Uint8Array,

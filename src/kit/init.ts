@@ -146,8 +146,8 @@ export interface TracemeshInit extends LimitOptions {
   readonly closes?: 'own' | 'all'
   /**
    * Records of absent peers that the mesh removes from libp2p's peer store, which itself removes none: those of peers
-   * that only the mesh dialled and of members that dialled this node (`own`), all that the application has not tagged
-   * (`all`), or none (`off`). The mesh needs none of them.
+   * that only the mesh dialled and of members that dialled this node (`own`), unless the application tagged them; all
+   * without a `keep-alive` tag (`all`); or none (`off`). The mesh needs none of them.
    *
    * @default 'own'
    */

@@ -86,8 +86,20 @@ describe('a sweep of all records', () => {
     assert.equal(store.has(peer), false)
   })
 
-  testSweep('a record that the application tagged: kept', {}, async (store) => {
+  testSweep('a record that the application tagged to keep its connection: kept', {}, async (store) => {
     const peer = await store.add({ tags: ['keep-alive-app'] })
+    await store.advance(3 * sweepIntervalMs)
+    assert.ok(store.has(peer))
+  })
+
+  testSweep('a tag that only ranks the peer, as gossipsub sets it: the record goes', {}, async (store) => {
+    const peer = await store.add({ tags: ['news'] })
+    await store.advance(sweepIntervalMs)
+    assert.equal(store.has(peer), false)
+  })
+
+  testSweep('a peer in the table of a DHT that the mesh does not know: kept', {}, async (store) => {
+    const peer = await store.add({ tags: ['kad-peer'] })
     await store.advance(3 * sweepIntervalMs)
     assert.ok(store.has(peer))
   })
@@ -264,6 +276,10 @@ describe('an application', () => {
   testSweep('a member that the application dialled: kept', setup, async (store) => {
     store.opener = 'application'
     assert.ok(store.has(await visit(store)))
+  })
+
+  testSweep('a member that gossipsub tagged: its record goes', setup, async (store) => {
+    assert.equal(store.has(await visit(store, { tags: ['news'] })), false)
   })
 
   testSweep('a member that the application tagged: kept', setup, async (store) => {

@@ -38,6 +38,8 @@ export interface PeerStoreSweepOptions {
   /** Whose the last connection to a peer is: it may be closed already. */
   readonly openedBy: (peer: PeerId) => ConnectionOwner
   readonly identify: (connection: Connection) => Promise<unknown>
+  /** Topics of gossipsub: it tags the peers of its meshes with their names, and leaves the tags when they go. */
+  readonly gossipTopics: () => readonly string[]
   readonly emitSpan: (span: SpanEffect) => void
 }
 
@@ -58,8 +60,10 @@ const sliceMs = 5
 const pauseMs = 1
 /** A sweep ends after this share of its interval; the next one goes on. */
 const limitShare = 0.5
-/** Tags with which kad-dht marks its table; all others are the application's. */
+/** Tags with which kad-dht marks its table. */
 const dhtTags = ['kad-peer', 'kad-close', 'keep-alive-kad-dht']
+/** libp2p's prefix for peers that it should stay connected to. */
+const keepAlive = 'keep-alive'
 
 /**
  * Removes the records of absent peers from libp2p's peer store, which itself removes none. The mesh does not need them:
@@ -291,9 +295,15 @@ export class PeerStoreSweep {
     }
   }
 
+  /**
+   * Whether somebody wants the record: a tag asks libp2p to keep the connection, or in an application it is neither
+   * gossipsub's nor a known DHT's. Other tags only say which connections libp2p closes last.
+   */
   #isTagged({ tags }: Peer): boolean {
-    const { dht } = this.#options
-    return [...tags.keys()].some((tag) => dht === undefined || !dhtTags.includes(tag))
+    const { dht, mode, gossipTopics } = this.#options
+    const names = [...tags.keys()].filter((tag) => dht === undefined || !dhtTags.includes(tag))
+    if (mode === 'own') return names.length > 0 && names.some((tag) => !gossipTopics().includes(tag))
+    return names.some((tag) => tag.startsWith(keepAlive) || dhtTags.includes(tag))
   }
 }
 

@@ -33,7 +33,7 @@ const leaks: Readonly<Record<string, (node: RunningNode, count: number) => void 
     const peer = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
     await libp2p.peerStore.merge(peer, {
       multiaddrs: [multiaddr('/ip4/127.0.0.1/tcp/1')],
-      tags: { leak: { value: 1 } },
+      tags: { 'keep-alive-leak': { value: 1 } },
     })
   },
   sockets: () =>

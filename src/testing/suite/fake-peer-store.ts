@@ -62,6 +62,7 @@ export class FakePeerStore {
       dht: dht ? this.#dht() : undefined,
       isMember: (peer) => this.members.has(peer),
       openedBy: () => this.opener,
+      gossipTopics: () => ['news'],
       identify: async ({ remotePeer }) => void this.calls.push(`identify ${remotePeer}`),
       emitSpan: (span) => void this.spans.push(span as Swept),
     })
