@@ -48,17 +48,19 @@ test('planted descriptors: each shows under its kind, and none after it is close
 
 test('a QUIC listener: its native socket is counted and listed, which Node does not do', async () => {
   const reader = new DescriptorReader()
-  const clean = reader.read()
+  const listedByNode = () => process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap').length
+  // Sockets of the test before may still be closing.
+  const [clean, before] = [reader.read(), listedByNode()]
   if (clean === undefined) return
   const node = await realNode([listenOn.quic])
   const port = Number(/\/udp\/(\d+)\//.exec(node.address)?.[1])
   const udp = (reader.read()?.byKind.udp ?? 0) - clean.byKind.udp
   const listed = listDescriptors()?.find(({ socket }) => socket?.local === `127.0.0.1:${port}`)
-  const known = process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap')
+  const added = listedByNode() - before
   await node.stop()
   assert.ok(udp >= 1, `${udp} sockets`)
   assert.equal(listed?.kind, 'udp')
-  assert.deepEqual(known, [])
+  assert.ok(added <= 0, `${added} listed`)
 })
 
 test('a listing: has the addresses of a connected TCP socket and of its listener', async () => {
