@@ -81,6 +81,7 @@ for (const [agent, limit] of [
   ['github.com/libp2p/go-libp2p@v0.51.0', 1_048_576],
   ['js-libp2p/3.3.11 UserAgent=node', 4_194_304],
   ['tracemesh/0.1.0', 4_194_304],
+  ['tracemesh.example/go-app', 1_048_576],
   ['kubo/0.30.0/', 1_048_576],
   [undefined, 1_048_576],
 ] as const) {

@@ -134,7 +134,7 @@ const mib = 1_048_576
 const defaults: readonly AgentLimit[] = [
   { agent: 'rust-libp2p', bytes: 65_536 },
   { agent: 'js-libp2p', bytes: 4 * mib },
-  { agent: 'tracemesh', bytes: 4 * mib },
+  { agent: 'tracemesh/', bytes: 4 * mib },
   { agent: 'helia', bytes: 4 * mib },
 ]
 

@@ -4,13 +4,14 @@ import { type Cluster, startCluster } from '../../testing/cluster/cluster.ts'
 import type { Language } from '../../testing/interop/build.ts'
 import { type Guest, jsGuest, randomSeed } from '../../testing/interop/guest.ts'
 import type { Transport } from '../../testing/suite/real-world.ts'
+import { spansNamed, timeUntil } from '../evidence.ts'
 import { atMost, type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
 import { builtGuest } from './built-guest.ts'
 import { compareIds, type Exchange, exchange, worstScore } from './exchange.ts'
 import { type InteropPeer, startNamedGuest, startNode } from './interop-peer.ts'
 
-/** Limits in milliseconds, of messages both ways: at first, after a large message, after a restart. */
-const limits = { talk: 15_000, large: 5_000, healed: 15_000 }
+/** Limits in milliseconds: of messages both ways at first, after a large message, after a restart; of a span. */
+const limits = { talk: 15_000, large: 5_000, healed: 15_000, span: 10_000 }
 /** From the kill to the start of the next process. */
 const awayMs = 1_000
 /** Interval of the dials of a guest that lost its node. */
@@ -83,7 +84,7 @@ async function makePair(
 
 /** Messages, ids and scores, and then messages that are too large for the guest's implementation. */
 async function talk(pair: Pair, note: Note): Promise<Check[]> {
-  const { language, transport, nodeAddress } = pair
+  const { cluster, language, transport, nodeAddress } = pair
   const node = await startPairNode(pair, [])
   await using guest = await startPairGuest(pair)
   const address = `${nodeAddress}/p2p/${node.peer}`
@@ -99,8 +100,13 @@ async function talk(pair: Pair, note: Note): Promise<Check[]> {
     note(`after ${bytes} bytes from ${from.name}`, await exchange(peers, limits.large), limits.large)
   }
   const { shared, different } = compareIds(peers)
+  await timeUntil(limits.span, () => spansNamed(cluster.receiver.spans, 'mesh.gossip.unsent').length > 0)
   await node.kill()
+  const { spans } = cluster.receiver
+  const unsent = spansNamed(spans, 'mesh.gossip.unsent').map(({ attributes }) => attributes['mesh.peer.id'])
   return [
+    equals(`${transport}: peers to which the node withheld a large message`, guest.peer, [...new Set(unsent)].join()),
+    equals(`${transport}: heals of gossip after large messages`, 0, spansNamed(spans, 'mesh.gossip.healed').length),
     equals(`${transport}: messages with different ids, of ${shared}`, '', different.slice(0, 3).join('; ')),
     equals(`${transport}: worst score`, 0, score),
   ]

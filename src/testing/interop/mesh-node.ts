@@ -3,7 +3,7 @@ import { parseConfig } from '../../node/config.ts'
 import { startNode } from '../../node/node.ts'
 import { reportGossip } from './gossip-reports.ts'
 
-// A node, configured by its environment, that reports its gossip as a guest does, and takes a guest's commands about
+// A node, configured by its environment and INTEROP_SWEEP_MS (milliseconds between sweeps of its peer store), that reports its gossip as a guest does, and takes a guest's commands about
 // gossip as messages. It publishes past the mesh's own limit of size, as an application's own topic may.
 
 /** A command for this program; `topic` is a topic of gossipsub. */
@@ -13,7 +13,9 @@ export type NodeCommand =
   | { readonly command: 'scores' }
 
 process.exitCode = await runUntilStopped(async () => {
-  const node = await startNode(parseConfig(process.env))
+  const sweepMs = process.env['INTEROP_SWEEP_MS']
+  const options = sweepMs === undefined ? {} : { peerStoreSweepMs: Number(sweepMs) }
+  const node = await startNode(parseConfig(process.env), options)
   const report = (event: string, fields: object) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`)
   const gossip = reportGossip(node.peer, node.libp2p.services.pubsub, report)
   const obey = async (command: NodeCommand) => {

@@ -1,4 +1,4 @@
-module tracemesh.invalid/guest
+module interop.invalid/guest
 
 go 1.26.0
 
