@@ -3,8 +3,9 @@ import { parseConfig } from '../../node/config.ts'
 import { startNode } from '../../node/node.ts'
 import { reportGossip } from './gossip-reports.ts'
 
-// A node, configured by its environment and INTEROP_SWEEP_MS (milliseconds between sweeps of its peer store), that reports its gossip as a guest does, and takes a guest's commands about
+// A node, configured by its environment, that reports its gossip as a guest does, and takes a guest's commands about
 // gossip as messages. It publishes past the mesh's own limit of size, as an application's own topic may.
+// INTEROP_SWEEP_MS: milliseconds between two sweeps of its peer store.
 
 /** A command for this program; `topic` is a topic of gossipsub. */
 export type NodeCommand =
