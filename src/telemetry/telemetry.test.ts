@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
+import { censusAttributeNames } from '../catalogue/census.ts'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Link } from '../core/link.ts'
 import { emitConnectionOpened } from '../core/spans/link.ts'
@@ -164,6 +165,15 @@ test('long texts and lists: are cut to 256 characters and 32 elements', async ()
   const list = span?.attributes['mesh.node.settings'] as string[]
   const name = String(span?.attributes['mesh.node.name'])
   assert.deepEqual([list.length, list[0]?.length, name.length, settings.length], [32, 256, 256, 100])
+})
+
+test('a census with every attribute: the SDK drops none, of which a span may have 128', async () => {
+  const { telemetry, flush } = start()
+  const [audit] = idleCensus(childOf(window, Math.random), window)
+  if (audit !== undefined) telemetry.emit(audit, window)
+  const [span] = await flush()
+  const missing = censusAttributeNames.filter((name) => span?.attributes[name] === undefined)
+  assert.deepEqual([missing, span?.droppedAttributesCount], [[], 0])
 })
 
 test('a full outbox of the largest span: costs less than 30 MB of heap', () => {
