@@ -36,7 +36,7 @@ export const attributes = {
   'mesh.node.settings': {
     type: 'string[]',
     brief:
-      'Process settings that differ from the recommended ones, a second version of the OpenTelemetry API, and injected faults.',
+      'Process settings that differ from the recommended ones, a second version of the OpenTelemetry API, parts of the pubsub that the mesh does not know, and injected faults.',
   },
   'mesh.node.limits': {
     type: 'string[]',

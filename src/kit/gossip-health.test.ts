@@ -9,7 +9,7 @@ import type { Owner } from '../core/owner.ts'
 import { forAll } from '../testing/for-all.ts'
 import { createHealthyGossip, type GossipOptions, haunt, peerIds, tablesOf } from '../testing/gossip-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { startApp } from '../testing/suite/mesh-app.ts'
+import { createApp, startApp } from '../testing/suite/mesh-app.ts'
 import { peerTables } from './gossip-internals.ts'
 import { findGhosts, gossipSizes, mostTopics } from './gossip-tables.ts'
 
@@ -321,6 +321,25 @@ test('the option gossipSweep: without it gossipsub of the application stays as i
     await using app = await startApp({ gossipSweep })
     assert.equal(Object.hasOwn(app.pubsub, 'handlePrune'), gossipSweep)
   }
+})
+
+for (const [situation, change, setting] of [
+  ['a table that the mesh does not know', { graylist: new Map() }, 'pubsub tables not swept: graylist'],
+  ['a part of another shape', { idontwantCounts: { clear: () => {} } }, 'pubsub without idontwantCounts'],
+] as const) {
+  test(`gossipsub with ${situation}: the span of the start names it`, async () => {
+    await using app = await createApp()
+    Object.assign(app.pubsub, change)
+    await app.libp2p.start()
+    const [started] = app.spansNamed('mesh.node.started')
+    assert.ok(started?.attributes['mesh.node.settings'].includes(setting))
+  })
+}
+
+test('gossipsub as installed: the span of the start has no word of it', async () => {
+  await using app = await startApp()
+  const [started] = app.spansNamed('mesh.node.started')
+  assert.ok(!started?.attributes['mesh.node.settings'].some((setting) => setting.startsWith('pubsub')))
 })
 
 test('sizes of the tables: one number for each', () => {
