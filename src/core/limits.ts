@@ -123,8 +123,9 @@ export const limitTable = {
     reason: 'Milliseconds for which penalties outlive their peer: gossipsub’s own default.',
   },
   peerTopicBytes: {
-    value: 524_288,
-    reason: 'Bytes of topics in gossipsub per peer, 1 KiB per topic included: twice the topics of an application.',
+    value: 655_360,
+    reason:
+      'Bytes of topics in gossipsub per peer, 1 KiB per topic included: all topics of a bridge, in both meshes and with the longest names.',
   },
   pruneBackoff: {
     value: 3_600,

@@ -299,6 +299,19 @@ describe('what a peer may ask for', () => {
     )
   })
 
+  test('SUBSCRIBE to all topics that a bridge may have, with the longest names: all count', async () => {
+    const { gossip, join, subscribe, spans } = createGossip()
+    join(ann)
+    const longest = `${'m'.repeat(limits.nameLength)}/${'t'.repeat(124)}`
+    const names = Array.from(
+      { length: 2 * limits.topics + 4 },
+      (_, index) => `${longest}${String(index).padStart(4, '0')}`,
+    )
+    await subscribe(ann, ...names)
+    assert.equal(gossip.topics.size, names.length)
+    assert.deepEqual(spans, [])
+  })
+
   test('SUBSCRIBE to thousands of topics: some hundred count, a span names the peer, others are not affected', async () => {
     const { gossip, join, subscribe, spans } = createGossip()
     join(ann)

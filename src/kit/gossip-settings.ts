@@ -35,7 +35,7 @@ const outboundBufferBytes = 2 * 1_048_576
  *   graft, but the ledger decides which links stay.
  * - Buffers: 2 MiB for a peer that does not read, and no more until it reads (`gossip-streams.ts`); the library's
  *   default is unbounded.
- * - Topics: half of the library's 1 MiB per peer, which 300 peers could fill with 300 MB.
+ * - Topics: as many as a bridge may have; the library's 1 MiB per peer is as much again.
  * - Inbound messages up to the library's default of 4 MiB; gossipsub forwards them to the neighbours that accept them.
  */
 export function gossipSettings(override: GossipSettings = {}): GossipSettings {
