@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BenchContext } from '../bench.ts'
 import type { EventOf, PeerProcess } from '../peer-process.ts'
+import { reference } from '../sides.ts'
 import { percentile } from '../statistics.ts'
 import { machineUse } from '../usage.ts'
 import { type LoadUse, loadWindow } from '../windows.ts'
@@ -10,7 +11,7 @@ import { type Growth, growthOf, type Point } from './growth.ts'
 import { type ChurnSide, hubIndex, publisherIndex, startChurnSetup } from './setup.ts'
 
 export interface ChurnOptions {
-  /** Lives per side, a multiple of `eventStep`. */
+  /** Lives at ours, a multiple of `eventStep`; stock has a third of them, which is enough to show what it keeps. */
   readonly events: number
   /** Lives that begin per second, at most; fewer on a machine that gets too busy. */
   readonly rate: number
@@ -30,7 +31,7 @@ export interface ChurnOptions {
 
 export const churnDefaults: ChurnOptions = {
   events: 10_050,
-  rate: 25,
+  rate: 18,
   block: 6 * eventStep,
   // Five staleness windows; and a peer that left just after a sweep of the peer store is in it for up to 180 s.
   rest: 200,
@@ -44,7 +45,8 @@ export type Held = EventOf<'held'>
 
 /** One reading of a hub. */
 export interface Reading {
-  readonly events: number
+  /** Lives so far. */
+  readonly lives: number
   readonly held: Held
 }
 
@@ -63,6 +65,8 @@ export interface ChurnSideReport {
   /** Lives that began per second. */
   readonly rate: number
   readonly hubCpuMsPerLife: number
+  /** CPU of the load: of the processes of the lives. */
+  readonly loadCpuMsPerLife: number
   /** Growth per life of the hub's floors after collections, in bytes. */
   readonly growth: { readonly [K in keyof Held['memory']]?: Growth }
   readonly first: Held
@@ -98,11 +102,20 @@ const heldLimitMs = 60_000
 const patience = { factor: 2, ms: 60_000 }
 const shownFailures = 5
 
+const stockShare = 1 / 3
+
 /** Estimated seconds of a run. */
 export function churnSeconds({ events, rate, rest, stock, block, trafficSeconds }: ChurnOptions): number {
   const sides = stock ? 2 : 1
   const blocks = Math.ceil(events / block)
-  return 40 + rest + sides * (2 * trafficSeconds + (warmUp + events) / rate + blocks * 2.5)
+  const lives = sides * warmUp + events * (stock ? 1 + stockShare : 1)
+  return 40 + rest + lives / rate + sides * (2 * trafficSeconds + blocks * 2.5)
+}
+
+/** Lives of a side in a block: whole processes. */
+function livesInBlock(side: ChurnSide, events: number): number {
+  if (side.name !== reference) return events
+  return Math.max(1, Math.round((events * stockShare) / eventStep)) * eventStep
 }
 
 /** State of one side during a run. */
@@ -116,6 +129,7 @@ interface Running {
   failures: string[]
   churnSeconds: number
   cpuMs: number
+  loadCpuMs: number
 }
 
 /**
@@ -145,15 +159,16 @@ export async function runChurn(options: ChurnOptions, context: BenchContext): Pr
   await everySide((running) => churn(running, warmUp, options.rate, signal))
   progress('warm')
   await everySide((running) => traffic(running, 'before', options.trafficSeconds))
-  await everySide((running) => read(running, 0))
+  await everySide(read)
   const shares: number[] = []
   let { rate } = options
   const blocks = Math.ceil(options.events / options.block)
   for (let i = 0; i < blocks; i++) {
-    const events = Math.min(options.block, options.events - i * options.block)
+    const blockEvents = Math.min(options.block, options.events - i * options.block)
     for (const running of sides) {
+      const events = livesInBlock(running.side, blockEvents)
       const others = sides.filter((one) => one !== running)
-      if (i > 0) await read(running, i * options.block)
+      if (i > 0) await read(running)
       const machine = await machineUse()
       const began = performance.now()
       const seconds = Math.ceil(events / rate)
@@ -173,7 +188,7 @@ export async function runChurn(options: ChurnOptions, context: BenchContext): Pr
   progress(`rest of ${options.rest} s`)
   await sleep(options.rest * 1_000, undefined, { signal })
   await everySide((running) => traffic(running, 'after', options.trafficSeconds))
-  await everySide((running) => read(running, options.events))
+  await everySide(read)
   const reports = sides.map((running) => [running.side.name, reportOf(running, options)] as const)
   return {
     bench: 'churn',
@@ -189,7 +204,18 @@ function runningSide(side: ChurnSide): Running {
   const hub = side.group.peers[hubIndex]
   if (hub === undefined) throw new Error(`${side.name} has no hub`)
   const traffic = { before: [], beside: [], during: [], after: [] }
-  return { side, hub, readings: [], traffic, lives: 0, failed: 0, failures: [], churnSeconds: 0, cpuMs: 0 }
+  return {
+    side,
+    hub,
+    readings: [],
+    traffic,
+    lives: 0,
+    failed: 0,
+    failures: [],
+    churnSeconds: 0,
+    cpuMs: 0,
+    loadCpuMs: 0,
+  }
 }
 
 async function churn(running: Running, events: number, rate: number, signal: AbortSignal): Promise<void> {
@@ -197,15 +223,16 @@ async function churn(running: Running, events: number, rate: number, signal: Abo
   const cpuMs = await hub.cpuMs()
   const result = await runCrowd(side.crowd, { hub: hub.addresses, events, rate, signal })
   running.cpuMs += (await hub.cpuMs()) - cpuMs
+  running.loadCpuMs += result.cpuMs
   running.lives += result.lives
   running.failed += result.failed
   running.failures = [...running.failures, ...result.failures].slice(0, shownFailures)
   running.churnSeconds += events / result.rate
 }
 
-async function read({ hub, readings }: Running, events: number): Promise<void> {
+async function read({ hub, readings, lives }: Running): Promise<void> {
   const held = await hub.request({ do: 'held' }, 'held', heldLimitMs)
-  readings.push({ events, held, atMs: performance.now() })
+  readings.push({ lives, held, atMs: performance.now() })
 }
 
 /** Share of all cores that was busy since then. */
@@ -224,6 +251,7 @@ function reportOf(running: Running, options: ChurnOptions): ChurnSideReport {
     failures,
     rate: lives / running.churnSeconds,
     hubCpuMsPerLife: running.cpuMs / lives,
+    loadCpuMsPerLife: running.loadCpuMs / lives,
     growth: growthFrom(running, options),
     first: first.held,
     last: last.held,
@@ -234,7 +262,7 @@ function reportOf(running: Running, options: ChurnOptions): ChurnSideReport {
     traffic: Object.fromEntries(
       Object.entries(traffic).flatMap(([kind, uses]) => (uses.length === 0 ? [] : [[kind, trafficOf(uses)]])),
     ),
-    readings: readings.map(({ events, held }) => ({ events, held })),
+    readings: readings.map(({ lives, held }) => ({ lives, held })),
   }
 }
 
@@ -247,7 +275,7 @@ function growthFrom({ readings }: Running, { rest, seed }: ChurnOptions): ChurnS
   const steady = readings.slice(1, -1).filter(({ atMs }) => atMs - startMs >= rest * 1_000)
   const growth = (['heapUsed', 'external', 'native', 'rss'] as const).flatMap((kind) => {
     const grown = growthOf(
-      steady.map(({ events, held }): Point => [events, held.memory[kind]]),
+      steady.map(({ lives, held }): Point => [lives, held.memory[kind]]),
       seed,
     )
     return grown === undefined ? [] : [[kind, grown] as const]

@@ -22,6 +22,8 @@ export interface CrowdLoad {
 /** What became of the lives. */
 export interface CrowdResult {
   readonly lives: number
+  /** CPU of the processes of the lives, their starts included. */
+  readonly cpuMs: number
   readonly failed: number
   /** Reasons of some failures. */
   readonly failures: readonly string[]
@@ -47,6 +49,7 @@ export async function runCrowd(crowd: Crowd, { events, rate, ...load }: CrowdLoa
   const results = (await Promise.all(lanes)).flat()
   return {
     lives: sum(results.map(({ lives }) => lives)),
+    cpuMs: sum(results.map(({ cpuMs }) => cpuMs)),
     failed: sum(results.map(({ failed }) => failed)),
     failures: results.flatMap(({ failures }) => failures).slice(0, 5),
     rate: (events * 1_000) / (performance.now() - startedAt),
@@ -73,6 +76,7 @@ async function runLane(crowd: Crowd, departure: Departure, { hub, events, rate, 
 const livedSchema = z.object({
   event: z.literal('lived'),
   lives: z.int(),
+  cpuMs: z.number(),
   failed: z.int(),
   failures: z.array(z.string()),
 })

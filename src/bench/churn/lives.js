@@ -38,7 +38,9 @@ export async function runLives(begin) {
     return live(() => begin(hub[i % hub.length] ?? '', i), /** @type {Departure} */ (departure))
   })
   const failures = (await Promise.all(lives)).filter((failure) => failure !== '')
-  print({ event: 'lived', lives: lives.length, failures: failures.slice(0, 5), failed: failures.length })
+  const { user, system } = process.cpuUsage()
+  const cpuMs = (user + system) / 1_000
+  print({ event: 'lived', lives: lives.length, cpuMs, failures: failures.slice(0, 5), failed: failures.length })
   if (departure !== 'kill') process.exit(0)
   // The line must be out first.
   process.stdout.write('', () => process.kill(process.pid, 'SIGKILL'))

@@ -9,7 +9,7 @@ type NumberKey = 'events' | 'rate' | 'rest' | 'seed'
 const numbers: Readonly<Record<NumberKey, { readonly rule: Rule<number>; readonly about: string }>> = {
   events: {
     rule: whole(eventStep, 100_000, 'lives'),
-    about: `lives per side, rounded up to a multiple of ${eventStep}`,
+    about: `lives at ours, a third of them at stock, rounded up to a multiple of ${eventStep}`,
   },
   rate: { rule: whole(1, 200, 'lives per second'), about: 'lives that begin per second, at most' },
   rest: { rule: whole(1, 3_600, 'seconds'), about: 'time without churn before the last reading' },

@@ -11,6 +11,9 @@ import { runLives } from './lives.js'
 const topic = 'bench'
 const mesh = 'mesh-a'
 const pollMs = 20
+/** The window of a member is its own: a bench with short windows sets it for the lives, too. */
+const { MESH_STALENESS_MS: stalenessMs = '30000', MESH_DIGEST_MS: digestMs = '2000' } = process.env
+const windows = { stalenessMs: Number(stalenessMs), digestMs: Number(digestMs) }
 
 await runLives(async (address, index) => {
   const base = libp2pSettings({ privateKey: await generateKeyPair('Ed25519'), listen: [] })
@@ -18,7 +21,7 @@ await runLives(async (address, index) => {
 })
 
 async function member(base: ReturnType<typeof libp2pSettings>, address: string) {
-  const service = tracemesh({ mesh, seeds: [address], otlp: 'off', neighbours: 1 })
+  const service = tracemesh({ mesh, seeds: [address], otlp: 'off', neighbours: 1, ...windows })
   const node = await createLibp2p({ ...base, services: { ...base.services, tracemesh: service } })
   const { tracemesh: own, pubsub } = node.services
   return {

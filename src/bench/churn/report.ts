@@ -11,7 +11,7 @@ export function formatChurn({ sides, options, seconds, busy }: ChurnReport): str
   const names = Object.keys(sides)
   const row = (what: string, of: (side: ChurnSideReport) => string) =>
     `  ${what.padEnd(44)}${names.map((name) => of(sides[name] as ChurnSideReport).padEnd(26)).join('')}`.trimEnd()
-  const head = `churn: ${options.events} lives per side at ${options.rate}/s at most, rest of ${options.rest} s; took ${seconds} s; cores ${percent(busy.median)} busy (at most ${percent(busy.max)})`
+  const head = `churn: ${options.events} lives at ours, at most ${options.rate} per second, rest of ${options.rest} s; took ${seconds} s; cores ${percent(busy.median)} busy (at most ${percent(busy.max)})`
   const tables = tablesOf(Object.values(sides))
   const memory = ['heapUsed', 'external', 'native', 'rss'] as const
   const kinds = ['before', 'beside', 'during', 'after'] as const
@@ -21,6 +21,7 @@ export function formatChurn({ sides, options, seconds, busy }: ChurnReport): str
     `  ${''.padEnd(44)}${names.map((name) => name.padEnd(26)).join('')}`.trimEnd(),
     row('lives, of them failed', ({ lives, failed }) => `${lives}, ${failed}`),
     row('CPU of the hub per life', ({ hubCpuMsPerLife }) => `${hubCpuMsPerLife.toFixed(1)} ms`),
+    row('CPU of the life itself, no result', ({ loadCpuMsPerLife }) => `${loadCpuMsPerLife.toFixed(1)} ms`),
     row('connections in the end', ({ last }) => `${last.connections}`),
     ...memory.map((kind) => row(`${kind}, first and last`, (side) => memoryText(side, kind))),
     ...memory.map((kind) => row(`${kind} growth per life (95 %)`, ({ growth }) => growthText(growth[kind]))),

@@ -28,7 +28,7 @@ const steadyPeers = 2
 const star = [[], ...Array.from({ length: steadyPeers }, () => [hubIndex])]
 const stockLives = fileURLToPath(new URL('stock-lives.js', import.meta.url))
 
-/** Starts both sides. `env` is for the nodes of ours. `only` leaves stock out. */
+/** Starts both sides. `env` is for the nodes and lives of ours. `only` leaves stock out. */
 export async function startChurnSetup(
   { env = {}, only = false }: { readonly env?: NodeJS.ProcessEnv; readonly only?: boolean },
   signal: AbortSignal,
@@ -48,7 +48,7 @@ export async function startChurnSetup(
     for (const { side, lives } of programs) {
       const group = resources.use(await spawnGroup(side, 1 + steadyPeers))
       await group.startAll(star, signal)
-      sides.push({ name: side.name, group, crowd: (args) => livesProgram(lives, args) })
+      sides.push({ name: side.name, group, crowd: (args) => livesProgram(lives, args, env) })
     }
     return { sides, receiver, [Symbol.asyncDispose]: () => resources.disposeAsync() }
   } catch (error) {
@@ -70,11 +70,11 @@ function withTcp({ program, ...side }: Side, env: NodeJS.ProcessEnv): Side {
 }
 
 /** The same process settings for both sides: lives are load, and not measured. */
-function livesProgram(file: string, args: readonly string[]): Program {
+function livesProgram(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Program {
   return {
     command: process.execPath,
     args: [processSettings.flag, '--disable-warning=ExperimentalWarning', file, ...args],
-    env: { ...plainEnvironment(''), ...processSettings.env },
+    env: { ...plainEnvironment(''), ...processSettings.env, ...env },
   }
 }
 

@@ -3,8 +3,8 @@ import { eventStep } from '../../bench/churn/crowd.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { proveChurn } from './churn-checks.ts'
 
-/** Windows that let all expire within the rest. */
-const env = { MESH_STALENESS_MS: '1000', MESH_SWEEP_MS: '500' }
+/** Windows that let all expire within the rest: a tombstone stays for four of them. */
+const env = { MESH_STALENESS_MS: '2000', MESH_DIGEST_MS: '500', MESH_SWEEP_MS: '500' }
 
 /** A short `churn` of ours alone: the tables, not the growth. */
 export const proof = endToEnd({
@@ -20,7 +20,7 @@ export const proof = endToEnd({
         events: eventStep,
         block: eventStep,
         rate: 10,
-        rest: 12,
+        rest: 15,
         trafficSeconds: 3,
         stock: false,
         env,
