@@ -8,6 +8,8 @@ import { Deliveries, servePeer } from './peer-loop.js'
 
 const topic = 'bench'
 const listen = process.env['BENCH_LISTEN'] ?? '/ip4/127.0.0.1/udp/0/quic-v1'
+/** Between two sweeps of the peer store: no setting, since only a test needs another interval. */
+const sweepMs = process.env['BENCH_PEER_STORE_SWEEP_MS']
 tuneV8()
 // Load it before `ready`, as other peers load their code.
 const { startNode } = await import('../node/node.ts')
@@ -18,7 +20,8 @@ await servePeer(
   {
     addresses: listen.split(','),
     start: async (dial) => {
-      running = await startNode(parseConfig({ ...process.env, MESH_LISTEN: listen, MESH_SEEDS: dial.join(',') }))
+      const config = parseConfig({ ...process.env, MESH_LISTEN: listen, MESH_SEEDS: dial.join(',') })
+      running = await startNode(config, sweepMs === undefined ? {} : { peerStoreSweepMs: Number(sweepMs) })
       running.mesh.subscribe(topic, ({ data }) => deliveries.record(data))
     },
     publish: async (data) => running?.mesh.publish(topic, data),

@@ -88,8 +88,8 @@ export interface LoadUse {
   readonly others: number
 }
 
-/** Poll interval and limit while the last messages arrive. Milliseconds. */
-const drain = { everyMs: 500, maxMs: 10_000 }
+/** Poll interval and limit while the last messages arrive, milliseconds; and polls without one after which none will. */
+const drain = { everyMs: 500, maxMs: 10_000, quietPolls: 6 }
 /** Delay of the publisher after which the run fails, in milliseconds. */
 const graceMs = 30_000
 
@@ -133,14 +133,15 @@ async function drainCounts(
   const deadline = performance.now() + drain.maxMs
   const all = []
   let received = 0
-  let newCount: number
+  let quietPolls = 0
   do {
     await sleep(drain.everyMs, undefined, { signal })
     const counts = await group.counts()
-    newCount = total(counts.map((one) => one.received))
+    const newCount = total(counts.map((one) => one.received))
+    quietPolls = newCount > 0 ? 0 : quietPolls + 1
     received += newCount
     all.push(...counts)
-  } while (received < expected && newCount > 0 && performance.now() < deadline)
+  } while (received < expected && quietPolls < drain.quietPolls && performance.now() < deadline)
   return all
 }
 

@@ -4,7 +4,12 @@ import { endToEnd } from '../end-to-end.ts'
 import { proveChurn } from './churn-checks.ts'
 
 /** Windows that let all expire within the rest: a tombstone stays for four of them. */
-const env = { MESH_STALENESS_MS: '2000', MESH_DIGEST_MS: '500', MESH_SWEEP_MS: '500' }
+const env = {
+  MESH_STALENESS_MS: '2000',
+  MESH_DIGEST_MS: '500',
+  MESH_SWEEP_MS: '500',
+  BENCH_PEER_STORE_SWEEP_MS: '2000',
+}
 
 /** A short `churn` of ours alone: the tables, not the growth. */
 export const proof = endToEnd({
