@@ -35,6 +35,7 @@ suite('all connections', () => {
     const scopes = new ConnectionScopes({ connections: 1 })
     const dial = taken(scopes.reserveDial(at('10.0.0.1')))
     taken(scopes.openOutbound(at('10.0.0.1')))
+    assert.equal(limitOf(scopes.reserveDial(at('10.0.0.2'))), 'connections')
     dial.leave()
     assert.equal(scopes.usage().connections, 1)
     assert.equal(limitOf(scopes.openOutbound(at('10.0.0.2'))), 'connections', 'one without a reservation')
@@ -94,14 +95,32 @@ suite('one address', () => {
       for (let n = 0; n < 3; n++) taken(scopes.acceptInbound(address, 0))
   })
 
-  test('its inbound connections per second: refused ones count, dials do not, the next second is free', () => {
+  test('its inbound connections within any second: closed ones count, refused ones and dials do not', () => {
     const scopes = new ConnectionScopes({ inboundRate: 2 })
-    for (const now of [0, 1]) taken(scopes.acceptInbound(at('10.0.0.1'), now)).leave()
-    for (const now of [2, 999]) assert.equal(limitOf(scopes.acceptInbound(at('10.0.0.1'), now)), 'inboundRate')
-    taken(scopes.acceptInbound(at('10.0.0.2'), 999))
+    const accept = (now: number, host = '10.0.0.1') => scopes.acceptInbound(at(host), now)
+    for (const now of [900, 950]) taken(accept(now)).leave()
+    for (const now of [951, 1_500, 1_899]) assert.equal(limitOf(accept(now)), 'inboundRate')
+    taken(accept(999, '10.0.0.2'))
     taken(scopes.reserveDial(at('10.0.0.1')))
-    taken(scopes.acceptInbound(at('10.0.0.1'), 1_000))
+    taken(accept(1_900))
+    assert.equal(limitOf(accept(1_949)), 'inboundRate')
+    taken(accept(1_950))
+    for (const now of [5_000, 5_001]) taken(accept(now))
   })
+})
+
+test('dials whose handshakes go on: each counts once', () => {
+  const scopes = new ConnectionScopes({ connections: 4, connectionsPerAddress: 3 })
+  const dials = [1, 2, 3].map(() => {
+    const dial = taken(scopes.reserveDial(at('10.0.0.1')))
+    taken(scopes.openOutbound(at('10.0.0.1')))
+    return dial
+  })
+  assert.equal(limitOf(scopes.reserveDial(at('10.0.0.1'))), 'connectionsPerAddress')
+  const last = taken(scopes.reserveDial(at('10.0.0.2')))
+  for (const dial of [...dials, last]) dial.leave()
+  assert.deepEqual([scopes.usage().pendingOutbound, scopes.usage().connections], [0, 3])
+  taken(scopes.reserveDial(at('10.0.0.3')))
 })
 
 test('one peer: refused above its limit; its connections leave it when they close', () => {

@@ -1,6 +1,6 @@
 import { isLoopback, parseAddress, siteOf } from './address.ts'
 import type { LimitName } from './limits.ts'
-import { Tally } from './tally.ts'
+import { SecondLog, Tally } from './tally.ts'
 
 /** Largest numbers of connections; a scope without one is not limited. */
 export type ConnectionCaps = {
@@ -38,8 +38,6 @@ export interface ScopeUsage {
   readonly mostPerPeer: number
 }
 
-const rateWindowMs = 1_000
-
 /**
  * Counts the connections of a node by scope: all, those in their handshake, per address, per peer. A connection takes its
  * place before its handshake and leaves it at its close, so no scope ever exceeds its limit. A dial reserves its place
@@ -56,11 +54,11 @@ export class ConnectionScopes {
   /** Connections by address and by peer. Each entry has a place, so `connections` bounds both. */
   readonly #byAddress = new Tally()
   readonly #byPeer = new Tally()
-  /** Running dials by address. */
-  readonly #dialsByAddress = new Tally()
-  /** Inbound connections of the current second by address. */
-  #arrivals = new Tally()
-  #arrivalsSince = -Infinity
+  /** Running dials by address: those without a connection yet, and those with one, which counts by itself. */
+  readonly #dialling = new Tally()
+  readonly #connected = new Tally()
+  #diallingCount = 0
+  readonly #arrivals = new SecondLog()
 
   constructor(caps: ConnectionCaps) {
     this.#caps = caps
@@ -80,11 +78,12 @@ export class ConnectionScopes {
   acceptInbound(address: string, now: number): Place | Refusal {
     const site = siteIn(address)
     const refusal =
-      this.#countArrival(site ?? '', now) ??
+      this.#over('inboundRate', this.#arrivals.count(site ?? '', now), site) ??
       this.#over('pendingInbound', this.#pendingInbound) ??
-      this.#over('connections', this.#open + this.#dials) ??
+      this.#over('connections', this.#open + this.#diallingCount) ??
       this.#overAtSite(site)
     if (refusal !== undefined) return refusal
+    if (this.#caps.inboundRate !== undefined) this.#arrivals.add(site ?? '', now)
     this.#pendingInbound++
     return this.#place(site, () => this.#pendingInbound--)
   }
@@ -94,17 +93,19 @@ export class ConnectionScopes {
     const site = siteIn(address)
     const refusal =
       this.#over('pendingOutbound', this.#dials) ??
-      this.#over('connections', this.#open + this.#dials) ??
+      this.#over('connections', this.#open + this.#diallingCount) ??
       this.#overAtSite(site)
     if (refusal !== undefined) return refusal
     this.#dials++
-    this.#dialsByAddress.add(site, 1)
+    this.#addDialling(site ?? '', 1)
     let hasLeft = false
     const leave = () => {
       if (hasLeft) return
       hasLeft = true
       this.#dials--
-      this.#dialsByAddress.add(site, -1)
+      // Dials to one address are alike: it does not matter which of them has the connection.
+      if (this.#connected.get(site ?? '') > 0) this.#connected.add(site ?? '', -1)
+      else this.#addDialling(site ?? '', -1)
     }
     return { settle: () => {}, identify: () => undefined, leave }
   }
@@ -114,7 +115,17 @@ export class ConnectionScopes {
     const site = siteIn(address)
     const atSite = site === undefined ? 0 : this.#byAddress.get(site)
     const refusal = this.#over('connections', this.#open) ?? this.#over('connectionsPerAddress', atSite, site)
-    return refusal ?? this.#place(site, () => {})
+    if (refusal !== undefined) return refusal
+    if (this.#dialling.get(site ?? '') > 0) {
+      this.#addDialling(site ?? '', -1)
+      this.#connected.add(site ?? '', 1)
+    }
+    return this.#place(site, () => {})
+  }
+
+  #addDialling(site: string, change: number): void {
+    this.#dialling.add(site, change)
+    this.#diallingCount += change
   }
 
   #place(site: string | undefined, onSettled: () => void): Place {
@@ -156,19 +167,7 @@ export class ConnectionScopes {
 
   #overAtSite(site: string | undefined): Refusal | undefined {
     if (site === undefined) return undefined
-    return this.#over('connectionsPerAddress', this.#byAddress.get(site) + this.#dialsByAddress.get(site), site)
-  }
-
-  /** Counts refused arrivals too. The tally lives for a second, so the rate of new addresses bounds it. */
-  #countArrival(site: string, now: number): Refusal | undefined {
-    if (this.#caps.inboundRate === undefined) return undefined
-    if (now - this.#arrivalsSince >= rateWindowMs) {
-      this.#arrivals = new Tally()
-      this.#arrivalsSince = now
-    }
-    const refusal = this.#over('inboundRate', this.#arrivals.get(site), site)
-    this.#arrivals.add(site, 1)
-    return refusal
+    return this.#over('connectionsPerAddress', this.#byAddress.get(site) + this.#dialling.get(site), site)
   }
 }
 

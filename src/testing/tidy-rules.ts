@@ -15,7 +15,7 @@ const collectionsAllowed: Readonly<Record<string, string>> = {
   'core/owner.ts': 'the resources of an owner, bounded by limits.held',
   'kit/mesh-events.ts': 'weak: an entry lives as long as the listener of the application',
   'core/peer-records.ts': 'an index of the peers registry, bounded by it',
-  'core/tally.ts': 'counts of what the limits bound: a name without a count has no entry',
+  'core/tally.ts': 'counts and times of what the limits bound: a name without one has no entry',
   'kit/admission.ts': 'weak: an entry lives as long as the connection of libp2p',
   'kit/buffer-budget.ts': 'the streams of libp2p, bounded by streamsPerPeer; each leaves it when it closes',
 }
