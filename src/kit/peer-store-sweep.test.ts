@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { isRoutine } from '../telemetry/sampling.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -222,12 +223,20 @@ describe('the table of a DHT', () => {
     assert.deepEqual([store.has(peer), store.table.size, store.callsFor(peer)], [true, 1, []])
   })
 
-  testSweep('a dial that this node itself refuses: the peer stays', setup, async (store) => {
-    const { peer } = await absentContact(store)
-    store.dial = () => Promise.reject(Object.assign(new Error('denied'), { name: 'DialDeniedError' }))
-    await store.advance(sweepIntervalMs)
-    assert.deepEqual([store.has(peer), store.table.size], [true, 1])
-  })
+  const ownFailures = {
+    'the gater refuses': Object.assign(new Error('denied'), { name: 'DialDeniedError' }),
+    'a limit of the mesh refuses': new AggregateError([
+      new MeshError('MESH_LIMIT_REACHED', { limit: 'connections', value: 400 }),
+    ]),
+    'the lack of descriptors prevents': Object.assign(new Error('EMFILE'), { code: 'EMFILE' }),
+  }
+  for (const [cause, error] of Object.entries(ownFailures))
+    testSweep(`a dial that ${cause}: the peer stays`, setup, async (store) => {
+      const { peer } = await absentContact(store)
+      store.dial = () => Promise.reject(error)
+      await store.advance(sweepIntervalMs)
+      assert.deepEqual([store.has(peer), store.table.size], [true, 1])
+    })
 
   testSweep('an absent peer without a record: removed from the table', setup, async (store) => {
     const peer = await newPeer()

@@ -160,7 +160,7 @@ export class PeerStoreSweep {
         if (verdict !== 'remove') tally.compacted += Number(compactRecord(datastore, key))
       })
     }
-    this.#forgetJudged(startedAt)
+    if (tally.judged === tally.before) this.#forgetJudged(startedAt)
     await this.#removeUnrecorded(table, keys, tally)
     await this.#probeTable(contacts, tally, startedAt)
     tally.after = (await recordKeys(datastore, peerId)).length
@@ -261,7 +261,7 @@ export class PeerStoreSweep {
     return isRemoved
   }
 
-  /** Forgets departures that this sweep has judged or will not need: their grace period is over. */
+  /** Forgets departures whose grace period is over: a whole sweep has judged their records. */
   #forgetJudged(startedAt: number): void {
     for (const [id, { at }] of this.#disconnected.entries())
       if (startedAt - at >= this.#graceMs) this.#disconnected.delete(id)

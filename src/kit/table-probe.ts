@@ -1,10 +1,13 @@
 import type { PeerId } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
+import { isMeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
+import { isExhaustion } from '../core/resource-watch.ts'
 import { startDeadline } from './clock.ts'
 import { servesApplication } from './connections.ts'
 import type { DhtContact } from './dht-table.ts'
+import { failureOf } from './dial-failure.ts'
 
 interface TableProbeOptions {
   readonly connectionManager: Pick<ConnectionManager, 'getConnections' | 'openConnection'>
@@ -75,9 +78,18 @@ export class TableProbe {
       if (!servesApplication(connection)) await connection.close()
       return true
     } catch (error) {
-      return !deadline.signal.aborted && error instanceof Error && ownFailures.includes(error.name)
+      return !deadline.signal.aborted && isOwnFailure(error)
     } finally {
       deadline.clear()
     }
   }
+}
+
+/** A dial to several addresses fails with all their errors. */
+function isOwnFailure(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isOwnFailure)
+  if (!(error instanceof Error)) return false
+  return (
+    isMeshError(error, 'MESH_LIMIT_REACHED') || isExhaustion(failureOf(error).type) || ownFailures.includes(error.name)
+  )
 }
