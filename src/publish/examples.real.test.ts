@@ -77,7 +77,7 @@ test('the examples and the code of the documents compile, and the examples run a
 async function codeOfDocuments(): Promise<string> {
   const texts = await Promise.all(['README.md', 'docs/embedding.md'].map((file) => readFile(join(root, file), 'utf8')))
   const blocks = texts.flatMap((text) => text.match(/(?<=^```ts\n)[\s\S]*?(?=^```$)/gm) ?? [])
-  assert.equal(blocks.length, 3)
+  assert.equal(blocks.length, 4)
   return blocks.join('\n')
 }
 
