@@ -16,7 +16,7 @@ type FastMessage = Parameters<NonNullable<GossipsubOpts['fastMsgIdFn']>>[0]
  */
 const idontwantMinBytes = 16_384
 /** An answer to IWANT of the size that go accepts, and as much again in the queue. */
-const outboundBufferBytes = 2 * 1_048_576
+export const outboundBufferBytes = 2 * 1_048_576
 
 /**
  * Gossipsub's options for a mesh node, where the library's defaults were measured to fail. `override` wins.
