@@ -1,10 +1,9 @@
-import { observedHost } from './address.ts'
 import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { CloseReason, Frame } from './frames.ts'
 import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
 import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
-import { enter, isActive, isJoined, isRelayed, Link } from './link.ts'
+import { enter, isActive, isJoined, isRelayed, Link, noteObserved } from './link.ts'
 import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
@@ -395,11 +394,4 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       return []
     })
   }
-}
-
-/** Parses the address only when it has changed. */
-function noteObserved(link: Link, info: ConnectionInfo): void {
-  if (link.observed === info.observed) return
-  link.observed = info.observed
-  link.observedHost = observedHost(info)
 }

@@ -1,4 +1,4 @@
-import { withoutPeer } from './address.ts'
+import { observedHost, withoutPeer } from './address.ts'
 import type { ConnectionInfo } from './events.ts'
 import type { CloseReason, Hello } from './frames.ts'
 import { IdentifyRetry } from './gossip-repair.ts'
@@ -100,4 +100,11 @@ export function enter(link: Link, state: LinkState, now: number): void {
 /** Whether the node checks at intervals that streams open on it: a guest has no link stream to probe. */
 export function isChecked(link: Link): boolean {
   return link.state === 'settled' && link.kind === 'guest' && !isRelayed(link) && link.info.isForeign !== true
+}
+
+/** Parses the host at which the peer observes this node, only when it has changed. */
+export function noteObserved(link: Link, info: ConnectionInfo): void {
+  if (link.observed === info.observed) return
+  link.observed = info.observed
+  link.observedHost = observedHost(info)
 }

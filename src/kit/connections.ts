@@ -199,10 +199,10 @@ export class Connections {
     return this.#meshConnections(connections).map((connection) => this.#connectionInfo(connection, gossipPeers))
   }
 
-  /** A connection that has just opened and has no stream yet; undefined if it is none of the mesh. */
+  /** A connection that has just opened and has no stream yet; undefined if the mesh does not use it. */
   openedInfo(connection: Connection): ConnectionInfo | undefined {
     if (connection.status !== 'open' || !this.#isOfMesh(connection)) return undefined
-    return this.#connectionInfo(connection, noGossipPeers)
+    return this.#connectionInfo(connection, noGossipPeers())
   }
 
   #isOfMesh({ id, remotePeer }: Connection): boolean {
@@ -313,8 +313,10 @@ interface GossipPeers {
   readonly subscribers: ReadonlySet<string>
 }
 
-const noPeers: ReadonlySet<string> = new Set()
-const noGossipPeers: GossipPeers = { outbound: noPeers, inbound: noPeers, closing: noPeers, subscribers: noPeers }
+function noGossipPeers(): GossipPeers {
+  const none: ReadonlySet<string> = new Set()
+  return { outbound: none, inbound: none, closing: none, subscribers: none }
+}
 
 /** Whether the peer has gossipsub, by identify or by a stream: it may start gossipsub after identify. */
 function speaksGossip(record: ConnectionRecord, peers: GossipPeers): boolean {
