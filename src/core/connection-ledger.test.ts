@@ -190,6 +190,13 @@ suite('the ledger', () => {
     assert.equal(one.joinedLink('p')?.connection, 'new')
   })
 
+  test('a full node, and a further peer that speaks no link protocol: closed, not a guest', () => {
+    const one = ledger(1)
+    observe(one, 0, info('a', 'first'), info('b', 'second'))
+    assert.deepEqual(closesIn(one.handle({ type: 'stream.absent', connection: 'b' }, 10)), ['close b'])
+    assert.equal(one.find('b')?.[1].kind, 'unsettled')
+  })
+
   test('silent link: probed, and aborted within 4 s without an answer', () => {
     const one = ledger()
     observe(one, 0, info('c'))

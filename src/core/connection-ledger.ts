@@ -373,6 +373,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   /** A member that already has a link does not become a guest because its application opened this connection. */
   #acceptGuest(record: PeerRecord, link: Link, now: number): LedgerEffect[] {
+    if (link.isOverLimit) return this.#protocol.endLink(record.peer, link, 'limit', now)
     const hasMemberLink = link.kind === 'unsettled' && isActive(link) && record.links.some(isJoined)
     if (!hasMemberLink) return this.#protocol.acceptGuest(record.peer, link, now)
     return [

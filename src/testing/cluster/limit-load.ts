@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { identify } from '@libp2p/identify'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -196,15 +197,17 @@ async function withPeers(
   listen: string,
   run: (peers: readonly Libp2p[]) => Promise<void>,
 ): Promise<void> {
-  const peers = await Promise.all(
-    Array.from({ length: count }, async () => createLibp2p(await loopbackSettings(listen))),
-  )
+  const peers = await Promise.all(Array.from({ length: count }, () => createPeer(listen)))
   try {
     await Promise.all(peers.map((peer) => peer.start()))
     await run(peers)
   } finally {
     await Promise.all(peers.map((peer) => peer.stop()))
   }
+}
+
+async function createPeer(listen: string) {
+  return createLibp2p({ ...(await loopbackSettings(listen)), services: { identify: identify() } })
 }
 
 async function dialAll(peers: readonly Libp2p[], app: App): Promise<void> {
