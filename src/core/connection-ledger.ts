@@ -9,13 +9,7 @@ import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
 import { type RefusalReason, Refusals } from './refusals.ts'
-import {
-  emitConnectionClosed,
-  emitConnectionSuperseded,
-  emitConnectionWedged,
-  emitFrameRefused,
-  emitGossipUnsent,
-} from './spans/link.ts'
+import { emitConnectionClosed, emitConnectionSuperseded, emitFrameRefused, emitGossipUnsent } from './spans/link.ts'
 import {
   type AreRivals,
   carriesLink,
@@ -304,7 +298,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       case 'stream.slow':
         return isActive(link) ? this.#protocol.checkStreams(link, now, event) : []
       case 'stream.checked':
-        return this.#onStreamChecked(record.peer, link, event.hasOpened, now)
+        return this.#protocol.onChecked(record.peer, link, event.hasOpened, now)
       case 'stream.absent':
         this.#protocol.scheduleReopen(link, now)
         return [...this.#acceptGuest(record, link, now), ...this.#supersedeGuests(record, now)]
@@ -318,18 +312,6 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       case 'frame':
         return this.#receiveFrame(record, link, event.frame, now)
     }
-  }
-
-  /** Aborts: only the end of the connection ends the wait for streams that do not open. */
-  #onStreamChecked(peer: string, link: Link, hasOpened: boolean, now: number): LedgerEffect[] {
-    const awaited = link.check.end(hasOpened, now)
-    if (awaited === undefined || !isActive(link)) return []
-    const closes = link.info.isForeign !== true
-    return [
-      ...this.#protocol.ensureOpenedSpan(peer, link),
-      emitConnectionWedged(peer, link, awaited, closes),
-      ...(closes ? this.#protocol.dropLink(link, 'wedged', true, now) : []),
-    ]
   }
 
   #receiveFrame(record: PeerRecord, link: Link, frame: Frame, now: number): LedgerEffect[] {

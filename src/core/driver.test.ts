@@ -133,3 +133,27 @@ test('a node that exports no spans: its hello and goodbye say that theirs are no
     assert.deepEqual(sampled, exportsSpans ? [undefined, undefined] : [false, false])
   }
 })
+
+test('a wait for a condition: ends after the event that fulfils it, at its limit, or when the owner closes', async () => {
+  const { driver, clock, owner, hint } = driverFixture()
+  await driver.start([])
+  let holds = false
+  const settled: string[] = []
+  const wait = (name: string) => driver.waitFor(() => holds, 1_000).then(() => settled.push(name))
+  const fulfilled = wait('fulfilled')
+  hint()
+  await null
+  assert.deepEqual(settled, [])
+  holds = true
+  hint()
+  await fulfilled
+  holds = false
+  const limited = wait('limited')
+  clock.advance(1_000)
+  await limited
+  const closed = wait('closed')
+  await owner.close()
+  await closed
+  await wait('after the close')
+  assert.deepEqual(settled, ['fulfilled', 'limited', 'closed', 'after the close'])
+})

@@ -58,16 +58,24 @@ export class Driver {
     if (!this.#isRunning) this.#run()
   }
 
-  /** Resolves once `holds` does, which it checks after events, or after `limitMs`; one caller at a time. */
+  /**
+   * Resolves once `holds` does, which it checks after events, or after `limitMs`, or when the owner closes; one caller at
+   * a time.
+   */
   async waitFor(holds: () => boolean, limitMs: number): Promise<void> {
+    const { owner } = this.#options
+    if (owner.closed) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#options.owner.after(limitMs, resolve)
+    const cancel = owner.after(limitMs, resolve)
+    const onAbort = () => resolve()
+    owner.signal.addEventListener('abort', onAbort, { once: true })
     this.#onHandled = () => {
       if (holds()) resolve()
     }
     this.#onHandled()
     await promise
     this.#onHandled = () => {}
+    owner.signal.removeEventListener('abort', onAbort)
     cancel()
   }
 

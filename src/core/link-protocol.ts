@@ -6,6 +6,7 @@ import type { Random } from './machine.ts'
 import {
   emitConnectionGuest,
   emitConnectionOpened,
+  emitConnectionWedged,
   emitGoodbyeReceived,
   emitGoodbyeSent,
   emitHelloReceived,
@@ -194,6 +195,18 @@ export class LinkProtocol {
   /** Begins a check, if none is running. `awaited`: the slow stream that is the reason. */
   checkStreams({ check, connection }: Link, now: number, awaited?: AwaitedStream): LinkProtocolEffect[] {
     return check.begin(now, awaited) ? [{ do: 'check', connection, limitMs: checkLimitMs }] : []
+  }
+
+  /** Aborts: only the end of the connection ends the wait for streams that do not open. */
+  onChecked(peer: string, link: Link, hasOpened: boolean, now: number): LinkProtocolEffect[] {
+    const awaited = link.check.end(hasOpened, now)
+    if (awaited === undefined || !isActive(link)) return []
+    const closes = link.info.isForeign !== true
+    return [
+      ...this.ensureOpenedSpan(peer, link),
+      emitConnectionWedged(peer, link, awaited, closes),
+      ...(closes ? this.dropLink(link, 'wedged', true, now) : []),
+    ]
   }
 
   #sendHello(link: Link): LinkProtocolEffect[] {
