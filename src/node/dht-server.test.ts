@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { registerHooks } from 'node:module'
 import { test } from 'node:test'
+import type { PeerStore } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
@@ -25,11 +26,11 @@ const hooks = registerHooks({
 /** Starts a node, and ends it after `run`. */
 async function withNode(
   env: Record<string, string>,
-  run: (seed: { address: string; peer: string }) => Promise<void>,
+  run: (seed: { address: string; peer: string; peerStore: PeerStore }) => Promise<void>,
 ): Promise<void> {
   const node = await startNode(parseConfig({ ...quietEnv, ...env }))
   try {
-    await run({ address: node.addresses[0] ?? '', peer: node.peer })
+    await run({ address: node.addresses[0] ?? '', peer: node.peer, peerStore: node.libp2p.peerStore })
   } finally {
     await node.stop('SIGTERM')
   }
@@ -89,6 +90,16 @@ test('records and providers: the seed keeps none of a peer, and no address that 
     assert.deepEqual(providers, [])
     const answer = await finder.askServer(seed.peer, provider.peer)
     assert.deepEqual([answer?.length !== 0, answer?.includes(announced.toString())], [true, false])
+  }))
+
+test('the closest peers of the table: ranked for libp2p, but not tagged for reconnection', () =>
+  withNode({ MESH_ROLE: 'seed' }, async (seed) => {
+    await using peer = await startDhtPeer()
+    await peer.dial(seed.address)
+    const tags = async () => [...(await seed.peerStore.get(peer.libp2p.peerId)).tags.keys()].toSorted()
+    // kad-dht tags its closest peers every five seconds.
+    await until(async () => (await tags()).includes('kad-close'), 20_000, 'the tag of a close peer')
+    assert.deepEqual(await tags(), ['kad-close', 'kad-peer'])
   }))
 
 test('a peer that names others: the seed asks nobody and learns nobody', () =>
