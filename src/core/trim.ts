@@ -2,8 +2,11 @@ import type { ConnectionInfo } from './events.ts'
 import { isRelayed } from './link.ts'
 import type { PeerRecord } from './peer-records.ts'
 
-/** A guest of this age may be closed: a younger one may still say hello, or begin to gossip. Guess. */
-const graceMs = 20_000
+/**
+ * A guest of this age may be closed: a younger one may still say hello, which takes long on a starved machine, or begin
+ * to gossip. The grace period of go-libp2p’s connection manager.
+ */
+const graceMs = 60_000
 /** Between two trims: one costs a pass over all peers. */
 export const trimIntervalMs = 10_000
 

@@ -116,6 +116,17 @@ for (const transport of ['tcp', 'quic'] as const)
       assert.ok((app.mesh.limitCounts().streamsPerProtocol ?? 0) >= 6)
     })
 
+    test('more streams of a protocol than its handler accepts: libp2p’s refusal is no limit of the node', async () => {
+      await using app = await startLimited(transport, { streamsPerProtocol: 3 })
+      await using other = await startDialler(transport)
+      await app.libp2p.handle(sink, () => {}, { maxInboundStreams: 1 })
+      const connection = await dial(other.libp2p, app)
+      const streams = [await openStream(connection), await openStream(connection)]
+      for (const stream of streams) sendQuietly(stream, new Uint8Array(1))
+      await until(() => countStreams(app.libp2p.getConnections()) === 1, waitMs, 'the refusal')
+      assert.deepEqual(refusals(app), [])
+    })
+
     test('a peer that reads nothing: the node resets its streams before their buffers exceed the limit', async () => {
       const bufferedBytes = 4 * 1_048_576
       await using app = await startLimited(transport, { bufferedBytes })

@@ -36,6 +36,7 @@ export class StreamLimits {
   readonly #options: StreamLimitsOptions
   /** Streams by peer that are being opened; libp2p lists them later. */
   readonly #opening = new Tally()
+  #registrar: Pick<Registrar, 'getHandler'> | undefined
 
   constructor(options: StreamLimitsOptions) {
     this.#options = options
@@ -45,6 +46,7 @@ export class StreamLimits {
   limitProtocols(registrar: Pick<Registrar, 'getHandler'>): () => void {
     const streams = this.#options.caps.streamsPerProtocol
     if (streams === undefined) return () => {}
+    this.#registrar = registrar
     return replaceMethod(registrar, 'getHandler', (getHandler) => (protocol) => {
       const record = getHandler(protocol)
       const { maxInboundStreams, maxOutboundStreams } = record.options
@@ -102,9 +104,21 @@ export class StreamLimits {
   #onStream({ remotePeer }: Connection, stream: Stream): void {
     const { caps, onRefused, onStream } = this.#options
     stream.addEventListener('close', ({ error }) => {
-      if (error === undefined || !protocolErrors.includes(error.name)) return
+      if (error === undefined || !protocolErrors.includes(error.name) || !this.#isOwnLimit(stream)) return
       onRefused('streamsPerProtocol', 'refused', { peer: remotePeer.toString(), value: caps.streamsPerProtocol })
     })
     onStream(stream)
+  }
+
+  /** Whether the protocol has the limit of the node, and not one of its own such as identify. */
+  #isOwnLimit({ protocol, direction }: Stream): boolean {
+    try {
+      const options = this.#registrar?.getHandler(protocol).options
+      const limit = direction === 'inbound' ? options?.maxInboundStreams : options?.maxOutboundStreams
+      return limit === this.#options.caps.streamsPerProtocol
+    } catch {
+      // This node does not handle the protocol.
+      return false
+    }
   }
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gossipsub } from '@chainsafe/libp2p-gossipsub'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
+import type { Libp2p } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { quic } from '@libp2p/quic'
 import { yamux } from '@libp2p/yamux'
@@ -21,24 +22,19 @@ const limitMs = 60_000
 const printLine = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 interface Joiner {
-  /** Begins to join. */
-  join(): Promise<void>
+  readonly libp2p: Pick<Libp2p, 'dial' | 'getConnections' | 'stop' | 'status'>
+  readonly address: string
   hasJoined(): boolean
-  stop(): Promise<void>
 }
 
 /** An application with the mesh as a service; it dials no other joiner. */
 async function createOurs(address: string): Promise<Joiner> {
   const privateKey = await generateKeyPair('Ed25519')
   const { services, ...settings } = libp2pSettings({ privateKey, listen: [] })
-  const service = tracemesh({ seeds: [address], neighbours: 1, otlp: 'off' })
-  const libp2p = await createLibp2p({ ...settings, start: false, services: { ...services, tracemesh: service } })
-  const mesh = libp2p.services.tracemesh
-  return {
-    join: async () => libp2p.start(),
-    hasJoined: () => libp2p.status === 'started' && mesh.topology().peers.some(({ kind: it }) => it === 'member'),
-    stop: async () => libp2p.stop(),
-  }
+  const service = tracemesh({ neighbours: 0, otlp: 'off' })
+  const libp2p = await createLibp2p({ ...settings, services: { ...services, tracemesh: service } })
+  const hasJoined = () => libp2p.services.tracemesh.topology().peers.some(({ kind: it }) => it === 'member')
+  return { libp2p, address, hasJoined }
 }
 
 async function createStock(address: string): Promise<Joiner> {
@@ -50,17 +46,14 @@ async function createStock(address: string): Promise<Joiner> {
   })
   const { pubsub } = libp2p.services
   pubsub.subscribe(topic)
-  const hasJoined = () => pubsub.getSubscribers(topic).length > 0
-  return {
-    join: async () => {
-      while (!hasJoined() && libp2p.status === 'started') {
-        // Over QUIC a refused dial first succeeds.
-        if (libp2p.getConnections().length === 0) await libp2p.dial(multiaddr(address)).catch(() => {})
-        await sleep(100)
-      }
-    },
-    hasJoined,
-    stop: async () => libp2p.stop(),
+  return { libp2p, address, hasJoined: () => pubsub.getSubscribers(topic).length > 0 }
+}
+
+async function join({ libp2p, address, hasJoined }: Joiner): Promise<void> {
+  while (libp2p.status === 'started' && !hasJoined()) {
+    // Over QUIC a refused dial first succeeds.
+    if (libp2p.getConnections().length === 0) await libp2p.dial(multiaddr(address)).catch(() => {})
+    await sleep(100)
   }
 }
 
@@ -71,7 +64,7 @@ lines.once('line', async () => {
   const from = performance.now()
   const took: number[] = []
   const waiting = new Set(joiners)
-  for (const joiner of joiners) void joiner.join()
+  for (const joiner of joiners) void join(joiner)
   while (waiting.size > 0 && performance.now() - from < limitMs) {
     for (const joiner of waiting) {
       if (!joiner.hasJoined()) continue
@@ -83,4 +76,4 @@ lines.once('line', async () => {
   printLine({ event: 'joined', ms: took })
 })
 await new Promise((resolve) => lines.once('close', resolve))
-await Promise.all(joiners.map((joiner) => joiner.stop()))
+await Promise.all(joiners.map(({ libp2p }) => libp2p.stop()))
