@@ -191,7 +191,6 @@ function addressOf(libp2p: Pick<Libp2p, 'getMultiaddrs'>): Multiaddr {
   return multiaddr(String(libp2p.getMultiaddrs()[0]))
 }
 
-/** Runs with plain libp2p nodes, and stops them. */
 async function withPeers(
   count: number,
   listen: string,
@@ -289,7 +288,6 @@ function countStreams(connections: readonly Connection[]): number {
   return connections.reduce((sum, { streams }) => sum + streams.length, 0)
 }
 
-/** The largest number of streams of the test protocol on one connection in one direction. */
 function mostOfOneProtocol(connections: readonly Connection[]): number {
   return Math.max(
     0,
