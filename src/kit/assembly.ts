@@ -338,6 +338,8 @@ export class Assembly {
       isMember,
       messageBytes,
       spans: new RequestSpans({ clock, random, emitSpan, exportsSpans: this.telemetry.exports }),
+      onSlow: (connection, protocol, waitedMs) =>
+        this.driver.deliver({ type: 'stream.slow', connection, protocol, waitedMs }),
       onHandlerError: ({ topic, from, trace }, error) =>
         logger.error({ ...this.#traceIds(trace), err: error, topic, peer: from }, 'a request handler failed'),
     })

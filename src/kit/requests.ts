@@ -45,12 +45,16 @@ interface RequestsOptions {
   readonly isMember: (peer: string) => boolean
   readonly messageBytes: number
   readonly spans: RequestSpans
+  /** A stream on this connection has been opening for `ms`. */
+  readonly onSlow: (connection: string, protocol: string, ms: number) => void
   /** A handler of the application failed. */
   readonly onHandlerError: (request: MeshRequest, error: unknown) => void
 }
 
 const protocol = '/tracemesh/request/1.0.0'
 const timeoutMs = 10_000
+/** A stream that takes longer to open is a reason to check the connection. */
+const slowMs = 3_000
 const status = { ok: 0, handlerFailed: 1, noHandler: 2, notAMember: 3 } as const
 /** `error.type` of each status that carries no response. */
 const errorTypes: readonly (string | undefined)[] = [undefined, 'handler-failed', 'no-handler', 'not-a-member']
@@ -122,7 +126,9 @@ export class Requests {
 
   async #exchange(connection: Connection, topic: string, body: Uint8Array, deadline: Deadline): Promise<Uint8Array> {
     const { signal, clear } = deadline
-    const stream = await connection.newStream(protocol, { signal }).catch((error: unknown) => {
+    const cancelSlow = this.#options.owner.after(slowMs, () => this.#options.onSlow(connection.id, protocol, slowMs))
+    const opening = connection.newStream(protocol, { signal }).finally(cancelSlow)
+    const stream = await opening.catch((error: unknown) => {
       clear()
       throw error
     })
