@@ -1,5 +1,4 @@
 import { percentile } from '../../bench/statistics.ts'
-import type { LogEntry } from '../../processes/node-program.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { numberOf, spansNamed } from '../evidence.ts'
 import { atLeast, atMost, type Check, each, equals, type ProofResult } from '../proof.ts'
@@ -14,7 +13,8 @@ export interface Reconnects {
   readonly peer: string
   /** Of the node. */
   readonly spans: readonly ReceivedSpan[]
-  readonly log: readonly LogEntry[]
+  /** Senders of the messages that the node received, by their life. */
+  readonly heard: ReadonlyMap<number, string>
 }
 
 /** A connection as the node emitted it; Unix ms. */
@@ -97,10 +97,9 @@ function overlaps(connections: readonly Opened[]): number[] {
   return connections.slice(1).map(({ openedAt }, i) => (connections[i]?.closedAt ?? Infinity) - openedAt)
 }
 
-/** Checked lives whose message the node logged. */
-function heardByNode({ log, peer }: Reconnects): number {
-  const heard = log.filter((line) => 'heard' in line && line['from'] === peer)
-  return new Set(heard.map((line) => (line['heard'] as { readonly n: number }).n)).size
+/** Lives whose message the node received. */
+function heardByNode({ heard, peer }: Reconnects): number {
+  return [...heard.values()].filter((from) => from === peer).length
 }
 
 const held = ['links', 'guests', 'unsettled', 'draining', 'closing'] as const

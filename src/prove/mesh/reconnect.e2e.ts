@@ -38,10 +38,19 @@ export async function runReconnect(count: number, { progress, signal }: ProofCon
   const port = String(/\/udp\/(\d+)\//.exec(listen[0] ?? '')?.[1])
   const lives: Life[] = []
   const heardMs: number[] = []
+  const heard = new Map<number, string>()
+  // The log of the node has a bound, and each connection several lines.
+  const collectHeard = () => {
+    for (const { heard: message, from } of hub.log)
+      if (message !== undefined) heard.set((message as { readonly n: number }).n, String(from))
+  }
   let peer = ''
   const onLine = (line: string) => {
     const event = JSON.parse(line)
-    if (event.event === 'lives') lives.push(...event.lives)
+    if (event.event === 'lives') {
+      lives.push(...event.lives)
+      collectHeard()
+    }
     if (event.event === 'check') {
       heardMs.push(event.heardMs)
       progress(`${event.life} connections, the node heard after ${event.heardMs} ms`)
@@ -60,7 +69,8 @@ export async function runReconnect(count: number, { progress, signal }: ProofCon
     await reconnector.endInput(5_000)
   }
   await sleep(sweptMs, undefined, { signal })
+  collectHeard()
   await hub.stop()
-  const outcome = { lives, heardMs, peer, spans: cluster.receiver.spans, log: hub.log }
+  const outcome = { lives, heardMs, peer, spans: cluster.receiver.spans, heard }
   return { figures: reconnectFigures(outcome), checks: reconnectChecks(outcome) }
 }
