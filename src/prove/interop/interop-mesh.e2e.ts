@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster } from '../../testing/cluster/cluster.ts'
 import { type Guest, jsGuest } from '../../testing/interop/guest.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { atMost, type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
-import { builtGuest } from './built-guest.ts'
+import { atMost, type Check, equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { withGuests } from './built-guest.ts'
 import { compareIds, exchange, worstScore } from './exchange.ts'
 import { type InteropPeer, startNamedGuest, startNode } from './interop-peer.ts'
 
@@ -25,14 +25,7 @@ export const proof = endToEnd({
     'four nodes, five peers of go-libp2p and five of rust-libp2p in one gossip mesh: each message reaches all, under one id, nobody scores anybody below 0, and large messages mute no one',
   quick: false,
   seconds: 120,
-  async run(context) {
-    const go = await builtGuest('go', context)
-    const rust = await builtGuest('rust', context)
-    const missing = [go, rust].find((one) => 'missing' in one)
-    if (missing !== undefined && 'missing' in missing) return unrun(context, 'a mixed mesh', 'one', missing.missing)
-    const commands = [go, rust].flatMap((one) => ('path' in one ? [one.path] : []))
-    return play(commands, context)
-  },
+  run: (context) => withGuests(context, ({ go, rust }) => play([go, rust], context)),
 })
 
 async function play(commands: readonly string[], { progress }: ProofContext): Promise<ProofResult> {
