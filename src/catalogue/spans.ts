@@ -263,7 +263,7 @@ export const spans = {
   },
   'mesh.gossip.mute': {
     brief: 'Gossip with a connected peer is broken and heals have failed. The node closes the connection where it may.',
-    when: 'after three failed heals in a row, and 11 s after it dialled a guest that has not subscribed to any topic; the node closes the connection of one peer at most every five minutes',
+    when: 'after three failed heals in a row, and 10 s after it dialled a guest that has not subscribed to any topic; the node closes the connection of one peer at most every five minutes',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.gossip.lack', 'mesh.gossip.heals', 'mesh.gossip.closes'],
     log: 'warn',
   },

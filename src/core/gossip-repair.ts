@@ -38,7 +38,7 @@ const graceMs: { readonly [L in GossipLack]: number } = {
  * A guest may announce its topics on its first connection only, as rust does. While it still has a connection to the
  * process of this node before its restart, which QUIC ends after 10 s, the next is not the first.
  */
-const guestSubscriptionMs = 11_000
+const guestSubscriptionMs = 10_000
 /** Both ends see a loss of the other side; the higher peer id leaves the repair to the other end for this long. */
 const higherPeerDelayMs = 2_000
 /** Timeout of a heal, doubled each time: 3, 6, 12 s. */
