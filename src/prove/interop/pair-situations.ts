@@ -29,6 +29,8 @@ interface Row {
   readonly situation: string
   readonly ms: number
   readonly missing: string
+  /** Of a failure: spans of its last 20 s about seeds, connections and gossip, and their age. */
+  readonly spans?: readonly string[]
 }
 
 /** `each`: the node at first, and each of them after the restart. */
@@ -55,7 +57,8 @@ export async function runPairs(language: Language, context: ProofContext): Promi
     await using cluster = await startCluster()
     const pair = await makePair(cluster, language, transport, [built.path], randomSeed(context.random))
     const note = (situation: string, { ms, missing }: Exchange, limitMs: number) => {
-      rows.push({ transport, situation, ms, missing: missing.join(', ') })
+      const spans = missing.length === 0 ? {} : { spans: recentSpans(cluster) }
+      rows.push({ transport, situation, ms, missing: missing.join(', '), ...spans })
       checks.push(atMost(`${transport}, ${situation}: messages both ways`, limitMs, ms, 'ms'))
       context.progress(`${transport}, ${situation}: ${missing.length === 0 ? `${ms} ms` : `missing ${missing}`}`)
     }
@@ -64,6 +67,15 @@ export async function runPairs(language: Language, context: ProofContext): Promi
       for (const victim of ['guest', 'node'] as const) await restart(pair, dialler, victim, note)
   }
   return { figures: { rows }, checks }
+}
+
+function recentSpans({ receiver }: Cluster): string[] {
+  const now = Date.now()
+  return receiver.spans
+    .filter(({ name, startMs }) => /^mesh\.(?:seed|connection|gossip)\./.test(name) && now - startMs < 20_000)
+    .map(
+      ({ name, startMs, attributes }) => `${Math.round(startMs - now)} ${name} ${attributes['mesh.gossip.lack'] ?? ''}`,
+    )
 }
 
 type Note = (situation: string, result: Exchange, limitMs: number) => void
