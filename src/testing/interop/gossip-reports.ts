@@ -36,8 +36,9 @@ export function reportGossip(self: string, pubsub: GossipSub, report: Report): G
   return {
     async publish(topic, data) {
       await pubsub.publish(topic, data)
-      // The cache holds own messages, too, the newest last.
-      const id = [...(gossipInternals(pubsub)?.mcache.msgs.keys() ?? [])].at(-1) ?? ''
+      // The cache holds own messages, too.
+      const cached = [...(gossipInternals(pubsub)?.mcache.msgs ?? [])]
+      const [id = ''] = cached.findLast(([, { message }]) => message.data === data) ?? []
       reportMessage('published', self, id, topic, data)
     },
     reportScores() {
