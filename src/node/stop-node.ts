@@ -10,7 +10,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 /** Time for the last span export after the node has stopped, in milliseconds. */
 export const flushMs = 2_000
 /** Reserved for the last log line and the exit of the process. Guess. */
-const marginMs = 300
+const marginMs = 500
 
 /** Shares of libp2p's time: for its own stop, and until the node gives up to release the rest itself. Guess. */
 const shares = { own: 0.75, forced: 0.9 }

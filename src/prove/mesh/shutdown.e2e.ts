@@ -54,7 +54,7 @@ export const proof = endToEnd({
         ...starts.map(({ delayMs, exitMs }) =>
           atMost(`SIGTERM ${delayMs} ms after the start of the process: exit after`, limits.exit, exitMs, 'ms'),
         ),
-        atMost('a second signal: exit after', 200, second.exitMs, 'ms'),
+        atMost('a second signal: exit after', 500, second.exitMs, 'ms'),
         equals('a second signal: exit code', 143, second.code ?? -1),
         ...faults.flatMap(checksOfFault),
       ],
