@@ -9,7 +9,10 @@ export function availableMemory(): number {
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
 }
 
-/** JavaScript and native memory of one connection with its peer, link and gossip streams, at rest. */
+/**
+ * One connection with its peer, link and gossip streams, at rest. Guess: while 300 peers joined at once the resident memory
+ * of a seed grew by 258 KB per peer, garbage included.
+ */
 export const connectionBytes = 65_536
 /** A member with a full digest. Guess. */
 const memberBytes = 2_048

@@ -55,14 +55,18 @@ function networkOf(index: number): readonly [seed: string, joiner: string] {
   return [`${prefix}.1`, `${prefix}.2`]
 }
 
-/** QUIC picks the source address by the route to the destination, so each joiner has its own. */
+/**
+ * QUIC picks the source address by the route to the destination, so each joiner has its own. No interface has these
+ * addresses: every node would list all of them as its own, again and again.
+ */
 async function addLoopbackNetworks(host: Host): Promise<void> {
   const networks = Array.from({ length: joinerCount }, (_, index) => networkOf(index))
-  const lines = networks.flatMap(([seed, joiner]) => [
-    `address add ${joiner}/32 dev lo`,
-    `route replace table local local ${seed} dev lo src ${joiner}`,
-  ])
-  await host.run(['ip', '-batch', '-'], `link set lo up\n${lines.join('\n')}\n`)
+  const lines = [
+    'link set lo up',
+    ...['10.9.0.0/16', '10.10.0.0/16'].map((net) => `route add table local local ${net} dev lo`),
+    ...networks.map(([seed, joiner]) => `route replace table local local ${seed} dev lo src ${joiner}`),
+  ]
+  await host.run(['ip', '-batch', '-'], `${lines.join('\n')}\n`)
 }
 
 /** Runs one seed and four processes of joiners, which share one processor. */
