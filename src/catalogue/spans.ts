@@ -439,7 +439,7 @@ export const spans = {
     log: 'warn',
   },
   'mesh.leak.suspected': {
-    brief: 'An invariant has been broken for longer than its grace period.',
+    brief: 'An invariant is broken, and has been for longer than its layers may lag behind each other.',
     when: 'child of every census that finds it broken',
     attributes: [
       'mesh.invariant',

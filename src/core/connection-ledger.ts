@@ -231,7 +231,9 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
 
   /** Costs the same in any mesh; the next snapshot finds the connection known. */
   #addOpened(info: ConnectionInfo, now: number): LedgerEffect[] {
-    const effects = this.find(info.id) === undefined ? this.#onOpened(info, now) : []
+    // A snapshot may have shown the connection before its event.
+    const isKnown = this.find(info.id) !== undefined || this.#refusals.has(info.id)
+    const effects = isKnown ? [] : this.#onOpened(info, now)
     const record = this.#peers.get(info.peer)
     if (record !== undefined) this.#peers.update(record)
     return effects
@@ -263,10 +265,15 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       : this.#supersedeGuests(record, now)
   }
 
-  /** Lists a relayed connection as a guest at once: it opens no stream, closes nothing and takes no place. */
+  /**
+   * Lists a relayed connection as a guest at once: it opens no stream, closes nothing and takes no place. Beyond the
+   * limit it stays open, and unlisted: the mesh closes no relayed connection.
+   */
   #addRelayed(info: ConnectionInfo, now: number): LedgerEffect[] {
     const record = this.#peers.getOrCreate(info.peer)
-    if (this.#isStopping || !this.#peers.hasRoomForRelayed(record)) return []
+    if (this.#isStopping) return []
+    if (!this.#peers.hasRoomForRelayed(record))
+      return this.#limits.emit('relayedPeers', 'refused', now, { peer: info.peer })
     const link = new Link(info, now)
     this.#peers.add(record, link, now)
     return this.#protocol.acceptGuest(info.peer, link, now)

@@ -26,3 +26,12 @@ test('a connection that closed before it was told: the next snapshot removes it'
   )
   assert.equal(ledger.size, 0)
 })
+
+test('a connection that a snapshot showed and the ledger refused: its own event refuses it no second time', () => {
+  const ledger = makeLedger()
+  const late = infoOf({ id: 'late' })
+  ledger.handle({ type: 'stopping' }, 0)
+  ledger.handle({ type: 'observed', connections: [late] }, 1)
+  assert.deepEqual(ledger.handle({ type: 'opened', connection: late }, 2), [])
+  assert.deepEqual(ledger.counts.refused, { stopping: 1 })
+})

@@ -42,6 +42,8 @@ export class PeerRecords {
   readonly #connectionsHigh: number
   readonly #dueAt: (record: PeerRecord) => number
   #places = 0
+  /** Peers with a relayed connection. */
+  #relayedPeers = 0
   #opened = 0
   readonly #closed: { [R in CloseReason]?: number } = {}
   #linkedPeers: readonly string[] | undefined = []
@@ -129,6 +131,7 @@ export class PeerRecords {
 
   add(record: PeerRecord, link: Link, now: number): void {
     this.#opened++
+    if (isRelayed(link) && !record.links.some(isRelayed)) this.#relayedPeers++
     if (!isRelayed(link) && record.links.every(isRelayed)) this.#places++
     record.links = [...record.links, link]
     this.#byConnection.set(link.connection, [record, link])
@@ -140,6 +143,7 @@ export class PeerRecords {
     this.#countClosed(link)
     record.links = record.links.filter((one) => one.connection !== link.connection)
     this.#byConnection.delete(link.connection)
+    if (isRelayed(link) && !record.links.some(isRelayed)) this.#relayedPeers--
     this.update(record)
     if (record.links.length === 0) this.#records.deleteIf(record.peer, (listed) => listed === record)
     const isFreed = !isRelayed(link) && record.links.every(isRelayed)
@@ -149,6 +153,7 @@ export class PeerRecords {
 
   #forget(record: PeerRecord, reason: ReleaseReason): void {
     this.#queue.remove(record)
+    if (record.links.some(isRelayed)) this.#relayedPeers--
     for (const link of record.links) {
       this.#byConnection.delete(link.connection)
       // For any other reason the counts show that a record was lost with its links.
@@ -164,7 +169,6 @@ export class PeerRecords {
   /** Whether the list has room for another relayed connection of this peer. */
   hasRoomForRelayed({ links }: PeerRecord): boolean {
     const relayedCount = links.filter(isRelayed).length
-    if (relayedCount > 0) return relayedCount < limits.linksPerPeer
-    return [...this.#records.values()].filter((other) => other.links.some(isRelayed)).length < limits.relayedPeers
+    return relayedCount > 0 ? relayedCount < limits.linksPerPeer : this.#relayedPeers < limits.relayedPeers
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { atMost, equal, type Invariant, InvariantWatch } from './invariants.ts'
+import { atMost, equal, InvariantWatch } from './invariants.ts'
 
 leakCheck()
 
@@ -13,7 +13,7 @@ test('equal counts, and a count up to its bound: are whole', () => {
   assert.deepEqual(new InvariantWatch().judge(invariants, 0), [])
 })
 
-test('without a grace period: broken at once, with owner, both counts and at most 16 ids', () => {
+test('a broken invariant: has owner, both counts and at most 16 ids', () => {
   const ids = Array.from({ length: 40 }, (_, i) => `c${i}`)
   const [broken] = new InvariantWatch().judge([equal({ ...facts, actual: 2, ids })], 7)
   assert.deepEqual(broken?.span(audit).attributes, {
@@ -26,14 +26,17 @@ test('without a grace period: broken at once, with owner, both counts and at mos
   })
 })
 
-test('with a grace period: broken once it has been so for that long without a pause, each owner by itself', () => {
+test('how long it has been broken: counts from its first census without a pause, for each owner', () => {
   const watch = new InvariantWatch()
-  const broken = (owner: string): Invariant => atMost({ ...facts, owner, actual: 4, graceMs: 30_000 })
   const judge = (now: number, ...owners: readonly string[]) =>
-    watch.judge(owners.map(broken), now).map(({ owner }) => owner)
-  assert.deepEqual(judge(0, 'a'), [])
-  assert.deepEqual(judge(29_999, 'a', 'b'), [])
-  assert.deepEqual(judge(30_000, 'a', 'b'), ['a'])
-  assert.deepEqual(judge(60_000, 'b'), ['b'])
-  assert.deepEqual(judge(90_000, 'a', 'b'), ['b'], 'it was whole in between')
+    watch
+      .judge(
+        owners.map((owner) => atMost({ ...facts, owner, actual: 4 })),
+        now,
+      )
+      .map(({ owner, span }) => `${owner} ${Reflect.get(span(audit).attributes, 'mesh.invariant.broken_ms')}`)
+  assert.deepEqual(judge(0, 'a'), ['a 0'])
+  assert.deepEqual(judge(30_000, 'a', 'b'), ['a 30000', 'b 0'])
+  assert.deepEqual(judge(60_000, 'b'), ['b 30000'])
+  assert.deepEqual(judge(90_000, 'a', 'b'), ['a 0', 'b 60000'], 'it was whole in between')
 })

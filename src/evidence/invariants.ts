@@ -13,8 +13,6 @@ export interface Invariant {
   readonly isBroken: boolean
   /** Ids of what breaks it. */
   readonly ids?: readonly string[]
-  /** Milliseconds for which it may be broken; 0 by default, for two counts that change together. */
-  readonly graceMs?: number
 }
 
 type Facts = Omit<Invariant, 'isBroken'>
@@ -37,7 +35,7 @@ export interface BrokenInvariant extends Invariant {
 const maxIds = 16
 
 /**
- * Notes since when each invariant is broken, by name and owner, and returns those past their grace period. It forgets
+ * Notes since when each invariant is broken, by name and owner. It forgets
  * one that is whole again, so it holds no more than one census finds.
  */
 export class InvariantWatch {
@@ -50,12 +48,10 @@ export class InvariantWatch {
     this.#broken = invariants
       .filter(({ isBroken }) => isBroken)
       .map((invariant) => ({ ...invariant, since: sinceOf(invariant) }))
-    return this.#broken
-      .filter(({ since, graceMs = 0 }) => now - since >= graceMs)
-      .map((invariant) => ({
-        ...invariant,
-        span: (audit) => suspectedSpan({ ...invariant, brokenMs: now - invariant.since }, audit),
-      }))
+    return this.#broken.map((invariant) => ({
+      ...invariant,
+      span: (audit) => suspectedSpan({ ...invariant, brokenMs: now - invariant.since }, audit),
+    }))
   }
 }
 

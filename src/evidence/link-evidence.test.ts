@@ -28,7 +28,7 @@ function link(id: string, state: State, change: Partial<ConnectionInfo> & { read
 
 function openOf({ connection, info, openedAt }: Link): OpenConnection {
   const { peer, direction, address } = info
-  return { id: connection, peer, direction, address, ageMs: now - openedAt }
+  return { id: connection, peer, direction, address, ageMs: now - openedAt, isRelayed: info.isLimited === true }
 }
 
 interface Case {
@@ -91,6 +91,11 @@ test('a connection missing in the ledger: is a suspect after the grace period', 
   assert.deepEqual(suspects, ['c2 unowned'])
   assert.deepEqual(broken, ['connections-in-ledger: 2 instead of 1'])
   assert.deepEqual(ids, ['c2'])
+})
+
+test('a relayed connection beyond the limit: is in no ledger, and no suspect', () => {
+  const { suspects, broken } = evidence({ links: [], open: [openOf(link('r', 'guest', { isLimited: true }))] })
+  assert.deepEqual([suspects, broken], [[], []])
 })
 
 test('a link without an open connection: breaks the same invariant', () => {

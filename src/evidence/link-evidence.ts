@@ -13,6 +13,8 @@ export interface OpenConnection {
   readonly direction: 'inbound' | 'outbound'
   /** Remote multiaddr. */
   readonly address: string
+  /** The ledger lists a limited number of relayed connections, and closes none. */
+  readonly isRelayed: boolean
 }
 
 /** Milliseconds before a difference between layers counts: one learns of a connection after the other. Guess. */
@@ -115,7 +117,7 @@ function layersAgree(entries: readonly LedgerEntry[], open: readonly OpenConnect
 
 function straysOf(entries: readonly LedgerEntry[], open: readonly OpenConnection[]): readonly OpenConnection[] {
   const ids = new Set(entries.map(({ link }) => link.connection))
-  return open.filter(({ id, ageMs }) => ageMs >= graceMs && !ids.has(id))
+  return open.filter(({ id, ageMs, isRelayed }) => ageMs >= graceMs && !isRelayed && !ids.has(id))
 }
 
 /** A pair has one connection, whatever the state of the others, once both ends have had time to close those. */

@@ -57,12 +57,13 @@ function openConnections({ components, network, wall }: CensusParts): readonly O
   return components.connectionManager
     .getConnections()
     .filter(({ id }) => !network.isLeftToApp(id))
-    .map(({ id, remotePeer, remoteAddr, direction, timeline }) => ({
+    .map(({ id, remotePeer, remoteAddr, direction, timeline, limits }) => ({
       id,
       peer: remotePeer.toString(),
       ageMs: Math.max(0, wall() - timeline.open),
       direction,
       address: remoteAddr.toString(),
+      isRelayed: limits !== undefined,
     }))
 }
 
