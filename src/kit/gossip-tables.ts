@@ -1,4 +1,10 @@
-import { type GossipInternals, type NestedTable, peerTables, type TableName } from './gossip-internals.ts'
+import {
+  type GossipInternals,
+  type NestedTable,
+  type PeerTable,
+  peerTables,
+  type TableName,
+} from './gossip-internals.ts'
 
 /** Entries by table. */
 export type EntryCounts = ReadonlyMap<TableName, number>
@@ -23,18 +29,18 @@ export function findGhosts(gossip: GossipInternals, connected: ReadonlySet<strin
   return { ids, total: ids.size + present.size }
 }
 
-/** Removes these peers from all tables; returns the number of entries that each table lost. */
+/**
+ * Removes these peers from all tables; returns the number of entries that each table lost. The cost is that of one pass
+ * over the entries, however many peers and topics there are: peers choose the number of topics.
+ */
 export function removePeers(gossip: GossipInternals, ids: ReadonlySet<string>): EntryCounts {
   const { flat, nested } = peerTables(gossip)
   const counts = new Map<TableName, number>()
-  const before = () => {
-    for (const [name, table] of flat) addTo(counts, name, countOf(table, ids))
-    for (const [name, table] of nested) for (const peers of table.values()) addTo(counts, name, countOf(peers, ids))
-  }
-  before()
+  for (const [name, table] of flat) addTo(counts, name, countOf(table, ids))
+  for (const [name, table] of nested)
+    addTo(counts, name, removeNested(table, ids, name !== 'mesh' && name !== 'fanout'))
   for (const id of ids) endStreams(gossip, id)
   for (const [, table] of flat) for (const id of ids) table.delete(id)
-  for (const [name, table] of nested) removeNested(table, ids, name !== 'mesh' && name !== 'fanout')
   return counts
 }
 
@@ -65,14 +71,24 @@ function endStreams(gossip: GossipInternals, id: string): void {
 }
 
 /** `mesh` and `fanout` keep their empty sets: they say which topics this node is in. */
-function removeNested(table: NestedTable, ids: ReadonlySet<string>, dropsEmpty: boolean): void {
+function removeNested(table: NestedTable, ids: ReadonlySet<string>, dropsEmpty: boolean): number {
+  let removed = 0
   for (const [key, peers] of table) {
-    for (const id of ids) peers.delete(id)
+    removed += removeFrom(peers, ids)
     if (dropsEmpty && peers.size === 0) table.delete(key)
   }
+  return removed
 }
 
-function countOf(table: { has(id: string): boolean }, ids: ReadonlySet<string>): number {
+/** Iterates over the smaller side. */
+function removeFrom(peers: PeerTable, ids: ReadonlySet<string>): number {
+  const before = peers.size
+  if (ids.size < before) for (const id of ids) peers.delete(id)
+  else for (const id of peers.keys()) if (ids.has(id)) peers.delete(id)
+  return before - peers.size
+}
+
+function countOf(table: PeerTable, ids: ReadonlySet<string>): number {
   let count = 0
   for (const id of ids) if (table.has(id)) count++
   return count
