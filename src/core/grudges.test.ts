@@ -79,3 +79,43 @@ test('a full list: the oldest is forgotten, with at most one span a second', () 
   assert.equal(note(limits.grudges + 2, 1_000).length, 1)
   assert.equal(grudges.size, limits.grudges)
 })
+
+test('a full list, and a peer with penalties: those without are forgotten first', () => {
+  const grudges = createGrudges()
+  const penalised = grudge({ penalties, penaltiesUntil: 1e6 })
+  grudges.note('ann', penalised, 0)
+  for (let index = 1; index < limits.grudges; index++)
+    grudges.note(`peer ${index}`, grudge({ backoffs: { news: 1e6 } }), 0)
+  const [span] = grudges.note('bob', penalised, 0)
+  assert.equal(span?.attributes['mesh.peer.id' as never], 'peer 1')
+  for (let index = 0; index < 2 * limits.grudges; index++)
+    grudges.note(`throwaway ${index}`, grudge({ backoffs: { news: 1e6 } }), 1)
+  assert.equal(grudges.size, limits.grudges)
+  for (const peer of ['ann', 'bob']) assert.deepEqual(grudges.take(peer, 2)?.penalties, penalties)
+})
+
+test('a list full of penalties: a peer with a backoff only is forgotten itself, one with penalties takes the oldest place', () => {
+  const grudges = createGrudges()
+  const penalised = grudge({ penalties, penaltiesUntil: 1e6 })
+  for (let index = 0; index < limits.grudges; index++) grudges.note(`peer ${index}`, penalised, 0)
+  const [span] = grudges.note('bob', grudge({ backoffs: { news: 1e6 } }), 0)
+  assert.equal(span?.attributes['mesh.peer.id' as never], 'bob')
+  assert.equal(grudges.take('bob', 1), undefined)
+  grudges.note('cid', penalised, 1)
+  assert.equal(grudges.take('peer 0', 1), undefined)
+  assert.ok(grudges.take('peer 1', 1) && grudges.take('cid', 1))
+})
+
+test('a peer that is noted again: the new penalties count, and without new ones the old', () => {
+  const grudges = createGrudges()
+  grudges.note('ann', grudge({ penalties, penaltiesUntil: 5_000, backoffs: { news: 8_000, chat: 2_000 } }), 0)
+  grudges.note('ann', grudge({ penaltiesUntil: 9_000, backoffs: { news: 3_000, chat: 4_000 } }), 1_000)
+  const worse = { behaviour: 20, topics: {} }
+  assert.deepEqual(
+    grudges.take('ann', 1_000),
+    grudge({ penalties, penaltiesUntil: 5_000, backoffs: { news: 8_000, chat: 4_000 } }),
+  )
+  grudges.note('ann', grudge({ penalties, penaltiesUntil: 5_000 }), 1_000)
+  grudges.note('ann', grudge({ penalties: worse, penaltiesUntil: 6_000 }), 2_000)
+  assert.deepEqual(grudges.take('ann', 2_000), grudge({ penalties: worse, penaltiesUntil: 6_000 }))
+})

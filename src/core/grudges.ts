@@ -43,14 +43,21 @@ function unexpired({ penalties, penaltiesUntil, backoffs }: Grudge, now: number)
   return { grudge: kept, until }
 }
 
+/** What is new wins, but neither the absence of penalties nor an earlier end of a backoff pardons. */
+function merge(known: Grudge, added: Grudge): Grudge {
+  const { penalties, penaltiesUntil } = added.penalties === undefined ? known : added
+  const ends = [...Object.entries(known.backoffs), ...Object.entries(added.backoffs)].sort(([, a], [, b]) => a - b)
+  return { penalties, penaltiesUntil, backoffs: Object.fromEntries(ends) }
+}
+
 /**
  * Peers that left with penalties or with a live backoff: a peer that comes back gets them back, so neither a sweep nor a
- * reconnect pardons it. It has one entry per peer; a full list forgets the oldest.
+ * reconnect pardons it. It has one entry per peer. A full list forgets the oldest without penalties: a backoff costs an
+ * attacker nothing, so that identities made for it must not flush penalties.
  */
 export class Grudges {
   readonly #peers: OwnedMap<string, Entry>
   readonly #limits: LimitSpans
-  #evictedPeer: string | undefined
   #restored = 0
 
   constructor(owner: Owner, limitSpans = new LimitSpans()) {
@@ -59,9 +66,7 @@ export class Grudges {
       name: 'grudges',
       capacity: limits.grudges,
       expiry: { event: 'its penalties and backoffs expire, or the peer returns' },
-      release: (_, peer, reason) => {
-        if (reason === 'evicted') this.#evictedPeer = peer
-      },
+      release: () => {},
     })
   }
 
@@ -74,14 +79,14 @@ export class Grudges {
     return this.#restored
   }
 
-  /** Remembers a peer that left; without penalties and live backoffs it does nothing. */
+  /** Remembers a peer that left, beside what is known of it; without penalties and live backoffs it does nothing. */
   note(peer: string, grudge: Grudge, now: number): SpanEffect[] {
-    const kept = unexpired(grudge, now)
+    const known = this.#peers.get(peer)
+    const kept = unexpired(known === undefined ? grudge : merge(known.grudge, grudge), now)
     if (kept === undefined) return []
-    this.#peers.set(peer, kept, now)
-    const evicted = this.#evictedPeer
-    this.#evictedPeer = undefined
-    return evicted === undefined ? [] : this.#limits.emit('grudges', 'evicted', now, { peer: evicted })
+    const forgotten = known === undefined ? this.#makeRoom(peer, kept) : undefined
+    if (forgotten !== peer) this.#peers.set(peer, kept, now)
+    return forgotten === undefined ? [] : this.#limits.emit('grudges', 'evicted', now, { peer: forgotten })
   }
 
   /** The grudge against a peer that returns, which leaves the list. */
@@ -97,5 +102,15 @@ export class Grudges {
   /** Forgets what has expired. */
   expire(now: number): void {
     for (const [peer, { until }] of this.#peers) if (until <= now) this.#peers.delete(peer, 'expired')
+  }
+
+  /** The peer that a full list forgets: that may be the new one. */
+  #makeRoom(peer: string, { grudge }: Entry): string | undefined {
+    if (this.#peers.size < limits.grudges) return undefined
+    const known = [...this.#peers]
+    const [weakest] = known.find(([, entry]) => entry.grudge.penalties === undefined) ?? []
+    const forgotten = weakest ?? (grudge.penalties === undefined ? peer : known[0]?.[0])
+    if (forgotten !== undefined && forgotten !== peer) this.#peers.delete(forgotten, 'evicted')
+    return forgotten
   }
 }

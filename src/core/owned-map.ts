@@ -104,7 +104,7 @@ export class OwnedMap<K, V extends {}, N extends string = RegistryName> {
   }
 
   /** Returns whether an entry was released. */
-  delete(key: K, reason: 'removed' | 'expired' = 'removed'): boolean {
+  delete(key: K, reason: Extract<ReleaseReason, 'removed' | 'expired' | 'evicted'> = 'removed'): boolean {
     const entry = this.#entries.get(key)
     if (entry === undefined) return false
     this.#entries.delete(key)

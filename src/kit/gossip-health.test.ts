@@ -11,7 +11,7 @@ import { createHealthyGossip, type GossipOptions, haunt, peerIds, tablesOf } fro
 import { leakCheck } from '../testing/leak-check.ts'
 import { createApp, startApp } from '../testing/suite/mesh-app.ts'
 import { peerTables } from './gossip-internals.ts'
-import { findGhosts, gossipSizes, mostTopics } from './gossip-tables.ts'
+import { findGhosts, gossipSizes, mostTopics, removePeers } from './gossip-tables.ts'
 
 leakCheck()
 
@@ -133,6 +133,35 @@ describe('peer ids without a connection in the tables of gossipsub', () => {
   })
 })
 
+test('leavers, and many topics of other peers: a sweep costs the entries, not topics times leavers', () => {
+  const { gossip } = createGossip()
+  let steps = 0
+  class CountedMap extends Map<string, number> {
+    override delete(key: string): boolean {
+      steps++
+      return super.delete(key)
+    }
+    override has(key: string): boolean {
+      steps++
+      return super.has(key)
+    }
+    override *keys(): MapIterator<string> {
+      for (const key of super.keys()) {
+        steps++
+        yield key
+      }
+    }
+  }
+  const leavers = new Set(Array.from({ length: 200 }, (_, index) => `leaver ${index}`))
+  const topicCount = 1_000
+  for (let index = 0; index < topicCount; index++) gossip.topics.set(`topic ${index}`, new CountedMap([['other', 1]]))
+  gossip.topics.set('crowd', new CountedMap(Array.from([...leavers, 'other'], (id) => [id, 1])))
+  gossip.topics.set('gone', new CountedMap([['leaver 0', 1]]))
+  assert.equal(removePeers(gossip, leavers).get('topics'), leavers.size + 1)
+  assert.deepEqual([gossip.topics.size, gossip.topics.get('crowd')?.size], [topicCount + 1, 1])
+  assert.ok(steps <= 2 * (topicCount + leavers.size), `${steps} steps`)
+})
+
 describe('RPCs of a peer that has left', () => {
   const rpc = {
     subscriptions: [{ topic: 'news', subscribe: true }],
@@ -221,16 +250,35 @@ describe('a peer that comes back', () => {
     leave(ann)
   })
 
-  test('after the time for which gossipsub retains scores: forgotten', () => {
+  test('within an hour: has its penalties, after it none, however long gossipsub retains scores', () => {
+    for (const [awayMs, isPenalised] of [
+      [limits.grudgeMs, true],
+      [sweptMs + limits.grudgeMs, false],
+    ] as const) {
+      const setup = createGossip()
+      const { clock, health, join, leave } = setup
+      join(ann)
+      penalise(setup)
+      leave(ann)
+      clock.advance(awayMs)
+      assert.equal(health.grudges, isPenalised ? 1 : 0)
+      join(ann)
+      assert.equal(scoreOf(setup) < 0, isPenalised)
+    }
+  })
+
+  test('after a sweep found it again with a backoff only: still has its penalties', () => {
     const setup = createGossip()
-    const { clock, health, join, leave } = setup
+    const { clock, gossip, join, leave } = setup
     join(ann)
     penalise(setup)
     leave(ann)
-    clock.advance(sweptMs + 60_000 + 3_000)
-    assert.equal(health.grudges, 0)
+    clock.advance(sweptMs)
+    gossip.doAddBackoff(ann.toString(), 'news', 60_000)
+    clock.advance(sweptMs)
+    assert.deepEqual(tablesOf(gossip, ann), [])
     join(ann)
-    assert.equal(scoreOf(setup), 0)
+    assert.ok(scoreOf(setup) < 0)
   })
 
   test('during a backoff: is not grafted before its end', async () => {

@@ -133,12 +133,10 @@ export class GossipHealth {
   }
 
   #noteGrudge(peer: string, now: number): SpanEffect[] {
-    const { score } = this.gossip
-    const stats = score.peerStats.get(peer)
+    const stats = this.gossip.score.peerStats.get(peer)
     const penalties = stats && penaltiesOf(stats)
     const backoffs = backoffsOf(this.gossip, peer, this.#options.clock)
-    const penaltiesUntil = now + Math.min(score.params.retainScore, limits.grudgeMs)
-    return this.#grudges.note(peer, { penalties, penaltiesUntil, backoffs }, now)
+    return this.#grudges.note(peer, { penalties, penaltiesUntil: now + limits.grudgeMs, backoffs }, now)
   }
 
   /** Gossipsub forgets the penalties of a peer that returns, and keeps its former address. */

@@ -50,7 +50,6 @@ export interface GossipScore {
   readonly peerStats: Map<string, PeerStats>
   readonly scoreCache: PeerTable
   readonly peerIPs: NestedTable
-  readonly params: { readonly retainScore: number }
   readonly deliveryRecords: { readonly queue: { readonly length: number } }
   /** Overwrites the statistics of a peer that it has retained. */
   addPeer(peer: string): void
@@ -136,8 +135,7 @@ function isScore(score: Partial<GossipScore> | undefined): boolean {
   if (score === undefined) return false
   const maps = [score.peerStats, score.scoreCache, score.peerIPs].every(isMap)
   const methods = [score.addPeer, score.removeIP].every(isFunction)
-  const isRetained = typeof score.params?.retainScore === 'number'
-  return maps && methods && isRetained && typeof score.deliveryRecords?.queue?.length === 'number'
+  return maps && methods && typeof score.deliveryRecords?.queue?.length === 'number'
 }
 
 /** Further tables keyed by peer id, of which older versions lack some. */

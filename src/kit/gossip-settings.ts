@@ -30,7 +30,7 @@ export const outboundBufferBytes = 2 * 1_048_576
  * - `floodPublish` off: with a bounded view gossipsub’s mesh is most of the peers, and digests need no head start.
  * - Scores: no penalty for a shared IP address. Nodes behind one NAT share one, and from the twelfth on a seed outside
  *   ignored their gossip (the library's threshold is ten). Gossipsub keeps the scores of peers that left for a minute,
- *   not for an hour, to save memory.
+ *   not for an hour, to save memory; the sweep moves their penalties into the grudges before (`gossip-health.ts`).
  * - `tagMeshPeers` off: the tags protect the peers of gossipsub’s mesh from libp2p's pruner, at a peer store write per
  *   graft, but the ledger decides which links stay.
  * - Buffers: 2 MiB for a peer that does not read, and no more until it reads (`gossip-streams.ts`); the library's
