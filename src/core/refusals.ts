@@ -35,6 +35,8 @@ export class Refusals {
   readonly #links: OwnedMap<string, Link>
   readonly #counts: { [R in RefusalReason]?: number } = {}
   #bursts: { readonly [R in RefusalReason]?: Burst } = {}
+  /** When the first of them ends; the driver asks after every event. */
+  #burstEndsAt = Infinity
 
   constructor(owner: Owner, random: Random) {
     this.#random = random
@@ -89,14 +91,14 @@ export class Refusals {
 
   /** When a burst ends. */
   deadline(): number {
-    return Math.min(Infinity, ...Object.values(this.#bursts).map(({ beganAt }) => beganAt + burstMs))
+    return this.#burstEndsAt
   }
 
   tick(now: number): SpanEffect[] {
-    if (now < this.deadline()) return []
+    if (now < this.#burstEndsAt) return []
     const bursts = Object.entries(this.#bursts) as readonly [RefusalReason, Burst][]
     const hasEnded = ([, { beganAt }]: readonly [RefusalReason, Burst]) => now >= beganAt + burstMs
-    this.#bursts = Object.fromEntries(bursts.filter((burst) => !hasEnded(burst)))
+    this.#setBursts(Object.fromEntries(bursts.filter((burst) => !hasEnded(burst))))
     return bursts
       .filter((burst) => hasEnded(burst) && burst[1].withoutSpan > 0)
       .map(([reason, { withoutSpan }]) => emitConnectionsRefused(reason, withoutSpan))
@@ -105,7 +107,12 @@ export class Refusals {
   #burstOf(reason: RefusalReason, now: number): readonly [Burst, SpanEffect[]] {
     const endSpans = this.tick(now)
     const burst = this.#bursts[reason] ?? { beganAt: now, withSpan: 0, withoutSpan: 0 }
-    this.#bursts = { ...this.#bursts, [reason]: burst }
+    this.#setBursts({ ...this.#bursts, [reason]: burst })
     return [burst, endSpans]
+  }
+
+  #setBursts(bursts: { readonly [R in RefusalReason]?: Burst }): void {
+    this.#bursts = bursts
+    this.#burstEndsAt = Math.min(Infinity, ...Object.values(bursts).map(({ beganAt }) => beganAt + burstMs))
   }
 }
