@@ -89,8 +89,8 @@ suite('one address', () => {
     )
   })
 
-  test('loopback, and peers behind one relay, have no limit', () => {
-    const scopes = new ConnectionScopes({ connectionsPerAddress: 1 })
+  test('loopback, and peers behind one relay, have no limit of their number and rate', () => {
+    const scopes = new ConnectionScopes({ connectionsPerAddress: 1, inboundRate: 1 })
     for (const address of [at('127.0.0.1'), '/ip6/::1/tcp/1', '/ip4/10.0.0.1/tcp/1/p2p/r/p2p-circuit'])
       for (let n = 0; n < 3; n++) taken(scopes.acceptInbound(address, 0))
   })

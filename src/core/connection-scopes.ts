@@ -43,7 +43,7 @@ export interface ScopeUsage {
  * place before its handshake and leaves it at its close, so no scope ever exceeds its limit. A dial reserves its place
  * before it begins; the connection that it opens takes that place over.
  *
- * Loopback and relayed addresses count in no address scope: all processes of this machine share the one, all peers
+ * Loopback and relayed addresses count in no address scope, nor in a rate: all processes of this machine share the one, all peers
  * behind a relay the other.
  */
 export class ConnectionScopes {
@@ -78,12 +78,12 @@ export class ConnectionScopes {
   acceptInbound(address: string, now: number): Place | Refusal {
     const site = siteIn(address)
     const refusal =
-      this.#over('inboundRate', this.#arrivals.count(site ?? '', now), site) ??
+      this.#overRate(site, now) ??
       this.#over('pendingInbound', this.#pendingInbound) ??
       this.#over('connections', this.#open + this.#diallingCount) ??
       this.#overAtSite(site)
     if (refusal !== undefined) return refusal
-    if (this.#caps.inboundRate !== undefined) this.#arrivals.add(site ?? '', now)
+    if (site !== undefined && this.#caps.inboundRate !== undefined) this.#arrivals.add(site, now)
     this.#pendingInbound++
     return this.#place(site, () => this.#pendingInbound--)
   }
@@ -163,6 +163,11 @@ export class ConnectionScopes {
     const value = this.#caps[limit]
     if (value === undefined || count < value) return undefined
     return { limit, value, ...(address !== undefined && { address }) }
+  }
+
+  #overRate(site: string | undefined, now: number): Refusal | undefined {
+    if (site === undefined) return undefined
+    return this.#over('inboundRate', this.#arrivals.count(site, now), site)
   }
 
   #overAtSite(site: string | undefined): Refusal | undefined {

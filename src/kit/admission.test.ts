@@ -6,6 +6,7 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { parseAddress } from '../core/address.ts'
+import { isMeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
 import { until } from '../processes/waiting.ts'
@@ -13,7 +14,7 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { type App, loopbackSettings, startApp } from '../testing/suite/mesh-app.ts'
 import { collectNative, listenOn, type Transport } from '../testing/suite/real-world.ts'
-import { Admission } from './admission.ts'
+import { Admission, type ResourceCaps } from './admission.ts'
 import type { TracemeshComponents } from './components.ts'
 import { connectionInternals } from './connection-internals.ts'
 import type { InternalInit } from './init.ts'
@@ -64,13 +65,19 @@ for (const transport of ['tcp', 'quic'] as const)
       await until(() => listed(app) === app.libp2p.getConnections().length, waitMs, 'libp2p forgets the refused ones')
     })
 
-    test('one address connects faster than its rate: the node accepts the rate, and names the setting', async () => {
-      await using app = await startLimited(transport, { inboundRate: 3 })
+    test('the node itself dials a peer more often than it may: the dial fails with the limit', async () => {
+      await using app = await startLimited(transport, { connectionsHigh: 50 })
       await using other = await startDialler(transport)
-      await dialInTurn(other.libp2p, app, 8)
-      await until(() => isTold(app, 'inboundRate'), waitMs, 'a refusal')
-      assert.equal(refusals(app)[0]?.['mesh.limit.setting'], 'MESH_INBOUND_RATE')
-      assert.ok((app.mesh.limitCounts().inboundRate ?? 0) >= 1)
+      const address = multiaddr(String(other.libp2p.getMultiaddrs()[0]))
+      const errors: unknown[] = []
+      // In turn: libp2p joins dials of one peer that run at the same time.
+      for (let n = 0; n < 2 * limits.linksPerPeer; n++)
+        await app.libp2p.dial(address, { force: true }).catch((error: unknown) => errors.push(error))
+      assert.ok(errors.length > 0, 'a dial fails')
+      for (const error of errors) {
+        assert.ok(isMeshError(error, 'MESH_LIMIT_REACHED'), String(error))
+        assert.equal(error.detail.limit, 'linksPerPeer')
+      }
     })
 
     test('a peer opens more streams than it may: the node keeps the limit over all its connections', async () => {
@@ -143,10 +150,9 @@ for (const transport of ['tcp', 'quic'] as const)
         most = Math.max(most, bufferedIn(app.libp2p.getConnections()))
       }
       assert.ok(most <= bufferedBytes && most > bufferedBytes / 2, `${most} bytes`)
-      assert.equal(
-        refusals(app).find((one) => one['mesh.limit.name'] === 'bufferedBytes')?.['mesh.limit.action'],
-        'closed',
-      )
+      const told = refusals(app).find((one) => one['mesh.limit.name'] === 'bufferedBytes')
+      assert.equal(told?.['mesh.limit.action'], 'closed')
+      assert.equal(told?.['mesh.peer.id'], other.libp2p.peerId.toString())
     })
   })
 
@@ -183,19 +189,8 @@ test('slow handshakes and dials that do not end: each half, and all together, st
 })
 
 test('a heap above its percentage: inbound connections are refused, dials are not', async () => {
-  const { components, accept, dial: dialOut } = fakeLibp2p()
-  const told: string[] = []
-  const clock = new VirtualClock()
   let heap = 90
-  const owner = new Owner('node', clock)
-  const parts = {
-    components,
-    owner,
-    clock,
-    onRefused: (limit: string) => void told.push(limit),
-    onUnknownLibp2p: () => {},
-  }
-  new Admission({ ...parts, caps: { heapPercent: 85 }, heapUse: () => heap }).start()
+  const { accept, dialOut, clock, owner, told } = startOnFake({ heapPercent: 85 }, () => heap)
   await assert.rejects(accept(), { message: 'limit reached: heapPercent (85); MESH_HEAP_PERCENT raises it' })
   await dialOut()
   heap = 60
@@ -207,6 +202,15 @@ test('a heap above its percentage: inbound connections are refused, dials are no
   heap = 90
   clock.advance(100)
   await accept()
+})
+
+test('one address connects faster than its rate: refused with the setting; loopback is not', async () => {
+  const { accept, owner, told } = startOnFake({ inboundRate: 3 })
+  for (let n = 0; n < 3; n++) await accept()
+  await assert.rejects(accept(), { message: 'limit reached: inboundRate (3); MESH_INBOUND_RATE raises it' })
+  for (let n = 0; n < 5; n++) await accept('127.0.0.1')
+  assert.deepEqual(told, ['inboundRate'])
+  await owner.close()
 })
 
 test('an application that asked for no limit: libp2p stays as it is', async () => {
@@ -237,9 +241,19 @@ function listed(app: App): number {
 /** The parts of libp2p that its services get. */
 const componentsOf = ({ libp2p }: App) => (libp2p as unknown as { components: TracemeshComponents }).components
 
+function startOnFake(caps: ResourceCaps, heapUse: () => number = () => 0) {
+  const { components, accept, dial: dialOut } = fakeLibp2p()
+  const told: string[] = []
+  const clock = new VirtualClock()
+  const owner = new Owner('node', clock)
+  const onRefused = (limit: string) => void told.push(limit)
+  new Admission({ components, owner, clock, onRefused, onUnknownLibp2p: () => {}, caps, heapUse }).start()
+  return { accept, dialOut, clock, owner, told }
+}
+
 function fakeLibp2p() {
-  const maConn = () =>
-    Object.assign(new EventTarget(), { status: 'open', remoteAddr: multiaddr('/ip4/10.0.0.1/tcp/1') })
+  const maConn = (host = '10.0.0.1') =>
+    Object.assign(new EventTarget(), { status: 'open', remoteAddr: multiaddr(`/ip4/${host}/tcp/1`) })
   const upgrader = { upgradeInbound: async () => {}, upgradeOutbound: async () => ({}) }
   const transportManager = {
     dial: async () => upgrader.upgradeOutbound.call(upgrader, ...([maConn(), {}] as unknown as [])),
@@ -247,7 +261,7 @@ function fakeLibp2p() {
   const components = { upgrader, transportManager, events: new EventTarget() } as unknown as TracemeshComponents
   return {
     components,
-    accept: () => upgrader.upgradeInbound(...([maConn(), {}] as unknown as [])),
+    accept: (host?: string) => upgrader.upgradeInbound(...([maConn(host), {}] as unknown as [])),
     dial: () => components.transportManager.dial(multiaddr('/ip4/10.0.0.2/tcp/1')),
   }
 }

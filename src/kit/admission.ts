@@ -1,5 +1,5 @@
 import { getHeapStatistics } from 'node:v8'
-import type { Connection, MultiaddrConnection, Upgrader } from '@libp2p/interface'
+import type { Connection, MultiaddrConnection, Stream, Upgrader } from '@libp2p/interface'
 import {
   type ConnectionCaps,
   ConnectionScopes,
@@ -55,20 +55,26 @@ export class Admission {
   readonly #streams: StreamLimits
   readonly #buffers: BufferBudget | undefined
   readonly #places = new WeakMap<MultiaddrConnection, Place>()
+  /** Connections refused when their peer was known, during their upgrade. */
+  readonly #refused = new WeakMap<MultiaddrConnection, MeshError>()
   #heap = { percent: 0, at: -Infinity }
   #isUnknown = false
 
   constructor(options: AdmissionOptions) {
-    const { caps, components, onRefused } = options
-    const { bufferedBytes } = caps
+    const { caps, components, clock, onRefused } = options
+    const { bufferedBytes: limit } = caps
     this.#options = options
     this.#scopes = new ConnectionScopes(caps)
     this.#buffers =
-      bufferedBytes === undefined
+      limit === undefined
         ? undefined
-        : new BufferBudget(bufferedBytes, () => onRefused('bufferedBytes', 'closed', { value: bufferedBytes }))
+        : new BufferBudget({
+            limit,
+            now: () => clock.now(),
+            onAborted: (_, peer) => onRefused('bufferedBytes', 'closed', { value: limit, peer }),
+          })
     const { connectionManager } = components
-    const onStream: ConstructorParameters<typeof StreamLimits>[0]['onStream'] = (stream) => this.#buffers?.watch(stream)
+    const onStream = (stream: Stream, peer: string) => this.#buffers?.watch(stream, peer)
     this.#streams = new StreamLimits({ connectionManager, caps, onRefused, onStream })
   }
 
@@ -138,7 +144,7 @@ export class Admission {
       return result
     } catch (error) {
       place.leave()
-      throw error
+      throw this.#refused.get(maConn) ?? error
     }
   }
 
@@ -163,8 +169,13 @@ export class Admission {
     const { maConn, muxer } = internals
     const peer = connection.remotePeer.toString()
     const refusal = this.#places.get(maConn)?.identify(peer)
-    if (refusal !== undefined) connection.abort(this.#refuse(refusal, peer))
-    else this.#streams.watch(connection, muxer)
+    if (refusal === undefined) {
+      this.#streams.watch(connection, muxer)
+      return
+    }
+    const error = this.#refuse(refusal, peer)
+    this.#refused.set(maConn, error)
+    connection.abort(error)
   }
 
   #heapRefusal(): Refusal | undefined {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { prefixLogger } from '@libp2p/logger'
 import { AbstractStream, type SendResult } from '@libp2p/utils'
 import { leakCheck } from '../testing/leak-check.ts'
+import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { BufferBudget } from './buffer-budget.ts'
 
 leakCheck()
@@ -26,12 +27,19 @@ class SlowStream extends AbstractStream {
   }
 }
 
+/** Streams of a peer each, or of the peer before the slash in their names. */
 function fixture(limit: number, names: readonly string[]) {
   const aborted: string[] = []
-  const budget = new BufferBudget(limit, ({ id }) => aborted.push(id))
+  const peers: string[] = []
+  const clock = new VirtualClock()
+  const onAborted = ({ id }: { readonly id: string }, peer: string) => {
+    aborted.push(id)
+    peers.push(peer)
+  }
+  const budget = new BufferBudget({ limit, now: () => clock.now(), onAborted })
   const streams = names.map((name) => new SlowStream(name))
-  for (const stream of streams) budget.watch(stream)
-  return { budget, aborted, streams: streams as [SlowStream, SlowStream, SlowStream] }
+  for (const stream of streams) budget.watch(stream, stream.id.split('/')[0] ?? '')
+  return { budget, clock, aborted, peers, streams: streams as [SlowStream, SlowStream, SlowStream] }
 }
 
 test('bytes that would exceed the limit: the fullest stream ends, the others and the writer go on', () => {
@@ -44,6 +52,41 @@ test('bytes that would exceed the limit: the fullest stream ends, the others and
   assert.deepEqual(aborted, ['full'])
   assert.deepEqual([full.status, small.status, newest.status], ['aborted', 'open', 'open'])
   assert.equal(budget.used, 50)
+})
+
+test('a deaf peer spreads its bytes over several streams: its largest stream ends, not the larger one of another peer', () => {
+  const names = ['deaf/1', 'deaf/2', 'deaf/3', 'deaf/4', 'honest/1', 'new/1']
+  const { aborted, peers, streams } = fixture(100, names)
+  const [honest, newest] = streams.slice(4)
+  for (const [n, stream] of streams.slice(0, 4).entries()) stream.send(new Uint8Array(n === 1 ? 16 : 15))
+  honest?.send(new Uint8Array(30))
+  newest?.send(new Uint8Array(20))
+  assert.deepEqual([aborted, peers], [['deaf/2'], ['deaf']])
+  assert.equal(honest?.status, 'open')
+})
+
+test('many deaf peers hold less each than one short burst: a deaf one ends, and the burst goes on', () => {
+  const kib = 1_024
+  const names = [...Array.from({ length: 30 }, (_, n) => `deaf${n}`), 'honest']
+  const { clock, aborted, streams } = fixture(31 * kib, names)
+  const honest = streams.at(-1)
+  for (const stream of streams.slice(0, 30)) stream.send(new Uint8Array(kib))
+  clock.advance(5_000)
+  honest?.send(new Uint8Array(0.75 * kib))
+  honest?.send(new Uint8Array(0.75 * kib))
+  assert.deepEqual([aborted, honest?.status], [['deaf0'], 'open'])
+})
+
+test('a peer that reads slowly holds most by far: it ends, not a deaf one with little', () => {
+  const { clock, aborted, streams } = fixture(100, ['slow', 'deaf', 'new'])
+  const [slow, deaf, newest] = streams
+  deaf.send(new Uint8Array(10))
+  slow.send(new Uint8Array(80))
+  clock.advance(5_000)
+  slow.drain()
+  slow.send(new Uint8Array(75))
+  newest.send(new Uint8Array(20))
+  assert.deepEqual(aborted, ['slow'])
 })
 
 test('the fullest stream writes more: it ends itself, and nothing is written', () => {

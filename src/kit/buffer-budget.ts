@@ -1,5 +1,6 @@
 import type { Stream } from '@libp2p/interface'
 import { StreamBufferError } from '@libp2p/interface'
+import { Tally } from '../core/tally.ts'
 import { replaceMethod } from './replace-method.ts'
 
 /** A stream as the transports implement it: `onData` receives what arrives. */
@@ -7,26 +8,40 @@ type BufferingStream = Stream & { onData?: (data: { readonly byteLength: number 
 
 interface Watched {
   readonly stream: Stream
+  readonly peer: string
   /** Its bytes as of the last count: never fewer than it holds, except while it takes a chunk. */
   bytes: number
+  /** When they were last seen to shrink, or to begin. */
+  movedAt: number
 }
+
+interface BufferBudgetOptions {
+  /** Bytes. */
+  readonly limit: number
+  /** Milliseconds. */
+  readonly now: () => number
+  /** A stream of this peer ends to make room. */
+  readonly onAborted: (stream: Stream, peer: string) => void
+}
+
+/** Milliseconds after which bytes that do not shrink belong to a peer that does not read. Guess. */
+const stalledMs = 1_000
+/** How much more these count: four, so that a slow peer with far more of them still ends first. Guess. */
+const stalledWeight = 4
 
 /**
  * Bounds the bytes in the read and write buffers of all streams together. Before a stream takes a chunk that would
- * exceed the bound, the streams that hold most end, the largest first: those of peers that do not read. libp2p bounds
- * only each stream, and its write buffers not at all.
+ * exceed the bound, the streams of the peer that holds most end, its largest first. Bytes that stand still count more
+ * than those of a burst. libp2p bounds only each stream, and its write buffers not at all.
  */
 export class BufferBudget {
-  readonly #limit: number
-  readonly #onAborted: (stream: Stream) => void
+  readonly #options: BufferBudgetOptions
   /** Bounded by the streams; each leaves it when it closes. */
   readonly #watched = new Map<Stream, Watched>()
   #total = 0
 
-  /** `onAborted`: a stream ended to make room. */
-  constructor(limit: number, onAborted: (stream: Stream) => void) {
-    this.#limit = limit
-    this.#onAborted = onAborted
+  constructor(options: BufferBudgetOptions) {
+    this.#options = options
   }
 
   /** Bytes in all buffers now. */
@@ -34,13 +49,13 @@ export class BufferBudget {
     return this.#recount()
   }
 
-  watch(stream: Stream): void {
+  watch(stream: Stream, peer: string): void {
     if (this.#watched.has(stream) || stream.status !== 'open') return
-    const watched: Watched = { stream, bytes: 0 }
+    const watched: Watched = { stream, peer, bytes: 0, movedAt: 0 }
     this.#watched.set(stream, watched)
     const update = () => this.#update(watched)
     replaceMethod(stream, 'send', (send) => (data) => {
-      this.#makeRoom(stream, data.byteLength)
+      this.#makeRoom(watched, data.byteLength)
       try {
         return send(data)
       } finally {
@@ -50,7 +65,7 @@ export class BufferBudget {
     const buffering: BufferingStream = stream
     if (buffering.onData !== undefined)
       replaceMethod(buffering as Required<BufferingStream>, 'onData', (onData) => (data) => {
-        this.#makeRoom(stream, data.byteLength)
+        this.#makeRoom(watched, data.byteLength)
         onData(data)
         update()
       })
@@ -65,6 +80,7 @@ export class BufferBudget {
   #update(watched: Watched): void {
     const { stream } = watched
     const bytes = this.#watched.has(stream) ? stream.readBufferLength + stream.writeBufferLength : 0
+    if (watched.bytes === 0 || bytes < watched.bytes) watched.movedAt = this.#options.now()
     this.#total += bytes - watched.bytes
     watched.bytes = bytes
   }
@@ -75,21 +91,31 @@ export class BufferBudget {
     return this.#total
   }
 
-  #makeRoom(stream: Stream, bytes: number): void {
-    if (this.#total + bytes <= this.#limit) return
+  #makeRoom(writer: Watched, bytes: number): void {
+    const { limit, onAborted } = this.#options
+    // What it has drained since its last chunk shows that its peer reads.
+    this.#update(writer)
+    if (this.#total + bytes <= limit) return
     this.#recount()
-    while (this.#total + bytes > this.#limit && this.#watched.size > 0) {
-      const largest = this.#largest(stream)
-      this.#onAborted(largest)
-      largest.abort(new StreamBufferError(`the streams of this node hold ${this.#limit} bytes`))
-      if (largest === stream) return
+    while (this.#total + bytes > limit && this.#watched.size > 0) {
+      const { stream, peer } = this.#largest() ?? writer
+      onAborted(stream, peer)
+      stream.abort(new StreamBufferError(`the streams of this node hold ${limit} bytes`))
+      if (stream === writer.stream) return
     }
   }
 
-  /** The stream itself counts as the largest if no other holds anything. */
-  #largest(stream: Stream): Stream {
+  /** The largest stream of the peer that holds most; undefined if none holds anything. */
+  #largest(): Watched | undefined {
+    const now = this.#options.now()
+    const weightOf = ({ bytes, movedAt }: Watched) => (now - movedAt >= stalledMs ? stalledWeight * bytes : bytes)
+    const byPeer = new Tally()
+    for (const watched of this.#watched.values()) byPeer.add(watched.peer, weightOf(watched))
+    const most = byPeer.most()
     let largest: Watched | undefined
-    for (const watched of this.#watched.values()) if (watched.bytes > (largest?.bytes ?? 0)) largest = watched
-    return largest?.stream ?? stream
+    for (const watched of this.#watched.values())
+      if (byPeer.get(watched.peer) === most && weightOf(watched) > (largest === undefined ? 0 : weightOf(largest)))
+        largest = watched
+    return largest
   }
 }

@@ -28,7 +28,7 @@ export interface LimitOptions {
    * default, as all limits below.
    */
   readonly connectionsPerAddress?: number | undefined
-  /** Inbound connections per second of one address, 1 to 10,000. */
+  /** Inbound connections per second of one address, 1 to 10,000; loopback is not limited. */
   readonly inboundRate?: number | undefined
   /** Streams of one peer over all its connections, both directions, 16 to 100,000. */
   readonly streamsPerPeer?: number | undefined
@@ -38,8 +38,8 @@ export interface LimitOptions {
    */
   readonly streamsPerProtocol?: number | undefined
   /**
-   * Bytes in the buffers of all streams of this libp2p, 4 MiB to 64 GiB. At the limit the streams that hold most are
-   * reset.
+   * Bytes in the buffers of all streams of this libp2p, 4 MiB to 64 GiB. At the limit streams of the peer that holds most
+   * are reset.
    */
   readonly bufferedBytes?: number | undefined
   /** Percent of V8’s heap limit in use above which the node accepts no connection, 50 to 95. */

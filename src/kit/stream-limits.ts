@@ -18,8 +18,8 @@ interface StreamLimitsOptions {
   readonly connectionManager: Pick<NetworkComponents['connectionManager'], 'getConnections'>
   readonly caps: StreamCaps
   readonly onRefused: (limit: LimitName, action: LimitAction, detail: RefusalDetail) => void
-  /** A stream opened. */
-  readonly onStream: (stream: Stream) => void
+  /** A stream of this peer opened. */
+  readonly onStream: (stream: Stream, peer: string) => void
 }
 
 /** libp2p's own limits, which it sets for a protocol that names none. */
@@ -103,11 +103,12 @@ export class StreamLimits {
 
   #onStream({ remotePeer }: Connection, stream: Stream): void {
     const { caps, onRefused, onStream } = this.#options
+    const peer = remotePeer.toString()
     stream.addEventListener('close', ({ error }) => {
       if (error === undefined || !protocolErrors.includes(error.name) || !this.#isOwnLimit(stream)) return
-      onRefused('streamsPerProtocol', 'refused', { peer: remotePeer.toString(), value: caps.streamsPerProtocol })
+      onRefused('streamsPerProtocol', 'refused', { peer, value: caps.streamsPerProtocol })
     })
-    onStream(stream)
+    onStream(stream, peer)
   }
 
   /** Whether the protocol has the limit of the node, and not one of its own such as identify. */

@@ -142,7 +142,7 @@ export const configTable = {
     flag: '--inbound-rate',
     defaultValue: String(limits.inboundRate),
     ...check.count(initRules.inboundRate),
-    description: 'Maximum of inbound connections per second of one address; all of loopback counts as one.',
+    description: 'Maximum of inbound connections per second of one address; loopback is not limited.',
   },
   streamsPerPeer: {
     env: 'MESH_STREAMS_PER_PEER',
@@ -164,7 +164,8 @@ export const configTable = {
     flag: '--buffered-bytes',
     defaultText: '64 MiB, or a sixteenth of the memory if that is less',
     ...check.count(initRules.bufferedBytes),
-    description: 'Maximum of bytes in the buffers of all streams. At the limit the fullest streams are reset.',
+    description:
+      'Maximum of bytes in the buffers of all streams. At the limit the fullest streams of the peer that holds most are reset.',
   },
   heapPercent: {
     env: 'MESH_HEAP_PERCENT',

@@ -38,7 +38,9 @@ export const proof = endToEnd({
     const { lines, code } = reason === undefined ? await runInNetwork() : await runLoads([], [])
     for (const line of lines) progress(JSON.stringify(line))
     const missing =
-      reason === undefined ? [] : [notShown('connections of one address that is not loopback', 'limited', reason)]
+      reason === undefined
+        ? []
+        : [notShown('connections of one address that is not loopback, and their rate', 'limited', reason)]
     return {
       figures: { lines },
       checks: [equals('exit code of the loads', 0, code), ...lines.flatMap(checksOf), ...missing],

@@ -87,13 +87,6 @@ const loads: readonly Load[] = [
         }),
     }),
   ),
-  {
-    limit: 'inboundRate',
-    value: 20,
-    init: { inboundRate: 20 },
-    read: arrivalsPerSecond(),
-    run: (app) => withSlowHandshakes(app, 60, () => refused(app, 'inboundRate')),
-  },
   ...[loopbackTcp, loopbackQuic].flatMap((listen): Load[] => [
     {
       limit: 'streamsPerPeer',
@@ -124,6 +117,14 @@ const loads: readonly Load[] = [
     ? []
     : [
         {
+          limit: 'inboundRate',
+          value: 20,
+          init: { inboundRate: 20 },
+          listen: `/ip4/${host}/tcp/0`,
+          read: arrivalsPerSecond(),
+          run: (app: App) => withSlowHandshakes(app, 60, () => refused(app, 'inboundRate')),
+        },
+        {
           limit: 'connectionsPerAddress',
           value: 6,
           init: { connectionsPerAddress: 6, neighbours: 0 },
@@ -149,15 +150,8 @@ for (const { limit, value, init, listen = loopbackTcp, read, run } of loads) {
         await refused(app, limit)
       },
     )
-    const refusal = refusalOf(app, limit)
-    print({
-      limit,
-      transport: listen.includes('quic') ? 'quic' : 'tcp',
-      value,
-      most,
-      refusals: countOf(app, limit),
-      refusal,
-    })
+    const transport = listen.includes('quic') ? 'quic' : 'tcp'
+    print({ limit, transport, value, most, refusals: countOf(app, limit), refusal: refusalOf(app, limit) })
   } finally {
     await app.libp2p.stop()
   }
@@ -217,9 +211,9 @@ async function dialAll(peers: readonly Libp2p[], app: App): Promise<void> {
 
 /** TCP connections whose other end never begins the handshake. */
 async function withSlowHandshakes(app: App, count: number, run: () => Promise<void>): Promise<void> {
-  const { port } = parseAddress(String(addressOf(app.libp2p)))
+  const to = parseAddress(String(addressOf(app.libp2p)))
   const sockets: Socket[] = []
-  for (let n = 0; n < count; n++) sockets.push(connect(port, '127.0.0.1').on('error', () => {}))
+  for (let n = 0; n < count; n++) sockets.push(connect(to.port, to.host).on('error', () => {}))
   try {
     await until(() => (app.mesh.limitUsage()?.pendingInbound ?? 0) > 0, waitMs, 'handshakes')
     await run()
@@ -235,8 +229,8 @@ async function withUnansweredDials(app: App, count: number, run: () => Promise<v
   const abort = new AbortController()
   const { transportManager } = (app.libp2p as unknown as { components: TracemeshComponents }).components
   const address = multiaddr(`/ip4/127.0.0.1/tcp/${(silent.address() as AddressInfo).port}`)
-  const dials = Array.from({ length: count }, () => transportManager.dial(address, { signal: abort.signal }))
-  const results = Promise.allSettled(dials)
+  const dial = () => transportManager.dial(address, { signal: abort.signal })
+  const results = Promise.allSettled(Array.from({ length: count }, dial))
   try {
     await run()
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -332,6 +326,13 @@ async function sampleMost(read: () => number, run: () => Promise<void>): Promise
   return most
 }
 
+async function succeeds(attempt: Promise<unknown>): Promise<boolean> {
+  return attempt.then(
+    () => true,
+    () => false,
+  )
+}
+
 /** With most of the heap in use the node accepts nobody, and still dials; afterwards it accepts again. */
 async function fillHeap(): Promise<void> {
   const app = await startApp({ heapPercent: 60, neighbours: 0 }, { listen: loopbackTcp })
@@ -353,17 +354,11 @@ async function fillHeap(): Promise<void> {
           )
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
-      const outbound = await app.libp2p.dial(addressOf(second)).then(
-        () => true,
-        () => false,
-      )
+      const outbound = await succeeds(app.libp2p.dial(addressOf(second)))
       ballast = []
       globalThis.gc?.()
       await new Promise((resolve) => setTimeout(resolve, 200))
-      const accepted = await first.dial(addressOf(app.libp2p), { force: true }).then(
-        () => true,
-        () => false,
-      )
+      const accepted = await succeeds(first.dial(addressOf(app.libp2p), { force: true }))
       const refusal = refusalOf(app, 'heapPercent')
       print({
         limit: 'heapPercent',
