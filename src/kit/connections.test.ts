@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Connection } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { limits } from '../core/limits.ts'
@@ -45,6 +45,81 @@ test('streams of the mesh, identify, ping, gossipsub, and a negotiating one do n
     '/ipfs/ping/1.0.0',
   ]
   assert.equal(servesWith(...infrastructure, '/meshsub/1.2.0', '/floodsub/1.0.0', '/libp2p/autonat/1.0.0', ''), false)
+})
+
+describe('who opened the connections to a peer', () => {
+  const peer = peerIdFromString('12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN')
+  const other = peerIdFromString('12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp')
+  type Opener = ReturnType<Connections['openedBy']>
+
+  /** Opens one connection per opener, and closes them in this order, as libp2p does; returns the answer at the last. */
+  function lastAnswer(openers: readonly Opener[], close: (connections: Connections, one: Connection) => void): Opener {
+    const owner = new Owner('node', new VirtualClock())
+    const open = new Map<string, Connection>()
+    const ofPeer = (id: PeerId | undefined) => (one: Connection) => id === undefined || one.remotePeer.equals(id)
+    const connectionManager = { getConnections: (id?: PeerId) => [...open.values()].filter(ofPeer(id)) }
+    const connections = new Connections(
+      { connectionManager } as NetworkComponents,
+      owner,
+      new VirtualClock(),
+      undefined,
+    )
+    const add = (id: string, opener: Opener, remotePeer: PeerId) => {
+      const direction = opener === 'peer' ? 'inbound' : 'outbound'
+      open.set(id, { id, direction, remotePeer, streams: [], status: 'open' } as unknown as Connection)
+      connections.getOrCreate(open.get(id) as Connection).isOurs = opener === 'mesh'
+    }
+    add('other', 'application', other)
+    openers.forEach((opener, index) => {
+      add(String(index), opener, peer)
+    })
+    openers.forEach((_, index) => {
+      const one = open.get(String(index)) as Connection
+      open.delete(one.id)
+      if (index < openers.length - 1) close(connections, one)
+    })
+    return connections.openedBy(peer)
+  }
+
+  const cases: readonly (readonly [Opener, ...Opener[]])[] = [
+    ['peer', 'peer'],
+    ['mesh', 'mesh'],
+    ['application', 'application'],
+    ['application', 'application', 'mesh'],
+    ['application', 'mesh', 'application'],
+    ['application', 'application', 'peer', 'mesh'],
+    ['mesh', 'mesh', 'peer'],
+    ['mesh', 'peer', 'mesh'],
+  ]
+  for (const [expected, ...openers] of cases)
+    test(`${openers.join(', then ')} closes: ${expected}`, () => {
+      const onEvent = (connections: Connections, one: Connection) => connections.onClosed(one)
+      const withoutEvent = (connections: Connections) => connections.reconcile()
+      assert.deepEqual([lastAnswer(openers, onEvent), lastAnswer(openers, withoutEvent)], [expected, expected])
+    })
+
+  test('the application’s connection was the last, and the peer connects again: it is the peer’s', () => {
+    const owner = new Owner('node', new VirtualClock())
+    let open: Connection[] = []
+    const connectionManager = { getConnections: () => open }
+    const connections = new Connections(
+      { connectionManager } as unknown as NetworkComponents,
+      owner,
+      new VirtualClock(),
+      undefined,
+    )
+    for (const [id, direction] of [
+      ['first', 'outbound'],
+      ['second', 'inbound'],
+    ]) {
+      const one = { id, direction, remotePeer: peer, streams: [], status: 'open' } as unknown as Connection
+      open = [one]
+      connections.getOrCreate(one)
+      assert.equal(connections.openedBy(peer), id === 'first' ? 'application' : 'peer')
+      open = []
+      connections.onClosed(one)
+    }
+  })
 })
 
 describe('a reading changes nothing', () => {

@@ -36,6 +36,8 @@ export interface ConnectionRecord {
   isLeftToApp: boolean
   /** The peer did not answer on it: the mesh does not resume it. */
   isUnresponsive: boolean
+  /** Who opened connections to the same peer that closed before it. */
+  earlier: readonly ConnectionOwner[]
 }
 
 /** `mesh`: its dialler opened it; `application`: the application did; `peer`: it came in. */
@@ -76,7 +78,10 @@ export class Connections {
       name: 'connections',
       capacity: (connectionsHigh + limits.relayedPeers) * limits.linksPerPeer,
       expiry: { event: 'its connection closes' },
-      release: (record) => record.link?.abort(new Error('the connection is closed')),
+      release: (record, _, reason) => {
+        record.link?.abort(new Error('the connection is closed'))
+        if (reason !== 'closed') this.#bequeath(record)
+      },
     })
   }
 
@@ -138,7 +143,7 @@ export class Connections {
 
   /** All connections to a peer. */
   connectionsTo(peer: PeerId): readonly Connection[] {
-    return this.#components.connectionManager.getConnections().filter(({ remotePeer }) => remotePeer.equals(peer))
+    return this.#components.connectionManager.getConnections(peer)
   }
 
   /** Connections that have lacked gossipsub for at most `ms`: they are likely to get it soon. */
@@ -177,14 +182,21 @@ export class Connections {
   }
 
   /**
-   * Who opened the connections to a peer: the application, if it opened one of them, else the mesh, else the peer. Asked
-   * when the last one closes, it still knows that one.
+   * Who opened the connections to a peer since it last had none: the application, if it opened one of them, else the
+   * mesh, else the peer. Asked when the last one closes, it still knows that one.
    */
   openedBy(peer: PeerId): ConnectionOwner {
     const records = [...this.#records.values()].filter(({ connection }) => connection.remotePeer.equals(peer))
-    const dialled = records.filter(({ connection }) => connection.direction === 'outbound')
-    if (dialled.length === 0) return 'peer'
-    return dialled.every(({ isOurs }) => isOurs) ? 'mesh' : 'application'
+    const owners = records.flatMap(openersOf)
+    return owners.find((owner) => owner === 'application') ?? owners.find((owner) => owner === 'mesh') ?? 'peer'
+  }
+
+  /** The records of a peer's other connections remember who opened this one. */
+  #bequeath(record: ConnectionRecord): void {
+    for (const { id } of this.connectionsTo(record.connection.remotePeer)) {
+      const heir = this.#records.get(id)
+      if (heir !== undefined && heir !== record) heir.earlier = [...new Set([...heir.earlier, ...openersOf(record)])]
+    }
   }
 
   /** Whether the application goes on with the connection without the mesh. */
@@ -294,7 +306,14 @@ function newRecord(connection: Connection): ConnectionRecord {
     isOurs: false,
     isLeftToApp: false,
     isUnresponsive: false,
+    earlier: [],
   }
+}
+
+/** Who opened the connection, and those to its peer that closed before it. */
+function openersOf({ connection, isOurs, earlier }: ConnectionRecord): readonly ConnectionOwner[] {
+  if (connection.direction === 'inbound') return ['peer', ...earlier]
+  return [isOurs ? 'mesh' : 'application', ...earlier]
 }
 
 /** Gossipsub, and the topics to which every member subscribes at its start. */
