@@ -119,12 +119,19 @@ export const attributes = {
     type: ['all', 'own'],
     brief: 'Whether the sweep removes the records of all absent peers, or only the mesh’s own in an application.',
   },
-  'mesh.peerstore.before': { type: 'int', brief: 'Records before the sweep, without the node’s own.' },
+  'mesh.peerstore.before': {
+    type: 'int',
+    brief:
+      'Records before the sweep, without the node’s own, and those that went early since the last one: in an application, when more peers disconnect than the registry `disconnected` holds.',
+  },
   'mesh.peerstore.judged': {
     type: 'int',
     brief: 'Records that the sweep looked at; if it took too long, the next one begins anew.',
   },
-  'mesh.peerstore.removed': { type: 'int', brief: 'Records that the sweep removed.' },
+  'mesh.peerstore.removed': {
+    type: 'int',
+    brief: 'Records that the sweep removed, or that went early since the last one.',
+  },
   'mesh.peerstore.after': { type: 'int', brief: 'Records after the sweep.' },
   'mesh.peerstore.probed': { type: 'int', brief: 'Absent peers of the DHT’s table that the sweep dialled.' },
   'mesh.peerstore.compacted': { type: 'int', brief: 'Kept records that the sweep copied out of larger buffers.' },

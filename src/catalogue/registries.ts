@@ -13,6 +13,7 @@ export const registries = [
   'requests',
   'grudges',
   'disconnected',
+  'unanswered',
 ] as const
 
 export type RegistryName = (typeof registries)[number]

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { PeerId } from '@libp2p/interface'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { isRoutine } from '../telemetry/sampling.ts'
@@ -18,6 +19,9 @@ function testSweep(title: string, setup: SweepSetup, run: (store: FakePeerStore)
     assert.equal(store.clock.pending, 0)
   })
 }
+
+const unanswered = ({ owner }: FakePeerStore) =>
+  owner.inventory().registries.find(({ name }) => name === 'unanswered')?.size
 
 const countsOf = (store: FakePeerStore, index = 0) => {
   const attributes = store.spans[index]?.attributes
@@ -198,14 +202,89 @@ describe('the table of a DHT', () => {
   })
 
   testSweep(
-    'an absent peer that does not answer: removed from the table, then from the store',
+    'an absent peer that does not answer in two sweeps: removed from the table, then from the store',
     setup,
     async (store) => {
       const { peer } = await absentContact(store)
       await store.advance(sweepIntervalMs)
-      assert.deepEqual(store.callsFor(peer), ['dial', 'table.remove', 'clear', 'delete'])
-      assert.deepEqual([store.has(peer), store.table.size], [false, 0])
-      assert.deepEqual(countsOf(store), [2, 1, 1, 0])
+      assert.deepEqual(
+        [store.has(peer), store.table.size, store.callsFor(peer), unanswered(store)],
+        [true, 1, ['dial'], 1],
+      )
+      await store.advance(sweepIntervalMs)
+      assert.deepEqual(store.callsFor(peer), ['dial', 'dial', 'table.remove', 'clear', 'delete'])
+      assert.deepEqual([store.has(peer), store.table.size, unanswered(store)], [false, 0, 0])
+      assert.deepEqual(
+        [countsOf(store, 0), countsOf(store, 1)],
+        [
+          [2, 0, 2, 0],
+          [2, 1, 1, 0],
+        ],
+      )
+    },
+  )
+
+  testSweep(
+    'a peer that answers, but whose connection does not close: aborted, and the peer stays',
+    setup,
+    async (store) => {
+      const { peer } = await absentContact(store)
+      store.dial = async () => {}
+      store.close = () => Promise.reject(new Error('the close timed out'))
+      await store.advance(3 * sweepIntervalMs)
+      assert.deepEqual([store.has(peer), store.table.size], [true, 1])
+      assert.deepEqual(store.callsFor(peer), ['dial', 'abort', 'dial', 'abort', 'dial', 'abort'])
+    },
+  )
+
+  const respites: Record<string, (store: FakePeerStore, peer: PeerId) => void> = {
+    'answers the next dial': (store) => {
+      store.dial = async () => {}
+    },
+    'connects meanwhile': (store, peer) => {
+      store.connect(peer)
+      store.disconnect(peer)
+    },
+    'is a member for one sweep': (store, peer) => store.members.add(peer.toString()),
+  }
+  for (const [what, relieve] of Object.entries(respites))
+    testSweep(
+      `a peer that fails to answer, then ${what}, then fails again: it stays until a third failure`,
+      setup,
+      async (store) => {
+        const { peer } = await absentContact(store)
+        const { dial } = store
+        await store.advance(sweepIntervalMs)
+        relieve(store, peer)
+        if (what !== 'connects meanwhile') await store.advance(sweepIntervalMs)
+        assert.equal(unanswered(store), 0)
+        store.dial = dial
+        store.members.clear()
+        await store.advance(sweepIntervalMs)
+        assert.deepEqual([store.has(peer), unanswered(store)], [true, 1])
+        await store.advance(sweepIntervalMs)
+        assert.equal(store.has(peer), false)
+      },
+    )
+
+  testSweep(
+    'more dead peers than a sweep dials: each is dialled twice, and no more are remembered',
+    setup,
+    async (store) => {
+      store.connect(await store.add())
+      for (let i = 0; i < 100; i++) store.addToTable(await store.add()).lastPing = i
+      const sizes: (readonly [table: number, unanswered: number | undefined])[] = []
+      for (let sweep = 0; sweep < 4; sweep++) {
+        await store.advance(sweepIntervalMs + 100)
+        sizes.push([store.table.size, unanswered(store)])
+      }
+      assert.deepEqual(sizes, [
+        [100, 64],
+        [36, 0],
+        [36, 36],
+        [0, 0],
+      ])
+      assert.equal(store.calls.filter((call) => call.startsWith('dial')).length, 200)
     },
   )
 
@@ -234,7 +313,7 @@ describe('the table of a DHT', () => {
     testSweep(`a dial that ${cause}: the peer stays`, setup, async (store) => {
       const { peer } = await absentContact(store)
       store.dial = () => Promise.reject(error)
-      await store.advance(sweepIntervalMs)
+      await store.advance(3 * sweepIntervalMs)
       assert.deepEqual([store.has(peer), store.table.size], [true, 1])
     })
 
@@ -315,18 +394,44 @@ describe('an application', () => {
     assert.ok(store.has(peer))
   })
 
-  testSweep('more departures than the mesh remembers: the oldest records go at once', setup, async (store) => {
-    const peers = await Promise.all(Array.from({ length: limits.disconnected + 5 }, () => store.add()))
-    for (const peer of peers) {
-      store.connect(peer)
-      store.disconnect(peer)
-    }
-    await store.advance(0)
-    assert.deepEqual(
-      peers.slice(0, 6).map((peer) => store.has(peer)),
-      [false, false, false, false, false, true],
-    )
-    await store.advance(sweepIntervalMs + 100)
-    assert.equal(peers.filter((peer) => store.has(peer)).length, 0)
+  testSweep('whose a peer is: asked once per departure; a sweep of all records does not ask', setup, async (store) => {
+    const all = await FakePeerStore.start()
+    for (const one of [store, all]) await visit(one)
+    await all.owner.close()
+    assert.deepEqual([store.openerReads, all.openerReads], [1, 0])
   })
+
+  testSweep(
+    'more departures than the mesh remembers: the oldest records go at once, and the next span counts them',
+    setup,
+    async (store) => {
+      const peers = await Promise.all(Array.from({ length: limits.disconnected + 5 }, () => store.add()))
+      const [stuck] = peers
+      store.beforeWrite = (_, peer) => {
+        if (peer === stuck) throw new Error('the disk is full')
+      }
+      for (const peer of peers) {
+        store.connect(peer)
+        store.disconnect(peer)
+      }
+      await store.advance(0)
+      assert.deepEqual(
+        peers.slice(0, 6).map((peer) => store.has(peer)),
+        [true, false, false, false, false, true],
+      )
+      await store.advance(sweepIntervalMs + 100)
+      assert.deepEqual(
+        peers.filter((peer) => store.has(peer)),
+        [stuck],
+      )
+      assert.deepEqual(countsOf(store), [peers.length, peers.length - 1, 1, 1])
+      const { failed, attributes } = store.spans[0] ?? {}
+      assert.deepEqual(
+        [failed, attributes?.['mesh.error.message'], attributes?.['mesh.peerstore.judged']],
+        [true, 'the disk is full', peers.length],
+      )
+      await store.advance(sweepIntervalMs)
+      assert.deepEqual(countsOf(store, 1), [1, 0, 1, 0])
+    },
+  )
 })

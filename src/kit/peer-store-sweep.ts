@@ -35,7 +35,7 @@ export interface PeerStoreSweepOptions {
   readonly dht: Dht | undefined
   /** A member that others have heard of lately. */
   readonly isMember: (peer: string) => boolean
-  /** Whose the last connection to a peer is: it may be closed already. */
+  /** Who opened the connections to a peer, when the last one closes; in mode `own` only. */
   readonly openedBy: (peer: PeerId) => ConnectionOwner
   readonly identify: (connection: Connection) => Promise<unknown>
   /** Topics of gossipsub: it tags the peers of its meshes with their names, and leaves the tags when they go. */
@@ -47,7 +47,8 @@ export interface PeerStoreSweepOptions {
 interface Departure {
   readonly peer: PeerId
   readonly at: number
-  readonly openedBy: ConnectionOwner
+  /** Undefined in mode `all`. */
+  readonly openedBy: ConnectionOwner | undefined
 }
 
 /** A record costs 5 KB (measured): 1,000 short-lived peers in this time 5 MB. */
@@ -77,15 +78,20 @@ export class PeerStoreSweep {
   readonly #graceMs: number
   readonly #intervalMs: number
   readonly #peers: StoredPeers
-  readonly #tableProbe: TableProbe
+  /** Undefined where the sweep does not judge the table of a DHT. */
+  readonly #tableProbe: TableProbe | undefined
   /** Peers that disconnected since the last sweep. */
   readonly #disconnected: OwnedMap<string, Departure>
+  /** What evicted departures came to since the last sweep: it is in the next one's span. */
+  #evicted: SweepTally = newTally()
 
   constructor(options: PeerStoreSweepOptions) {
-    const { owner, clock, components, intervalMs = sweepIntervalMs, mode } = options
+    const { owner, clock, components, intervalMs = sweepIntervalMs, mode, dht } = options
     this.#options = options
     this.#peers = new StoredPeers(components, options.identify)
-    this.#tableProbe = new TableProbe({ connectionManager: components.connectionManager, owner, clock })
+    const { connectionManager } = components
+    this.#tableProbe =
+      mode === 'all' && dht !== undefined ? new TableProbe({ connectionManager, owner, clock }) : undefined
     this.#intervalMs = intervalMs
     this.#graceMs = Math.min(graceMs, intervalMs / 2)
     this.#disconnected = owner.map<string, Departure>({
@@ -93,7 +99,8 @@ export class PeerStoreSweep {
       capacity: limits.disconnected,
       expiry: { event: 'the sweep, or the peer connects' },
       release: (departure, _, reason) => {
-        // In an application the sweep knows only these; the record of an evicted one would stay for ever.
+        // In an application the sweep knows only these: the record of an evicted one would stay for ever, so it goes
+        // before its grace is over.
         if (reason === 'evicted' && mode === 'own') void this.#sweepEvicted(departure)
       },
     })
@@ -103,7 +110,10 @@ export class PeerStoreSweep {
     const { components, owner } = this.#options
     const { events } = components
     const onDisconnect = ({ detail: peer }: CustomEvent<PeerId>) => this.#noteDeparture(peer)
-    const onConnect = ({ detail: peer }: CustomEvent<PeerId>) => void this.#disconnected.delete(peer.toString())
+    const onConnect = ({ detail: peer }: CustomEvent<PeerId>) => {
+      this.#disconnected.delete(peer.toString())
+      this.#tableProbe?.forget(peer)
+    }
     events.addEventListener('peer:disconnect', onDisconnect)
     events.addEventListener('peer:connect', onConnect)
     owner.adopt('peer store listeners', () => {
@@ -120,17 +130,19 @@ export class PeerStoreSweep {
   }
 
   #noteDeparture(peer: PeerId): void {
-    const { clock, owner, openedBy } = this.#options
+    const { clock, owner, mode } = this.#options
     if (owner.closed) return
     const at = clock.now()
-    this.#disconnected.set(peer.toString(), { peer, at, openedBy: openedBy(peer) }, at)
+    const openedBy = mode === 'own' ? this.#options.openedBy(peer) : undefined
+    this.#disconnected.set(peer.toString(), { peer, at, openedBy }, at)
   }
 
   /** Sweeps once, and emits the span. Never rejects. */
   async sweep(): Promise<void> {
     const { clock, owner, mode, emitSpan } = this.#options
     const startedAt = clock.now()
-    const tally: SweepTally = newTally()
+    const tally = this.#evicted
+    this.#evicted = newTally()
     try {
       if (mode === 'all') await this.#sweepAll(tally, startedAt)
       else await this.#sweepOwn(tally, startedAt)
@@ -171,7 +183,7 @@ export class PeerStoreSweep {
     const { datastore, peerId } = components
     const table = dht === undefined ? new Map<string, DhtContact>() : tableOf(dht)
     const departures = [...this.#disconnected.values()].filter(({ at }) => startedAt - at >= this.#graceMs)
-    tally.before = (await recordKeys(datastore, peerId)).length
+    tally.before = tally.removed + (await recordKeys(datastore, peerId)).length
     const slice = this.#slicer(startedAt)
     for (const departure of departures) {
       if (!(await slice.next())) break
@@ -185,9 +197,11 @@ export class PeerStoreSweep {
 
   async #sweepEvicted(departure: Departure): Promise<void> {
     const { dht } = this.#options
-    if (departure.openedBy === 'application') return
-    if (dht !== undefined && tableOf(dht).has(departure.peer.toString())) return
-    await this.#sweepOwnRecord(departure, newTally())
+    const tally = newTally()
+    tally.judged++
+    const isInTable = dht !== undefined && tableOf(dht).has(departure.peer.toString())
+    if (!isInTable && departure.openedBy !== 'application') await this.#sweepOwnRecord(departure, tally)
+    add(this.#evicted, tally)
   }
 
   async #sweepOwnRecord({ peer, openedBy }: Departure, tally: SweepTally): Promise<void> {
@@ -241,9 +255,10 @@ export class PeerStoreSweep {
         await this.#attempt(tally, () => dht.routingTable.remove(peerId))
   }
 
-  /** Removes peers of the DHT's table that do not answer from it and from the peer store. */
+  /** Removes peers of the DHT's table that did not answer in two sweeps from it and from the peer store. */
   async #probeTable(contacts: readonly DhtContact[], tally: SweepTally, startedAt: number): Promise<void> {
     const { dht } = this.#options
+    if (this.#tableProbe === undefined) return
     tally.probed = await this.#tableProbe.run(contacts, startedAt + this.#limitMs, ({ peerId }) =>
       this.#attempt(tally, async () => {
         const record = await this.#peers.get(peerId)
@@ -309,6 +324,13 @@ export class PeerStoreSweep {
 
 function newTally(): SweepTally {
   return { before: 0, after: 0, judged: 0, removed: 0, probed: 0, compacted: 0, errors: 0, firstError: '' }
+}
+
+function add(to: SweepTally, { judged, removed, errors, firstError }: SweepTally): void {
+  if (to.errors === 0) to.firstError = firstError
+  to.judged += judged
+  to.removed += removed
+  to.errors += errors
 }
 
 function fail(tally: SweepTally, error: unknown): void {

@@ -1,7 +1,8 @@
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import type { ConnectionManager } from '@libp2p/interface-internal'
 import { isMeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
+import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import { isExhaustion } from '../core/resource-watch.ts'
 import { startDeadline } from './clock.ts'
@@ -34,14 +35,29 @@ const ownFailures = [
 /** Finds out which absent peers of the DHT's table still live. */
 export class TableProbe {
   readonly #options: TableProbeOptions
+  /** Peers that did not answer once: they may have been full, or the path broken for a moment. */
+  readonly #unanswered: OwnedMap<string, DhtContact>
 
   constructor(options: TableProbeOptions) {
     this.#options = options
+    this.#unanswered = options.owner.map<string, DhtContact>({
+      name: 'unanswered',
+      // A sweep dials these first, so they are never more than its dials.
+      capacity: maxProbes,
+      expiry: { event: 'the next dial, or the peer connects or leaves the table' },
+      release: () => {},
+    })
+  }
+
+  /** The peer has connected: failures before do not count. */
+  forget(peer: PeerId): void {
+    this.#unanswered.delete(peer.toString())
   }
 
   /**
-   * Dials peers, those first that answered least recently, and calls `onDead` for each that does not answer. Starts no
-   * dial after `until`, monotonic milliseconds. Returns the number of dials.
+   * Dials all the absent peers of the table that it has time for: first those that did not answer the last time, then
+   * those that answered least recently. Calls `onDead` for each that does not answer for the second time in a row.
+   * Starts no dial after `until`, monotonic milliseconds. Returns the number of dials.
    */
   async run(
     contacts: readonly DhtContact[],
@@ -49,10 +65,13 @@ export class TableProbe {
     onDead: (contact: DhtContact) => Promise<void>,
   ): Promise<number> {
     const { connectionManager, clock, owner } = this.#options
+    const absent = new Set(contacts.map(({ peerId }) => peerId.toString()))
+    for (const id of this.#unanswered.keys()) if (!absent.has(id)) this.#unanswered.delete(id)
     // A node without any connection may itself have no network.
     if (contacts.length === 0 || connectionManager.getConnections().length === 0) return 0
+    const hasFailed = ({ peerId }: DhtContact) => Number(this.#unanswered.has(peerId.toString()))
     const waiting = contacts
-      .toSorted((a, b) => a.lastPing - b.lastPing)
+      .toSorted((a, b) => hasFailed(b) - hasFailed(a) || a.lastPing - b.lastPing)
       .slice(0, maxProbes)
       .values()
     let dials = 0
@@ -60,12 +79,22 @@ export class TableProbe {
       for (const contact of waiting) {
         if (owner.closed || clock.now() >= until) return
         dials++
-        if (await this.#answers(contact.peerId)) contact.lastPing = clock.wall()
-        else if (!owner.closed) await onDead(contact)
+        if (await this.#answers(contact.peerId)) {
+          contact.lastPing = clock.wall()
+          this.forget(contact.peerId)
+        } else if (!owner.closed && this.#isSecondFailure(contact)) await onDead(contact)
       }
     }
     await Promise.all(Array.from({ length: concurrentProbes }, work))
     return dials
+  }
+
+  /** Notes a first failure, and forgets it at the second. */
+  #isSecondFailure(contact: DhtContact): boolean {
+    const id = contact.peerId.toString()
+    const isSecond = this.#unanswered.delete(id)
+    if (!isSecond) this.#unanswered.set(id, contact, this.#options.clock.now())
+    return isSecond
   }
 
   /** Whether the peer is connected or a dial reaches it; also after a failure of this node. */
@@ -75,7 +104,7 @@ export class TableProbe {
     const deadline = startDeadline(probeMs, [owner.signal])
     try {
       const connection = await connectionManager.openConnection(peer, { signal: deadline.signal })
-      if (!servesApplication(connection)) await connection.close()
+      await closeUnused(connection, deadline.signal)
       return true
     } catch (error) {
       return !deadline.signal.aborted && isOwnFailure(error)
@@ -83,6 +112,12 @@ export class TableProbe {
       deadline.clear()
     }
   }
+}
+
+/** Never rejects: the peer has answered, whatever becomes of the connection. */
+async function closeUnused(connection: Connection, signal: AbortSignal): Promise<void> {
+  if (servesApplication(connection)) return
+  await connection.close({ signal }).catch((error: Error) => connection.abort(error))
 }
 
 /** A dial to several addresses fails with all their errors. */

@@ -91,7 +91,7 @@ test('200 identities that come and go: the peer store is back to the connected p
     await until(() => sweeps.at(-1)?.after === 0, 30_000, 'nothing is left')
   }))
 
-test('a seed’s DHT, two sweeps after two peers disconnected: a living one is still found, a dead one is not', () =>
+test('a seed’s DHT, after two sweeps past the grace of two peers: a living one is still found, a dead one is not', () =>
   withNode({ MESH_ROLE: 'seed' }, async (seed, address, sweeps) => {
     await using finder = await startDhtPeer({ clientMode: true })
     await using alive = await startDhtPeer()

@@ -37,7 +37,7 @@ export class FakePeerStore {
   readonly owner = new Owner('node', this.clock)
   readonly events = new EventTarget()
   readonly spans: Swept[] = []
-  /** Calls in order, as `clear`, `delete`, `merge`, `table.remove`, `identify` or `dial`, and the peer. */
+  /** Calls in order, as `clear`, `delete`, `merge`, `table.remove`, `identify`, `dial` or `abort`, and the peer. */
   readonly calls: string[] = []
   readonly members = new Set<string>()
   readonly table = new Map<string, DhtContact>()
@@ -46,6 +46,10 @@ export class FakePeerStore {
   beforeWrite: (call: string, peer: PeerId) => void = () => {}
   dial: (peer: PeerId) => Promise<unknown> = () => Promise.reject(new Error('connection refused'))
   opener: ConnectionOwner = 'peer'
+  /** Questions whose peer it is. */
+  openerReads = 0
+  /** The close of a connection that a dial has opened. */
+  close: () => Promise<void> = async () => {}
   readonly #self: PeerId
   readonly #connected = new Map<string, PeerId>()
   readonly #records = new Map<string, Peer>()
@@ -61,7 +65,10 @@ export class FakePeerStore {
       intervalMs,
       dht: dht ? this.#dht() : undefined,
       isMember: (peer) => this.members.has(peer),
-      openedBy: () => this.opener,
+      openedBy: () => {
+        this.openerReads++
+        return this.opener
+      },
       gossipTopics: () => ['news'],
       identify: async ({ remotePeer }) => void this.calls.push(`identify ${remotePeer}`),
       emitSpan: (span) => void this.spans.push(span as Swept),
@@ -138,7 +145,12 @@ export class FakePeerStore {
   }
 
   #components(): PeerStoreSweepOptions['components'] {
-    const connectionOf = (peer: PeerId) => ({ remotePeer: peer, streams: [], close: async () => {} })
+    const connectionOf = (peer: PeerId) => ({
+      remotePeer: peer,
+      streams: [],
+      close: () => this.close(),
+      abort: () => void this.calls.push(`abort ${peer}`),
+    })
     return {
       peerId: this.#self,
       events: this.events,
