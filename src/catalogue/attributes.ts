@@ -1,4 +1,4 @@
-import { ageBands, closeReasons, sizeBands } from './bands.ts'
+import { ageBands, closeReasons, refusalReasons, sizeBands } from './bands.ts'
 import { censusAttributes } from './census.ts'
 import { roles } from './roles.ts'
 
@@ -168,7 +168,7 @@ export const attributes = {
   'mesh.connection.age_ms': { type: 'int', brief: 'Age of the connection, milliseconds.' },
   'mesh.connection.age_band': { type: ageBands, brief: 'Band of that age.' },
   'mesh.refusal.reason': {
-    type: ['limit', 'links-per-peer', 'duplicate', 'stopping'],
+    type: refusalReasons,
     brief:
       'Why the ledger refused the connection: the node is full, the peer has too many connections, it has a link already, or the node stops.',
   },

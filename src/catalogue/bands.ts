@@ -18,6 +18,9 @@ export const closeReasons = [
   'unknown',
 ] as const
 
+/** Reasons for refusing a connection. */
+export const refusalReasons = ['limit', 'links-per-peer', 'duplicate', 'stopping'] as const
+
 type SizeBand = (typeof sizeBands)[number]
 type AgeBand = (typeof ageBands)[number]
 

@@ -1,5 +1,5 @@
 import type { AttributeSpec } from './attributes.ts'
-import { closeReasons } from './bands.ts'
+import { closeReasons, refusalReasons } from './bands.ts'
 import { registrySizes } from './registries.ts'
 
 type ClosedName = `mesh.audit.closed.${(typeof closeReasons)[number]}`
@@ -10,6 +10,15 @@ const closedByReason = Object.fromEntries(
     { type: 'int', brief: `Connections closed so far with the reason "${reason}"; absent if none.` },
   ]),
 ) as { readonly [N in ClosedName]: AttributeSpec & { readonly type: 'int' } }
+
+type RefusedName = `mesh.audit.refused.${(typeof refusalReasons)[number]}`
+
+const refusedByReason = Object.fromEntries(
+  refusalReasons.map((reason): [RefusedName, AttributeSpec] => [
+    `mesh.audit.refused.${reason}`,
+    { type: 'int', brief: `Connections that the ledger refused so far with the reason "${reason}"; absent if none.` },
+  ]),
+) as { readonly [N in RefusedName]: AttributeSpec & { readonly type: 'int' } }
 
 /** The connection ledger, by state. `opened_total` less `closed_total` is the sum of the five states. */
 const ledger = {
@@ -23,7 +32,16 @@ const ledger = {
   'mesh.audit.opened_total': { type: 'int', brief: 'Connections that entered the ledger so far.' },
   'mesh.audit.closed_total': { type: 'int', brief: 'Connections that left the ledger so far.' },
   ...closedByReason,
-  'mesh.audit.refused_total': { type: 'int', brief: 'Connections that the ledger refused so far.' },
+  'mesh.audit.refused_total': {
+    type: 'int',
+    brief: 'Connections that the ledger refused so far; `mesh.audit.limits` has those refused before it.',
+  },
+  ...refusedByReason,
+  'mesh.audit.limits': {
+    type: 'string[]',
+    brief:
+      'Limits that refused something so far and scopes in use, as `name refusals usage/limit`, most refusals first; `usage` is - where none is counted, and that of the fullest peer or address.',
+  },
   'mesh.audit.suspects': { type: 'int', brief: 'Connections that should be closed, those without a span included.' },
   'mesh.audit.connections': { type: 'int', brief: 'Open connections in libp2p, except those left to the application.' },
   'mesh.audit.frames_in': { type: 'int', brief: 'Frames received so far.' },

@@ -77,6 +77,13 @@ test('links in every state: are counted by state, and opened less closed is thei
   })
 })
 
+test('refused connections: are counted by reason', () => {
+  const { attributes } = evidence({ links: [], refused: [link('c1', 'closing'), link('c2', 'closing')] })
+  assert.equal(attributes['mesh.audit.refused_total'], 2)
+  assert.equal(attributes['mesh.audit.refused.limit'], 2)
+  assert.equal(attributes['mesh.audit.refused.duplicate'], undefined)
+})
+
 test('a link that left the ledger without a close: breaks the conservation at once', () => {
   assert.deepEqual(evidence({ links: [link('c1', 'joined')], opened: 9 }).broken, [
     'connections-conserved: 1 instead of 2',

@@ -1,4 +1,4 @@
-import { closeReasons } from '../catalogue/bands.ts'
+import { closeReasons, refusalReasons } from '../catalogue/bands.ts'
 import type { ConnectionLedger } from '../core/connection-ledger.ts'
 import { isJoined, type Link } from '../core/link.ts'
 import type { CensusPart } from './census.ts'
@@ -57,6 +57,11 @@ export function linkEvidence(ledger: CountedLedger, open: readonly OpenConnectio
       'mesh.audit.refused_total': sumOf(refused),
       ...Object.fromEntries(
         closeReasons.flatMap((reason) => (closed[reason] ? [[`mesh.audit.closed.${reason}`, closed[reason]]] : [])),
+      ),
+      ...Object.fromEntries(
+        refusalReasons.flatMap((reason) =>
+          refused[reason] ? [[`mesh.audit.refused.${reason}`, refused[reason]]] : [],
+        ),
       ),
       'mesh.audit.connections': open.length,
     },

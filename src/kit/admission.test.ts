@@ -186,6 +186,10 @@ test('slow handshakes and dials that do not end: each half, and all together, st
     silent.close()
   }
   await until(() => usage().connections === 0 && usage().pendingInbound === 0, waitMs, 'free places')
+  const counted = () => app.spansNamed('mesh.audit').at(-1)?.attributes['mesh.audit.limits'] ?? []
+  const isCounted = (limit: string) =>
+    counted().some((line) => new RegExp(`^${limit} [1-9]\\d* \\d+/${half}$`).test(line))
+  await until(() => isCounted('pendingInbound') && isCounted('pendingOutbound'), waitMs, 'the refusals in the census')
 })
 
 test('a heap above its percentage: inbound connections are refused, dials are not', async () => {

@@ -13,6 +13,7 @@ import { describeApiMismatch, findApiMismatch } from '../telemetry/api-version.t
 import { idsOf, logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { AddressWatch } from './address-watch.ts'
+import type { Admission } from './admission.ts'
 import { ApplicationRegistries } from './application-registries.ts'
 import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
@@ -42,6 +43,7 @@ interface AssemblyOptions {
   readonly telemetry: Telemetry
   /** Counts refusals, and the limits in force. */
   readonly limits: Pick<MeshNodeOptions, 'limitSpans' | 'limitList'>
+  readonly limitUsage: () => ReturnType<Admission['usage']> | undefined
   /** Gets every span of this node: the events of the service derive from them. */
   readonly onSpan: (span: SpanEffect) => void
 }
@@ -359,13 +361,13 @@ export class Assembly {
   }
 
   #createCensus(meshes: readonly string[], pubsub: PubSub | undefined): Census {
-    const { components, config, clock } = this.#options
+    const { components, config, clock, limitUsage } = this.#options
     const { owner, node, network, gossipHealth, telemetry, application } = this
     const wall = () => clock.wall()
     const meshTopics = () => [...channelTopics(meshes), ...this.messages.gossipTopics()]
     const dht = this.dht && { table: this.dht.routingTable, isUseless: () => this.#isDhtUseless() }
     const layers = { owner, node, network, components, pubsub, dht, gossipHealth, telemetry, application }
-    const sources = censusSources({ ...layers, process: this.processWatch, meshTopics, wall })
+    const sources = censusSources({ ...layers, limitUsage, process: this.processWatch, meshTopics, wall })
     return new Census({ sources, clock, random: config.random })
   }
 

@@ -1,11 +1,13 @@
 import type { MeshNode } from '../core/mesh-node.ts'
 import type { Owner } from '../core/owner.ts'
 import type { CensusPart, CensusSource } from '../evidence/census.ts'
+import { limitEvidence } from '../evidence/limit-evidence.ts'
 import { linkEvidence, type OpenConnection } from '../evidence/link-evidence.ts'
 import { listenerEvidence, type ProcessReaders, processEvidence } from '../evidence/process-evidence.ts'
 import { registryEvidence } from '../evidence/registry-evidence.ts'
 import { seedEvidence } from '../evidence/seed-evidence.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { Admission } from './admission.ts'
 import type { ApplicationRegistries } from './application-registries.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import type { Dht } from './dht-table.ts'
@@ -28,6 +30,8 @@ interface CensusParts {
   readonly meshTopics: () => readonly string[]
   readonly dht: { readonly table: Dht['routingTable']; readonly isUseless: () => boolean } | undefined
   readonly telemetry: Telemetry
+  /** Undefined if the node has no limits on its libp2p. */
+  readonly limitUsage: () => ReturnType<Admission['usage']> | undefined
   readonly application: ApplicationRegistries
   readonly process: ProcessReaders
   /** Unix milliseconds. */
@@ -39,6 +43,7 @@ export function censusSources(parts: CensusParts): readonly CensusSource[] {
   const { owner, node, components, pubsub, gossipHealth, meshTopics, telemetry, application, wall } = parts
   return [
     { name: 'links', read: (now) => linkEvidence(node.ledger, openConnections(parts), now) },
+    { name: 'limits', read: () => limitsEvidence(parts) },
     { name: 'mesh', read: () => meshEvidence(parts) },
     { name: 'seeds', read: (now) => seedEvidence(node.seeds.seeds(), now) },
     { name: 'registries', read: () => registryEvidence(owner.inventory()) },
@@ -65,6 +70,13 @@ function openConnections({ components, network, wall }: CensusParts): readonly O
       address: remoteAddr.toString(),
       isRelayed: limits !== undefined,
     }))
+}
+
+function limitsEvidence({ node, limitUsage }: CensusParts): CensusPart {
+  const { mostPerAddress, mostPerPeer, ...usage } = limitUsage() ?? {}
+  const perScope = { connectionsPerAddress: mostPerAddress, linksPerPeer: mostPerPeer }
+  const inForce = node.options.limitList ?? []
+  return limitEvidence({ refusals: node.limitCounts, usage: { ...usage, ...perScope }, inForce })
 }
 
 function meshEvidence({ node, network }: CensusParts): CensusPart {

@@ -144,7 +144,8 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     }
     const onSpan = (span: SpanEffect) => this.dispatchOf(span)
     const limits = { limitSpans: this.#limitSpans, limitList: listLimits(this.#config, this.#caps) }
-    const parts = { components: this.#components, vitals: this.#vitals, telemetry, onSpan, limits }
+    const limitUsage = () => this.limitUsage()
+    const parts = { components: this.#components, vitals: this.#vitals, telemetry, onSpan, limits, limitUsage }
     this.#running = new Assembly({ ...options, ...parts })
     await this.#running.start()
   }
