@@ -29,6 +29,8 @@ export interface LinkProtocolOptions {
   /** Own hello; each link adds its counter and trace. */
   readonly hello: Omit<Hello, 'counter' | 'trace'>
   readonly random: Random
+  /** Whether it checks that streams open; true by default. */
+  readonly watchdog?: boolean
 }
 
 /**
@@ -160,7 +162,7 @@ export class LinkProtocol {
       case 'greeting':
         return link.enteredAt + helloTimeoutMs
       case 'settled':
-        if (link.kind === 'guest') return Math.min(link.reopenAt, isChecked(link) ? link.check.dueAt : Infinity)
+        if (link.kind === 'guest') return Math.min(link.reopenAt, this.#isChecked(link) ? link.check.dueAt : Infinity)
         return link.probedAt === undefined ? link.heardAt + probeAfterMs : link.probedAt + probeTimeoutMs
       case 'draining':
         return link.enteredAt + (this.#options.self < peer ? lowerDrainMs : higherDrainMs)
@@ -194,6 +196,7 @@ export class LinkProtocol {
 
   /** Begins a check, if none is running. `awaited`: the slow stream that is the reason. */
   checkStreams({ check, connection }: Link, now: number, awaited?: AwaitedStream): LinkProtocolEffect[] {
+    if (this.#options.watchdog === false) return []
     return check.begin(now, awaited) ? [{ do: 'check', connection, limitMs: checkLimitMs }] : []
   }
 
@@ -207,6 +210,10 @@ export class LinkProtocol {
       emitConnectionWedged(peer, link, awaited, closes),
       ...(closes ? this.dropLink(link, 'wedged', true, now) : []),
     ]
+  }
+
+  #isChecked(link: Link): boolean {
+    return this.#options.watchdog !== false && isChecked(link)
   }
 
   #sendHello(link: Link): LinkProtocolEffect[] {

@@ -40,6 +40,8 @@ export interface MeshNodeOptions {
   readonly sweepMs: number
   readonly digestMs: number
   readonly gossipDigestMs: number
+  /** Whether it checks that streams open on its connections; true by default. */
+  readonly watchdog?: boolean
   /** Target number of links. */
   readonly neighbours: number
   readonly connectionsHigh: number
@@ -93,7 +95,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const { connectionsHigh, connectionsLow = connectionsHigh, limitSpans = new LimitSpans() } = options
     this.#limits = limitSpans
     const isNeeded = (peer: string) => this.seeds.seeds().some((seed) => seed.peer === peer)
-    const places = { connectionsHigh, connectionsLow, isNeeded, limitSpans }
+    const places = { connectionsHigh, connectionsLow, isNeeded, limitSpans, watchdog: options.watchdog ?? true }
     this.ledger = new ConnectionLedger(owner, { self, hello, random, areRivals, ...places })
     this.view = new DigestView(owner, { self, stalenessMs, sweepMs, random, skewAllowedMs, limitSpans })
     const memberIds = () => this.view.members().map(({ digest }) => digest.peer)

@@ -8,8 +8,8 @@ import type { ConnectionInfo } from './events.ts'
 leakCheck()
 
 /** A ledger with the one connection `1`, in which the peer is a guest from 100 ms on. */
-function withGuest(changes: Partial<ConnectionInfo> = {}) {
-  const ledger = makeLedger()
+function withGuest(changes: Partial<ConnectionInfo> = {}, watchdog = true) {
+  const ledger = makeLedger({ watchdog })
   const info = infoOf({ id: '1', transport: 'quic', ...changes })
   ledger.handle({ type: 'observed', connections: [info] }, 0)
   ledger.handle({ type: 'stream.absent', connection: '1' }, 100)
@@ -71,6 +71,12 @@ suite('a guest', () => {
       [false],
     )
     assert.deepEqual(closesIn(effects), [])
+  })
+
+  test('without the watchdog: no stream is opened to see, at no interval and after no slow stream', () => {
+    const { ledger, tick, slow } = withGuest({}, false)
+    assert.equal(checksIn([...tick(8_000), ...tick(60_000), ...slow(60_000)]).length, 0)
+    assert.ok((ledger.deadline() ?? Infinity) > 60_000, 'the ledger does not wake for it')
   })
 
   test('checked while this node slept: no result', () => {

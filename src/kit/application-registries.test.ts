@@ -77,8 +77,8 @@ test('a watched collection: is counted, and one above its bound breaks an invari
   assert.deepEqual(broken(), [])
 })
 
-test('errors of the application, in `release` and in `size`: are reported with the name, and the census goes on', () => {
-  const { registries, errors, spans } = fixture()
+test('errors of the application, in `release` and in `size`: one line each with the name, and no size in the census', () => {
+  const { registries, errors } = fixture()
   const fail = (what: string) => () => {
     throw new Error(what)
   }
@@ -90,11 +90,24 @@ test('errors of the application, in `release` and in `size`: are reported with t
   registries.watch('two', fail('size'))
   one.set('a', 'A')
   one.delete('a')
+  const { attributes, children, invariants } = registries.evidence()
+  assert.deepEqual(attributes, { 'mesh.audit.applications': ['one 0'] })
+  assert.equal(children?.(audit).length, 1)
+  assert.equal(invariants?.length, 1)
+  assert.deepEqual(errors, ['one: Error: release', 'two: Error: size'])
+})
+
+test('a census of a watched collection: reads its size once', () => {
+  const { registries } = fixture()
+  let reads = 0
+  registries.watch('cache', () => ++reads, { capacity: 5 })
+  const { attributes, children } = registries.evidence()
+  assert.deepEqual(attributes, { 'mesh.audit.applications': ['cache 1'] })
   assert.deepEqual(
-    spans().map((span) => span['mesh.registry.size']),
-    [0, 0],
+    children?.(audit).map((span) => span.attributes['mesh.registry.size' as never]),
+    [1],
   )
-  assert.deepEqual(errors.slice(0, 2), ['one: Error: release', 'two: Error: size'])
+  assert.equal(reads, 1)
 })
 
 test('a taken or bad name, a bound of zero or infinity, and a 33rd collection: are refused; a closed name is free', () => {

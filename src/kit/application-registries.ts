@@ -50,10 +50,15 @@ export interface WatchOptions {
 
 /** A collection that the census counts. */
 interface Collection {
-  readonly span: (audit: TraceRef) => SpanEffect
-  readonly size: () => number
-  readonly invariant: () => ReturnType<typeof equal> | undefined
+  /** One reading for all that a census says of it; undefined if the application's code fails. */
+  readonly read: () => Reading | undefined
   readonly expire: () => void
+}
+
+interface Reading {
+  readonly size: number
+  readonly span: (audit: TraceRef) => SpanEffect
+  readonly invariant: ReturnType<typeof equal> | undefined
 }
 
 const sweepMs = 5_000
@@ -82,19 +87,18 @@ export class ApplicationRegistries {
       this.#remove(name)
       map.close()
     })
-    const census = () => map.census(this.#clock.now())
+    const read = () => {
+      const census = map.census(this.#clock.now())
+      const { added, released, size } = census
+      const counts = { expected: added - released, actual: size }
+      return {
+        size,
+        span: (parent: TraceRef) => emitSpan('mesh.audit.application', countsOf(census), { parent }),
+        invariant: equal({ name: 'registry-conserved', owner: `application ${name}`, ...counts }),
+      }
+    }
     this.#add(name, {
-      span: (parent) => emitSpan('mesh.audit.application', countsOf(census()), { parent }),
-      size: () => map.size,
-      invariant: () => {
-        const { added, released, size } = census()
-        return equal({
-          name: 'registry-conserved',
-          owner: `application ${name}`,
-          expected: added - released,
-          actual: size,
-        })
-      },
+      read,
       expire: () => map.expire(this.#clock.now()),
     })
     return facadeOf(map, this.#clock, () => void close())
@@ -108,21 +112,22 @@ export class ApplicationRegistries {
         given: String(capacity),
         expected: 'a positive, finite number',
       })
-    const read = () => this.#guard(name, size) ?? 0
     const bound = capacity === undefined ? {} : { 'mesh.registry.capacity': capacity }
-    this.#add(name, {
-      span: (parent) => {
-        const current = read()
-        const sizes = { 'mesh.registry.size': current, 'mesh.registry.size_band': sizeBand(current) }
-        return emitSpan('mesh.audit.application', { 'mesh.registry.name': name, ...sizes, ...bound }, { parent })
-      },
-      size: read,
-      invariant: () =>
-        capacity === undefined
-          ? undefined
-          : atMost({ name: 'registry-bound', owner: `application ${name}`, expected: capacity, actual: read() }),
-      expire: () => {},
-    })
+    const read = () => {
+      const current = this.#guard(name, size)
+      if (current === undefined) return undefined
+      const sizes = { 'mesh.registry.size': current, 'mesh.registry.size_band': sizeBand(current) }
+      const attributes = { 'mesh.registry.name': name, ...sizes, ...bound }
+      return {
+        size: current,
+        span: (parent: TraceRef) => emitSpan('mesh.audit.application', attributes, { parent }),
+        invariant:
+          capacity === undefined
+            ? undefined
+            : atMost({ name: 'registry-bound', owner: `application ${name}`, expected: capacity, actual: current }),
+      }
+    }
+    this.#add(name, { read, expire: () => {} })
     const release = this.#owner.adopt(`watch ${name}`, () => this.#remove(name))
     return () => void release()
   }
@@ -136,13 +141,16 @@ export class ApplicationRegistries {
   }
 
   evidence(): CensusPart {
-    const collections = Object.entries(this.#collections)
+    const readings = Object.entries(this.#collections).flatMap(([name, { read }]) => {
+      const reading = read()
+      return reading === undefined ? [] : [{ name, ...reading }]
+    })
     return {
-      ...(collections.length > 0 && {
-        attributes: { 'mesh.audit.applications': collections.map(([name, { size }]) => `${name} ${size()}`) },
+      ...(readings.length > 0 && {
+        attributes: { 'mesh.audit.applications': readings.map(({ name, size }) => `${name} ${size}`) },
       }),
-      children: (audit) => collections.map(([, { span }]) => span(audit)),
-      invariants: collections.flatMap(([, { invariant }]) => invariant() ?? []),
+      children: (audit) => readings.map(({ span }) => span(audit)),
+      invariants: readings.flatMap(({ invariant }) => invariant ?? []),
     }
   }
 

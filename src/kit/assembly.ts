@@ -28,6 +28,7 @@ import { Messages } from './messages.ts'
 import { PeerStoreSweep } from './peer-store-sweep.ts'
 import { QuicAccepts } from './quic-accepts.ts'
 import { RequestSpans, Requests } from './requests.ts'
+import { connectionCaps } from './resource-caps.ts'
 import { ResourceMonitor } from './resource-monitor.ts'
 import { crossingSequence, seal } from './seal.ts'
 import { findDht, findPubSub, requireIdentify, unknownParts } from './services.ts'
@@ -131,7 +132,8 @@ export class Assembly {
     ])
     this.resources.start()
     const emitSpan = (span: SpanEffect) => this.emitSpan(span, this.node.window)
-    new QuicAccepts({ owner: this.owner, clock, components, emitSpan }).start()
+    const { pendingInbound: handshakes } = connectionCaps(config.connectionsHigh)
+    if (config.watchdog) new QuicAccepts({ owner: this.owner, clock, components, handshakes, emitSpan }).start()
     const pubsub = findPubSub(components, config)
     const gossip = this.gossipHealth?.gossip
     startFaults(faults, { owner: this.owner, clock, components, logger, gossip, pubsub })

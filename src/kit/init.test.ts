@@ -28,6 +28,7 @@ const invalidValues: Readonly<Record<string, readonly unknown[]>> = {
   connectionsHigh: [0, 1, 10_001],
   messageBytes: [0, 63, 60_001],
   gossipSweep: ['yes', 1, null],
+  watchdog: ['yes', 1, null],
   heapSites: ['on', 1, null],
 }
 

@@ -167,6 +167,13 @@ export interface TracemeshInit extends LimitOptions {
    */
   readonly gossipSweep?: boolean
   /**
+   * Whether the mesh checks that streams open on its connections and closes one on which none does, and lets a QUIC
+   * listener be in several handshakes at once.
+   *
+   * @default true
+   */
+  readonly watchdog?: boolean
+  /**
    * Whether to sample the heap for 15 s when a leak is suspected, at most once in ten minutes, and to emit the functions
    * whose allocations are still in use. At the end of a sample V8 collects all garbage, some 50 ms.
    *
@@ -235,16 +242,6 @@ type Optional =
   | 'timers'
 
 /**
- * The incarnation of the next start; `last` is the previous one in this process. It rises even with two starts in one
- * second or a clock that was set back.
- *
- * @param wall Unix milliseconds.
- */
-export function nextIncarnation(init: Pick<InternalInit, 'incarnation'>, last: number, wall: number): number {
-  return Math.max(last + 1, init.incarnation ?? Math.floor(wall / 1_000))
-}
-
-/**
  * @param peer Own peer id.
  * @param logger Used without the option `logger`.
  */
@@ -266,6 +263,7 @@ export function resolveOptions(init: InternalInit, peer: string, logger: MeshLog
     messageBytes: limits.messageBytes,
     gossipLimits: [],
     gossipSweep: true,
+    watchdog: true,
     heapSites: false,
     clock: systemClock,
     random: Math.random,
@@ -327,6 +325,7 @@ const applicationRules: { readonly [K in keyof InternalInit]?: Rule<unknown> } =
   incarnation: whole(0, Number.MAX_SAFE_INTEGER),
   closes: oneOf(['own', 'all']),
   gossipSweep: { expected: 'true or false', schema: z.boolean() },
+  watchdog: { expected: 'true or false', schema: z.boolean() },
   sweep: oneOf(['own', 'all', 'off']),
   peerStoreSweepMs: whole(100, 600_000, 'milliseconds'),
   heapSites: { expected: 'true or false', schema: z.boolean() },

@@ -12,8 +12,9 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { startApp } from '../testing/suite/mesh-app.ts'
 import { collectNative, listenOn } from '../testing/suite/real-world.ts'
+import type { TracemeshComponents } from './components.ts'
 import { silentLibp2p } from './libp2p-logger.ts'
-import { concurrentHandshakes, QuicAccepts } from './quic-accepts.ts'
+import { QuicAccepts } from './quic-accepts.ts'
 
 collectNative(30_000)
 leakCheck()
@@ -63,10 +64,13 @@ test('negative control: without the mesh it does not', async () => {
 /** A QUIC listener whose handshakes the test ends, and those that it has accepted. */
 function fakeListener() {
   const handshakes: (() => void)[] = []
+  let aborted = 0
   class Native {
     accepted = 0
     inboundConnection() {
-      return new Promise<void>((resolve) => void handshakes.push(resolve))
+      return new Promise<{ abort(): void }>(
+        (resolve) => void handshakes.push(() => resolve({ abort: () => aborted++ })),
+      )
     }
     stats() {
       return { acceptedHandshakes: this.accepted }
@@ -75,14 +79,13 @@ function fakeListener() {
   const native = new Native()
   const listener = {
     state: { listener: native as Native | undefined },
-    loops: 0,
     getAddrs: () => [multiaddr(listenOn.quic)],
     async awaitInboundConnections() {
-      listener.loops++
       while (true) await listener.state.listener?.inboundConnection()
     },
   }
-  return { listener, native, finish: () => handshakes.shift()?.() }
+  const finish = (index = 0) => handshakes.splice(index, 1)[0]?.()
+  return { listener, native, finish, pending: () => handshakes.length, aborted: () => aborted }
 }
 
 function watch(listener: object, began: () => void = () => {}) {
@@ -92,7 +95,8 @@ function watch(listener: object, began: () => void = () => {}) {
   const events = new EventTarget()
   began()
   const components = { events, transportManager: { getListeners: () => [listener] } } as never
-  const accepts = new QuicAccepts({ owner, clock, components, emitSpan: (span) => spans.push(span) })
+  const emitSpan = (span: SpanEffect) => spans.push(span)
+  const accepts = new QuicAccepts({ owner, clock, components, handshakes: 20, emitSpan })
   accepts.start()
   const counts = () => spans.flatMap((one) => (one.span === 'mesh.handshake.stalled' ? [one.attributes] : []))
   return { clock, owner, accepts, counts }
@@ -100,23 +104,26 @@ function watch(listener: object, began: () => void = () => {}) {
 
 const settle = () => new Promise(setImmediate)
 
-test('three handshakes of which one finishes: two are reported, and each listener is widened once', async () => {
-  const { listener, native, finish } = fakeListener()
+test('four handshakes of which two finish, a later one first: two are reported, and each listener is widened once', async () => {
+  const { listener, native, finish, pending } = fakeListener()
   void listener.awaitInboundConnections()
   const { clock, owner, accepts, counts } = watch(listener)
   accepts.start()
-  assert.equal(listener.loops, concurrentHandshakes)
-  native.accepted = 3
+  assert.equal(pending(), 20)
+  native.accepted = 4
   clock.advance(2_000)
+  finish(7)
+  await settle()
   finish()
   await settle()
+  assert.equal(pending(), 20)
   clock.advance(6_000)
   assert.deepEqual(counts(), [
     {
       'mesh.listener.address': listenOn.quic,
       'mesh.handshake.count': 2,
       'mesh.handshake.age_ms': 4_000,
-      'mesh.handshake.capacity': concurrentHandshakes,
+      'mesh.handshake.capacity': 20,
     },
   ])
   await owner.close()
@@ -141,8 +148,33 @@ test('a handshake in progress when the count begins, and that finishes: none is 
   )
   listener.state.listener = undefined
   clock.advance(2_000)
+  await settle()
   assert.equal(clock.pending, 0, 'a closed listener is no longer polled')
   await owner.close()
+})
+
+test('the stop: restores the method of the listener, and a handshake that finishes later leaves no connection', async () => {
+  const { listener, native, finish, pending, aborted } = fakeListener()
+  void listener.awaitInboundConnections()
+  const { owner } = watch(listener)
+  assert.ok(Object.hasOwn(native, 'inboundConnection'))
+  await owner.close()
+  assert.ok(!Object.hasOwn(native, 'inboundConnection'))
+  finish()
+  await settle()
+  assert.deepEqual([pending(), aborted()], [20, 0], 'the listener itself accepts again')
+  finish()
+  await settle()
+  assert.deepEqual([pending(), aborted()], [19, 1])
+})
+
+test('the option watchdog: without it the QUIC listener of the application stays as it is', async () => {
+  for (const watchdog of [true, false]) {
+    await using app = await startApp({ watchdog }, { listen: listenOn.quic })
+    const { components } = app.libp2p as unknown as { components: TracemeshComponents }
+    const [listener] = components.transportManager.getListeners() as unknown as { state: { listener: object } }[]
+    assert.equal(Object.hasOwn(listener?.state.listener ?? {}, 'inboundConnection'), watchdog)
+  }
 })
 
 test('a listener of another shape: left alone', async () => {

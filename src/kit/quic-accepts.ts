@@ -3,37 +3,45 @@ import { HandshakeWatch } from '../core/handshake-watch.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { emitHandshakesStalled } from '../core/spans/node.ts'
+import { AcceptPool } from './accept-pool.ts'
 import type { TracemeshComponents } from './components.ts'
+import { replaceMethod } from './replace-method.ts'
 
 type Listener = ReturnType<TracemeshComponents['transportManager']['getListeners']>[number]
 
 /** What the kit uses of the QUIC listener; another version of the transport may not have it. */
 interface QuicListener extends Listener {
   readonly state: {
-    readonly listener: { inboundConnection(): Promise<unknown>; stats(): { readonly acceptedHandshakes: number } }
+    readonly listener: {
+      /** Resolves at the end of a handshake. The listener calls it again and again, one call at a time. */
+      inboundConnection(): Promise<NativeConnection>
+      stats(): { readonly acceptedHandshakes: number }
+    }
   }
-  /** Accepts connections, one after the other, until the listener closes. */
-  awaitInboundConnections(): Promise<void>
+}
+
+interface NativeConnection {
+  abort(): void
 }
 
 interface QuicAcceptsOptions {
   readonly owner: Owner
   readonly clock: Clock
   readonly components: Pick<TracemeshComponents, 'events' | 'transportManager'>
+  /**
+   * Handshakes of one listener at a time. A stalled one takes its place for 10 to 20 s, and the native listener does not
+   * say of which host it is: as many of one host keep others out of QUIC.
+   */
+  readonly handshakes: number
   readonly emitSpan: (span: SpanEffect) => void
 }
 
-/**
- * Handshakes of one listener at a time. Each costs a promise; a stalled one takes its place for 10 to 20 s, so it takes
- * this many in that time to keep others out, and then TCP is left. Guess.
- */
-export const concurrentHandshakes = 64
 const pollMs = 2_000
 
 /**
  * Lets a QUIC listener be in several handshakes at once. The transport accepts a connection only after the handshake of the
- * one before it, so a single peer whose answers get lost keeps all others out for 10 s and more. Further calls of its
- * accept loop end that. It also finds handshakes that stall.
+ * one before it, so a single peer whose answers get lost keeps all others out for 10 s and more. A pool of calls of the
+ * native method ends that, until the stop. It also finds handshakes that stall.
  */
 export class QuicAccepts {
   readonly #options: QuicAcceptsOptions
@@ -53,27 +61,30 @@ export class QuicAccepts {
   #widen(listener: Listener): void {
     // An own method is the replacement below.
     if (!isQuicListener(listener) || Object.hasOwn(listener.state.listener, 'inboundConnection')) return
-    const { owner, clock, emitSpan } = this.#options
+    const { owner, clock, emitSpan, handshakes } = this.#options
     const { listener: native } = listener.state
-    const accept = native.inboundConnection.bind(native)
-    const further = concurrentHandshakes - 1
-    // Each loop calls again as soon as its handshake has finished, so calls count finished handshakes.
-    let calls = -further
-    native.inboundConnection = () => {
-      calls++
-      return accept()
-    }
+    // The listener calls again as soon as a handshake has finished, so calls count finished handshakes.
+    let calls = 0
     let acceptedBefore = native.stats().acceptedHandshakes
-    for (let loop = 0; loop < further; loop++) void listener.awaitInboundConnections()
     const address = listener.getAddrs().join(' ')
+    // A call of the listener is in progress: it takes one place.
+    const pool = new AcceptPool(native.inboundConnection.bind(native), handshakes - 1)
+    const restoreMethod = replaceMethod(native, 'inboundConnection', () => () => {
+      calls++
+      return pool.next()
+    })
+    const release = owner.adopt(`accepts of ${address}`, () => {
+      restoreMethod()
+      pool.close((connection) => connection.abort())
+    })
     const watch = new HandshakeWatch()
     const poll = () => {
-      if (!isQuicListener(listener)) return
+      if (!isQuicListener(listener)) return void release()
       const accepted = native.stats().acceptedHandshakes
       // A handshake may have been in progress when the count began.
       if (accepted - acceptedBefore < calls) acceptedBefore = accepted - calls
       const stalled = watch.observe({ accepted: accepted - acceptedBefore, finished: calls }, clock.now())
-      if (stalled !== undefined) emitSpan(emitHandshakesStalled(address, stalled, concurrentHandshakes))
+      if (stalled !== undefined) emitSpan(emitHandshakesStalled(address, stalled, handshakes))
       owner.after(pollMs, poll)
     }
     poll()
@@ -82,9 +93,5 @@ export class QuicAccepts {
 
 function isQuicListener(listener: Partial<QuicListener>): listener is QuicListener {
   const native = listener.state?.listener
-  return (
-    typeof listener.awaitInboundConnections === 'function' &&
-    typeof native?.inboundConnection === 'function' &&
-    typeof native.stats === 'function'
-  )
+  return typeof native?.inboundConnection === 'function' && typeof native.stats === 'function'
 }

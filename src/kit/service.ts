@@ -18,13 +18,8 @@ import type { ApplicationRegistry, RegistryOptions, WatchOptions } from './appli
 import { Assembly } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { faultyClock } from './faults.ts'
-import {
-  type InternalInit,
-  nextIncarnation,
-  type ResolvedOptions,
-  resolveOptions,
-  validateInternalInit,
-} from './init.ts'
+import { nextIncarnation } from './incarnation.ts'
+import { type InternalInit, type ResolvedOptions, resolveOptions, validateInternalInit } from './init.ts'
 import { libp2pLogger } from './libp2p-logger.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
 import { closeLimitMs } from './link-streams.ts'
@@ -45,7 +40,14 @@ import { type Topology, topologyOf } from './views.ts'
  * own stop drops the connections that are still open then.
  */
 const goodbyeMs = closeLimitMs + 100
-const flushMs = 2_000
+
+/**
+ * Milliseconds for the flush of its own telemetry, with which libp2p waits: what is left of two seconds for the whole
+ * stop, and at least some time, so that a slow stop is exported where there is a receiver.
+ */
+function flushMs(tookMs: number): number {
+  return Math.max(300, 1_900 - tookMs)
+}
 
 /** The mesh service. libp2p starts and stops it, and may start it again after a stop. */
 export class TracemeshService extends MeshEvents implements Tracemesh, Startable {
@@ -176,7 +178,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     const account = stopAccount(this.closing)
     const times = { uptimeMs: now - running.startedAt, tookMs: now - stopBegan }
     await this.emitStopped(running.telemetry, { cause: 'requested', ...times, ...account, left: [] })
-    await running.telemetry.close(flushMs)
+    await running.telemetry.close(flushMs(this.#clock.now() - stopBegan))
   }
 
   /**

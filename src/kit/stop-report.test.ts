@@ -52,6 +52,12 @@ test('a step that did not run, one that failed, and two items of one name that a
   assert.deepEqual(errors, [undefined, '', 'MESH_STEP_TIMEOUT: b'])
 })
 
+test('handles of the process that are left: the span names them, and the stop is complete', () => {
+  const report = { ...times, left: ['TCPSocketWrap (1)', 'Timeout (2)'], steps: [], expected: [], held: [] }
+  assert.deepEqual(stoppedOf(report)['mesh.stop.left'], report.left)
+  assert.deepEqual(stopProblems(report), [])
+})
+
 test('an item that was released by itself during the stop is not expected', () => {
   const { expected } = stopAccount({ planned: ['closing c', 'a'], steps: [step('a')], held: [] })
   assert.deepEqual(expected, ['a'])

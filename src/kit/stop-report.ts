@@ -49,7 +49,10 @@ function missingSteps({ steps, expected }: Pick<StopReport, 'steps' | 'expected'
   return expected.filter((name) => !done.has(name))
 }
 
-/** Why the stop was not complete, one text for each reason; empty for a complete one. */
+/**
+ * Why the stop was not complete, one text for each reason; empty for a complete one. What is `left` is no reason: the
+ * export still has its connection then, and counts by kind do not say whether other code of the process has the rest.
+ */
 export function stopProblems(report: StopReport): readonly string[] {
   const failed = report.steps.flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`]))
   const missing = missingSteps(report).map((name) => `${name}: not closed`)

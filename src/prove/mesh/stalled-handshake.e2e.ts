@@ -9,7 +9,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { silentLibp2p } from '../../kit/libp2p-logger.ts'
-import { concurrentHandshakes } from '../../kit/quic-accepts.ts'
+import { connectionCaps } from '../../kit/resource-caps.ts'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'
 import { type UdpRelay, udpRelay } from '../../testing/cluster/udp-relay.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -19,7 +19,9 @@ import { isLinked, promptSpans } from './mesh.ts'
 
 /** Stalled handshakes that a node is to bear without a failed dial, and those that take all its places. */
 const few = 8
-const many = concurrentHandshakes + 16
+const connectionsHigh = 28
+const places = connectionCaps(connectionsHigh).pendingInbound
+const many = places + 16
 const honestDials = 20
 /** Limits, milliseconds: an honest dial, the span, and the link of a node that has both addresses. */
 const limits = { dial: 2_000, emitted: 15_000, linked: 10_000 }
@@ -35,7 +37,11 @@ export const proof = endToEnd({
     progress(`stock: QUIC ${describeDial(stock.quic)}, TCP ${describeDial(stock.tcp)}`)
     await using cluster = await startCluster(promptSpans)
     const listen = [cluster.address('node'), cluster.address('node').replace(/udp\/(\d+)\/quic-v1/, 'tcp/$1')]
-    const node = await cluster.node('node', { role: 'seed', listen })
+    const node = await cluster.node('node', {
+      role: 'seed',
+      listen,
+      env: { MESH_CONNECTIONS_HIGH: String(connectionsHigh) },
+    })
     const [quicAddress = '', tcpAddress = ''] = listen
     const before = await dialMany(quicAddress)
     await using relay = await relayTo(quicAddress)
@@ -83,7 +89,7 @@ export const proof = endToEnd({
         ),
         atMost(`TCP dial beside ${many} stalled handshakes`, limits.dial, full.tcp.ms ?? Number.NaN, 'ms'),
         atMost(`a node with both addresses is linked beside ${many} after`, limits.linked, linkedMs, 'ms'),
-        atLeast('highest number of stalled handshakes in a span', concurrentHandshakes, highest),
+        atLeast('highest number of stalled handshakes in a span', places, highest),
         equals('spans of the other node', 0, onControl.length),
         equals('QUIC dials succeed once they have ended', true, after),
       ],
