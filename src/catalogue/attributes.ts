@@ -170,7 +170,7 @@ export const attributes = {
   'mesh.refusal.reason': {
     type: refusalReasons,
     brief:
-      'Why the ledger refused the connection: the node is full, the peer has too many connections, it has a link already, or the node stops.',
+      'Why the ledger refused the connection: the node is full, the peer has too many connections, it has a link already, the node stops, or within the last minute it closed a link of this peer for flooding or a bad frame.',
   },
   'mesh.refusal.count': {
     type: 'int',

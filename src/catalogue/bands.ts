@@ -19,7 +19,7 @@ export const closeReasons = [
 ] as const
 
 /** Reasons for refusing a connection. */
-export const refusalReasons = ['limit', 'links-per-peer', 'duplicate', 'stopping'] as const
+export const refusalReasons = ['limit', 'links-per-peer', 'duplicate', 'stopping', 'flooding', 'bad-frame'] as const
 
 type SizeBand = (typeof sizeBands)[number]
 type AgeBand = (typeof ageBands)[number]

@@ -1,6 +1,7 @@
 import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { CloseReason, Frame } from './frames.ts'
 import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
+import { Grudges } from './grudges.ts'
 import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
 import { enter, isActive, isJoined, isRelayed, Link, noteObserved } from './link.ts'
@@ -60,6 +61,8 @@ export interface LedgerOptions extends LinkProtocolOptions {
  * links by connection id, so a late close of an old link cannot remove its successor.
  */
 export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
+  /** Whom it refuses; the guard of gossipsub remembers penalties in the same list. */
+  readonly grudges: Grudges
   readonly #self: string
   readonly #protocol: LinkProtocol
   readonly #peers: PeerRecords
@@ -82,6 +85,7 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     this.#connectionsLow = options.connectionsLow ?? this.#connectionsHigh
     this.#isNeeded = options.isNeeded ?? (() => false)
     this.#limits = options.limitSpans ?? new LimitSpans()
+    this.grudges = new Grudges(owner, this.#limits)
     this.#areRivals = options.areRivals ?? (() => false)
     this.#peers = new PeerRecords(owner, this.#connectionsHigh, (record) => this.#dueAt(record))
     this.#refusals = new Refusals(owner, options.random)
@@ -243,6 +247,10 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
     if (info.isLimited === true) return this.#addRelayed(info, now)
     const refuse = (reason: RefusalReason) => this.#refusals.refuse(info, reason, now)
     if (this.#isStopping) return refuse('stopping')
+    // Its own dials have a backoff, and a foreign connection would stay open without a link.
+    const isJudged = info.direction === 'inbound' && info.isForeign !== true
+    const offence = isJudged ? this.grudges.offenceOf(info.peer, now) : undefined
+    if (offence !== undefined) return refuse(offence)
     const record = this.#peers.getOrCreate(info.peer)
     const direct = record.links.filter((link) => !isRelayed(link))
     const isOverLimit = direct.length > 0 ? record.isOverLimit : this.#peers.isFull
@@ -334,8 +342,12 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
   #refuseFrame(peer: string, link: Link, event: { reason: string; isFlooding: boolean }, now: number): LedgerEffect[] {
     // One chunk may contain many bad frames; the first one closes the link and emits the span.
     if (link.state === 'closing') return []
-    const span = emitFrameRefused(peer, link, event.reason)
-    return [span, ...this.#protocol.endLink(peer, link, event.isFlooding ? 'flooding' : 'bad-frame', now)]
+    const reason = event.isFlooding ? 'flooding' : 'bad-frame'
+    return [
+      emitFrameRefused(peer, link, event.reason),
+      ...this.grudges.noteOffence(peer, reason, now),
+      ...this.#protocol.endLink(peer, link, reason, now),
+    ]
   }
 
   /** Such a connection cannot carry a goodbye. */

@@ -119,3 +119,27 @@ test('a peer that is noted again: the new penalties count, and without new ones 
   grudges.note('ann', grudge({ penalties: worse, penaltiesUntil: 6_000 }), 2_000)
   assert.deepEqual(grudges.take('ann', 2_000), grudge({ penalties: worse, penaltiesUntil: 6_000 }))
 })
+
+test('an offence: refused for a minute, in the list with the penalties, and not pardoned when they are given back', () => {
+  const grudges = createGrudges()
+  grudges.note('ann', grudge({ penalties, penaltiesUntil: 1e6 }), 0)
+  grudges.noteOffence('ann', 'flooding', 0)
+  assert.equal(grudges.size, 1)
+  assert.deepEqual(grudges.take('ann', 1)?.penalties, penalties)
+  assert.equal(grudges.take('ann', 2), undefined)
+  grudges.note('ann', grudge({ penalties, penaltiesUntil: 1e6 }), 3)
+  assert.equal(grudges.offenceOf('ann', limits.refusalMs - 1), 'flooding')
+  assert.equal(grudges.offenceOf('ann', limits.refusalMs), undefined)
+  assert.deepEqual(grudges.take('ann', limits.refusalMs)?.penalties, penalties)
+  assert.deepEqual([grudges.size, grudges.restored], [0, 2])
+  assert.equal(grudges.offenceOf('bob', 0), undefined)
+})
+
+test('an offence without anything else: leaves the list after its minute', () => {
+  const grudges = createGrudges()
+  grudges.noteOffence('ann', 'bad-frame', 0)
+  grudges.noteOffence('bob', 'bad-frame', limits.refusalMs)
+  assert.equal(grudges.size, 1)
+  grudges.expire(2 * limits.refusalMs)
+  assert.equal(grudges.size, 0)
+})

@@ -116,11 +116,19 @@ export const limitTable = {
   },
   seeds: { value: 32, reason: 'Seeds of one node.' },
   topics: { value: 256, reason: 'Subscribed topics of the application.' },
-  grudges: { value: 1_024, reason: 'Peers that left with penalties or backoffs. Guess: at most 1 MB.' },
+  grudges: {
+    value: 1_024,
+    reason: 'Peers that left with penalties or backoffs, or that the node refuses. Guess: at most 1 MB.',
+  },
   grudgeTopics: { value: 32, reason: 'Backoffs of one of these peers. Guess.' },
   grudgeMs: {
     value: 3_600_000,
     reason: 'Milliseconds for which penalties outlive their peer: gossipsub’s own default.',
+  },
+  refusalMs: {
+    value: 60_000,
+    reason:
+      'Milliseconds for which the node refuses a peer whose link it closed for flooding or a bad frame: as long as gossipsub’s own backoff. Guess.',
   },
   peerTopicBytes: {
     value: 655_360,

@@ -90,8 +90,8 @@ export class Assembly {
     const meshes = config.bridgeTo === undefined ? [config.mesh] : [config.mesh, config.bridgeTo]
     const network = this.#createNetwork(meshes, pubsub)
     this.network = network
-    this.gossipHealth = this.#createGossipHealth(pubsub)
     this.node = this.#createNode(meshes)
+    this.gossipHealth = this.#createGossipHealth(pubsub)
     this.application = new ApplicationRegistries(this.owner, clock, (error, registry) =>
       config.logger.error({ ...this.#traceIds(), err: error, registry }, 'a registry of the application failed'),
     )
@@ -270,8 +270,8 @@ export class Assembly {
     const onError = (err: unknown) =>
       config.logger.error({ ...idsOf(this.node.window), err }, 'a sweep of gossipsub’s tables failed')
     const { connectionManager } = components
-    const { limitSpans } = this.#options.limits
-    return new GossipHealth({ gossip, owner: this.owner, clock, connectionManager, emitSpan, onError, limitSpans })
+    const shared = { limitSpans: this.#options.limits.limitSpans, grudges: this.node.ledger.grudges }
+    return new GossipHealth({ gossip, owner: this.owner, clock, connectionManager, emitSpan, onError, ...shared })
   }
 
   #createNode(meshes: readonly string[]): MeshNode {

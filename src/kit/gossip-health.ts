@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { GhostWatch } from '../core/ghost-watch.ts'
-import { Grudges } from '../core/grudges.ts'
+import type { Grudges } from '../core/grudges.ts'
 import { LimitSpans } from '../core/limit-spans.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
@@ -23,6 +23,7 @@ interface GossipHealthOptions {
   readonly onError: (error: unknown) => void
   /** Counts the refusals of the node. */
   readonly limitSpans?: LimitSpans | undefined
+  readonly grudges: Grudges
 }
 
 /** Totals since the start. */
@@ -62,7 +63,7 @@ export class GossipHealth {
     this.#options = options
     this.gossip = options.gossip
     this.#limitSpans = options.limitSpans ?? new LimitSpans()
-    this.#grudges = new Grudges(options.owner, this.#limitSpans)
+    this.#grudges = options.grudges
   }
 
   get counts(): GossipHealthCounts {

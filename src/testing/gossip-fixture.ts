@@ -4,6 +4,7 @@ import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
+import { Grudges } from '../core/grudges.ts'
 import { Owner } from '../core/owner.ts'
 import { GossipHealth } from '../kit/gossip-health.ts'
 import { type GossipInternals, gossipInternals, peerTables } from '../kit/gossip-internals.ts'
@@ -47,7 +48,8 @@ export function createHealthyGossip({ hasHealth = true, topics = {} }: GossipOpt
   const emitSpan = (span: SpanEffect) => void spans.push(span)
   const errors: unknown[] = []
   const onError = (error: unknown) => void errors.push(error)
-  const health = new GossipHealth({ gossip, owner, clock, connectionManager: { getConnections }, emitSpan, onError })
+  const parts = { gossip, owner, clock, connectionManager: { getConnections }, grudges: new Grudges(owner) }
+  const health = new GossipHealth({ ...parts, emitSpan, onError })
   if (hasHealth) health.start()
   const join = (peer: PeerId) => {
     connected.add(peer)

@@ -12,9 +12,9 @@ import { type Cluster, type NodeProcess, startCluster, until } from '../../testi
 import {
   helloOf,
   type MisbehavingPeer,
+  misbehavingPeer,
   rawFrame,
   type StreamInput,
-  startMisbehavingPeer,
 } from '../../testing/cluster/misbehaving-peer.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -74,29 +74,25 @@ export const proof = endToEnd({
     const nodes = [node, friend, await cluster.node('other', { seeds })]
     const before = await waitForFullMesh(nodes, meshLimitMs)
     const rss = [(await node.usage()).rssMb]
-    const peer = await startMisbehavingPeer(cluster.address('node'), replyLimitMs)
+    const peer = misbehavingPeer(cluster.address('node'), replyLimitMs)
     const checks: Check[] = []
-    try {
-      progress('a peer sends malformed frames')
-      for (const misbehaviour of misbehaviours(friend.peer))
-        checks.push(await misbehaviourCheck(cluster, peer, misbehaviour))
-      progress(`${random.connections * random.frames} random frames over ${random.connections} connections`)
-      const { check, slowestMs } = await randomFramesCheck(cluster, peer, random, context)
-      rss.push((await node.usage()).rssMb)
-      checks.push(check, ...(await harmChecks(cluster, nodes, peer, before)))
-      progress('invalid configurations, and the next census')
-      checks.push(...(await configurationChecks()), await censusCheck(cluster))
-      rss.push((await node.usage()).rssMb)
-      const growth = Math.max(...rss) - (rss[0] ?? Number.NaN)
-      checks.push(atMost('growth of the node', growthMostMb, growth, 'MiB'))
-      const figures = {
-        'RSS before, after, later, MiB': rss.map(round),
-        'slowest end of a connection, ms': round(slowestMs),
-      }
-      return { figures, checks }
-    } finally {
-      await peer.stop()
+    progress('a peer sends malformed frames')
+    for (const misbehaviour of misbehaviours(friend.peer))
+      checks.push(await misbehaviourCheck(cluster, peer, misbehaviour))
+    progress(`${random.connections * random.frames} random frames over ${random.connections} connections`)
+    const { check, slowestMs } = await randomFramesCheck(cluster, peer, random, context)
+    rss.push((await node.usage()).rssMb)
+    checks.push(check, ...(await harmChecks(cluster, nodes, peer, before)))
+    progress('invalid configurations, and the next census')
+    checks.push(...(await configurationChecks()), await censusCheck(cluster))
+    rss.push((await node.usage()).rssMb)
+    const growth = Math.max(...rss) - (rss[0] ?? Number.NaN)
+    checks.push(atMost('growth of the node', growthMostMb, growth, 'MiB'))
+    const figures = {
+      'RSS before, after, later, MiB': rss.map(round),
+      'slowest end of a connection, ms': round(slowestMs),
     }
+    return { figures, checks }
   },
 })
 
@@ -164,7 +160,7 @@ async function misbehaviourCheck(
   [what, chunks, reason, span = 'mesh.frame.refused']: Misbehaviour,
 ): Promise<Check> {
   const before = spansNamed(receiver.spans, span).length
-  const spanOfPeer = ({ attributes }: ReceivedSpan) => attributes['mesh.peer.id'] === misbehaving.peer
+  const spanOfPeer = ({ attributes }: ReceivedSpan) => attributes['mesh.peer.id'] === misbehaving.peers.at(-1)
   const refusal = () => spansNamed(receiver.spans, span).slice(before).find(spanOfPeer)
   const end = await misbehaving.send({ chunks, ends: what === truncated }).then(
     ({ endedAfterMs, frames }) => {
@@ -184,7 +180,10 @@ async function misbehaviourCheck(
   }
 }
 
-/** Random frames over several connections, one after the other: the node refuses each once, and emits one span. */
+/**
+ * Random frames over several connections, one after the other, each from another identity: the node refuses each once,
+ * and emits one span.
+ */
 async function randomFramesCheck(
   { receiver }: Cluster,
   misbehaving: MisbehavingPeer,
@@ -213,7 +212,7 @@ async function harmChecks(
 ): Promise<Check[]> {
   let topologies: readonly Topology[] = []
   const spanOfPeer = () =>
-    topologies.flatMap(({ peers }) => peers).filter(({ peer }) => peer === misbehaving.peer).length
+    topologies.flatMap(({ peers }) => peers).filter(({ peer }) => misbehaving.peers.includes(peer)).length
   const isRemoved = async () => {
     topologies = await topologiesOf(nodes)
     return spanOfPeer() === 0

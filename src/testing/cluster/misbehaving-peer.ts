@@ -1,6 +1,6 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
-import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { Connection, PrivateKey, Stream, StreamMessageEvent } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { Frame, Hello } from '../../core/frames.ts'
@@ -25,27 +25,37 @@ export interface Answer {
   readonly endedAfterMs: number
 }
 
-/** A libp2p peer that dials and identifies but otherwise violates the link protocol. */
+/**
+ * A libp2p peer that dials and identifies but otherwise violates the link protocol. It has another identity for each
+ * input, because a node refuses for a minute one that sent a bad frame.
+ */
 export interface MisbehavingPeer {
-  readonly peer: string
-  /** Sends this on a link stream of a new connection, and waits until the other side closes the connection. */
-  send(input: StreamInput): Promise<Answer>
-  stop(): Promise<void>
+  /** Its identities so far. */
+  readonly peers: readonly string[]
+  /**
+   * Sends this on a link stream of a new connection, and waits until the other side closes the connection. `privateKey`:
+   * its identity, a new one by default.
+   */
+  send(input: StreamInput, privateKey?: PrivateKey): Promise<Answer>
 }
 
 /** `address`: multiaddr of the node to attack. `limitMs`: how long it waits for the end of a connection. */
-export async function startMisbehavingPeer(address: string, limitMs: number): Promise<MisbehavingPeer> {
-  const privateKey = await generateKeyPair('Ed25519')
-  const settings = libp2pSettings({ privateKey, listen: [] })
-  const libp2p = await createLibp2p({ ...settings, services: { identify: identify() } })
+export function misbehavingPeer(address: string, limitMs: number): MisbehavingPeer {
   const target = multiaddr(address)
+  const peers: string[] = []
   return {
-    peer: libp2p.peerId.toString(),
-    send: async (input) => {
-      const connection = await libp2p.dial(target, { force: true, signal: AbortSignal.timeout(limitMs) })
-      return sendOn(connection, input, limitMs)
+    peers,
+    send: async (input, privateKey) => {
+      const settings = libp2pSettings({ privateKey: privateKey ?? (await generateKeyPair('Ed25519')), listen: [] })
+      const libp2p = await createLibp2p({ ...settings, services: { identify: identify() } })
+      peers.push(libp2p.peerId.toString())
+      try {
+        const connection = await libp2p.dial(target, { force: true, signal: AbortSignal.timeout(limitMs) })
+        return await sendOn(connection, input, limitMs)
+      } finally {
+        await libp2p.stop()
+      }
     },
-    stop: async () => libp2p.stop(),
   }
 }
 
