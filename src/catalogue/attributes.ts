@@ -267,6 +267,7 @@ export const attributes = {
       'registry-bound',
       'owned-conserved',
       'gossip-peers-connected',
+      'peer-store-swept',
     ],
     brief: 'Broken invariant.',
   },

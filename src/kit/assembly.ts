@@ -369,7 +369,8 @@ export class Assembly {
     const meshTopics = () => [...channelTopics(meshes), ...this.messages.gossipTopics()]
     const dht = this.dht && { table: this.dht.routingTable, isUseless: () => this.#isDhtUseless() }
     const layers = { owner, node, network, components, pubsub, dht, gossipHealth, telemetry, application }
-    const sources = censusSources({ ...layers, limitUsage, process: this.processWatch, meshTopics, wall })
+    const peerStore = (now: number) => this.#sweep?.evidence(now) ?? {}
+    const sources = censusSources({ ...layers, limitUsage, peerStore, process: this.processWatch, meshTopics, wall })
     return new Census({ sources, clock, random: config.random })
   }
 

@@ -29,6 +29,7 @@ interface CensusParts {
   /** Topics of gossipsub that the mesh has subscribed to. */
   readonly meshTopics: () => readonly string[]
   readonly dht: { readonly table: Dht['routingTable']; readonly isUseless: () => boolean } | undefined
+  readonly peerStore: (now: number) => CensusPart | Promise<CensusPart>
   readonly telemetry: Telemetry
   /** Undefined if the node has no limits on its libp2p. */
   readonly limitUsage: () => ReturnType<Admission['usage']> | undefined
@@ -49,6 +50,7 @@ export function censusSources(parts: CensusParts): readonly CensusSource[] {
     { name: 'registries', read: () => registryEvidence(owner.inventory()) },
     { name: 'application', read: () => application.evidence() },
     { name: 'libp2p', read: () => libp2pEvidence(parts) },
+    { name: 'peer store', read: parts.peerStore },
     { name: 'streams', read: () => streamEvidence(components.connectionManager.getConnections(), wall()) },
     ...(gossipHealth === undefined ? [] : [new GossipEvidence(gossipHealth, meshTopics)]),
     { name: 'process', read: (now) => processEvidence(parts.process, now) },

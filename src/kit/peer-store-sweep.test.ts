@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { PeerId } from '@libp2p/interface'
 import { MeshError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
+import { InvariantWatch } from '../evidence/invariants.ts'
 import { isRoutine } from '../telemetry/sampling.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { FakePeerStore, newPeer, type SweepSetup } from '../testing/suite/fake-peer-store.ts'
@@ -178,6 +179,76 @@ describe('a sweep of all records', () => {
     store.disconnect(await newPeer())
     await store.advance(3 * sweepIntervalMs)
     assert.deepEqual([store.spans.length, store.calls.length, store.clock.pending], [0, 0, 0])
+  })
+})
+
+describe('records that no sweep removes', () => {
+  /** What a census each 30 s suspects, of the last ten minutes. */
+  async function suspected(store: FakePeerStore, ms = 600_000) {
+    const watch = new InvariantWatch()
+    const found: (readonly [expected: unknown, actual: unknown, owner: unknown, ids: unknown])[] = []
+    for (let passed = 0; passed < ms; passed += 30_000) {
+      await store.advance(30_000)
+      const now = store.clock.now()
+      for (const broken of watch.judge((await store.sweep.evidence(now)).invariants ?? [], now)) {
+        assert.equal(broken.name, 'peer-store-swept')
+        found.push([broken.expected, broken.actual, broken.owner, broken.ids])
+      }
+    }
+    return found
+  }
+
+  testSweep('removals fail in sweep after sweep: suspected, with their ids', { dht: true }, async (store) => {
+    const [absent, connected, contact] = [await store.add(), await store.add(), await store.add({ tags: ['kad-peer'] })]
+    store.connect(connected)
+    store.addToTable(contact)
+    store.dial = async () => {}
+    store.beforeWrite = () => {
+      throw new Error('the disk is full')
+    }
+    const found = await suspected(store)
+    assert.deepEqual(found[0], [2, 3, 'peer store', [absent.toString()]])
+    const gone = await store.add()
+    store.connect(gone)
+    store.disconnect(gone)
+    const [invariant] = (await store.sweep.evidence(store.clock.now())).invariants ?? []
+    assert.deepEqual([invariant?.expected, invariant?.actual, invariant?.ids], [3, 4, [absent.toString()]])
+    store.beforeWrite = () => {}
+    await store.advance(sweepIntervalMs)
+    assert.deepEqual([await suspected(store), store.has(absent)], [[], false])
+  })
+
+  testSweep('removals fail in one sweep only: not suspected', {}, async (store) => {
+    await store.add()
+    store.beforeWrite = () => {
+      if (store.clock.now() < 1.5 * sweepIntervalMs) throw new Error('the disk is full')
+    }
+    assert.deepEqual([await suspected(store), countsOf(store), countsOf(store, 1)], [[], [1, 0, 1, 1], [1, 1, 0, 0]])
+  })
+
+  testSweep('a process that was stopped for ten minutes: its first census does not suspect', {}, async (store) => {
+    await store.add()
+    const late = store.clock.now() + 600_000
+    assert.deepEqual(await store.sweep.evidence(late), {})
+    await store.advance(sweepIntervalMs)
+    assert.deepEqual(await suspected(store), [])
+  })
+
+  testSweep('peers that come and go all the time: not suspected', {}, async (store) => {
+    for (let minute = 0; minute < 10; minute++) {
+      for (let i = 0; i < 5; i++) {
+        const peer = await store.add({ ageMs: 0 })
+        store.connect(peer)
+        store.disconnect(peer)
+      }
+      assert.deepEqual(await suspected(store, 60_000), [])
+    }
+    assert.ok(store.calls.some((call) => call.startsWith('delete')))
+  })
+
+  testSweep('an application: its own records are not suspected', { mode: 'own' }, async (store) => {
+    await store.add()
+    assert.deepEqual(await suspected(store), [])
   })
 })
 

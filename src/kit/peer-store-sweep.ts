@@ -8,6 +8,8 @@ import type { OwnedMap } from '../core/owned-map.ts'
 import type { Owner } from '../core/owner.ts'
 import { judgeRecord, type RecordVerdict } from '../core/record-rules.ts'
 import { emitPeerStoreSwept, type SweepTally } from '../core/spans/peer-store.ts'
+import type { CensusPart } from '../evidence/census.ts'
+import { atMost } from '../evidence/invariants.ts'
 import { pause } from './clock.ts'
 import type { ConnectionOwner } from './connections.ts'
 import { type Dht, type DhtContact, tableOf } from './dht-table.ts'
@@ -61,6 +63,8 @@ const sliceMs = 5
 const pauseMs = 1
 /** A sweep ends after this share of its interval; the next one goes on. */
 const limitShare = 0.5
+/** Ids in the evidence of records that no sweep removes. */
+const maxIds = 16
 /** Tags with which kad-dht marks its table. */
 const dhtTags = ['kad-peer', 'kad-close', 'keep-alive-kad-dht']
 /** libp2p's prefix for peers that it should stay connected to. */
@@ -84,6 +88,10 @@ export class PeerStoreSweep {
   readonly #disconnected: OwnedMap<string, Departure>
   /** What evicted departures came to since the last sweep: it is in the next one's span. */
   #evicted: SweepTally = newTally()
+  /** When the last sweep began that judged all records without an error. */
+  #wholeAt: number
+  /** The census before found no whole sweep for two intervals. */
+  #wasOverdue = false
 
   constructor(options: PeerStoreSweepOptions) {
     const { owner, clock, components, intervalMs = sweepIntervalMs, mode, dht } = options
@@ -93,6 +101,7 @@ export class PeerStoreSweep {
     this.#tableProbe =
       mode === 'all' && dht !== undefined ? new TableProbe({ connectionManager, owner, clock }) : undefined
     this.#intervalMs = intervalMs
+    this.#wholeAt = clock.now()
     this.#graceMs = Math.min(graceMs, intervalMs / 2)
     this.#disconnected = owner.map<string, Departure>({
       name: 'disconnected',
@@ -149,8 +158,30 @@ export class PeerStoreSweep {
     } catch (error) {
       fail(tally, error)
     }
+    if (tally.errors === 0 && tally.judged === tally.before) this.#wholeAt = startedAt
     // The peer store of a node that stops meanwhile is of no interest.
     if (!owner.closed) emitSpan(emitPeerStoreSwept(mode, tally, startedAt, clock.now() - startedAt))
+  }
+
+  /**
+   * For the census, in mode `all`: after two intervals without a whole sweep there may be no records but those of
+   * connected peers, of the DHT's table, and of departures within their grace.
+   */
+  async evidence(now: number): Promise<CensusPart> {
+    const { components, dht, mode } = this.#options
+    const wasOverdue = this.#wasOverdue
+    this.#wasOverdue = mode === 'all' && now - this.#wholeAt > 2 * this.#intervalMs
+    // A process that was stopped for so long sweeps before the second census.
+    if (!wasOverdue || !this.#wasOverdue) return {}
+    const connected = components.connectionManager.getConnections().map(({ remotePeer }) => remotePeer)
+    const table = dht === undefined ? [] : [...tableOf(dht).values()].map(({ peerId }) => peerId)
+    const departed = [...this.#disconnected.values()].filter(({ at }) => now - at < this.#graceMs)
+    const wanted = new Set([...connected, ...table, ...departed.map(({ peer }) => peer)].map(recordKey))
+    const keys = await recordKeys(components.datastore, components.peerId)
+    const left = keys.filter((key) => !wanted.has(key))
+    const counts = { expected: keys.length - left.length, actual: keys.length }
+    const ids = left.slice(0, maxIds).map((key) => peerOfRecord(key).toString())
+    return { invariants: [atMost({ name: 'peer-store-swept', owner: 'peer store', ...counts, ids })] }
   }
 
   async #sweepAll(tally: SweepTally, startedAt: number): Promise<void> {
