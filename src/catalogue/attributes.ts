@@ -45,7 +45,8 @@ export const attributes = {
   },
   'mesh.node.caps_bytes': {
     type: 'int',
-    brief: 'Bytes that the node holds at most when every limit is reached, beside the program itself.',
+    brief:
+      'Bytes that the node holds at most when every limit is reached, beside the program itself and the messages of five seconds in gossipsub’s cache (`mesh.audit.gossip.cached_bytes`).',
   },
   'mesh.node.uptime_ms': { type: 'int', brief: 'Milliseconds since the node started.' },
   'mesh.node.stop_cause': { type: 'string', brief: 'Cause of the stop: a signal or "requested".' },

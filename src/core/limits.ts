@@ -118,7 +118,7 @@ export const limitTable = {
   topics: { value: 256, reason: 'Subscribed topics of the application.' },
   grudges: {
     value: 1_024,
-    reason: 'Peers that left with penalties or backoffs, or that the node refuses. Guess: at most 1 MB.',
+    reason: 'Peers that left with penalties or backoffs, or that the node refuses. Guess: at most 4 MB.',
   },
   grudgeTopics: { value: 32, reason: 'Backoffs of one of these peers. Guess.' },
   grudgeMs: {
@@ -133,7 +133,7 @@ export const limitTable = {
   peerTopicBytes: {
     value: 655_360,
     reason:
-      'Bytes of topics in gossipsub per peer, 1 KiB per topic included: all topics of a bridge, in both meshes and with the longest names.',
+      'Bytes of topics in gossipsub per peer, 1 KiB per topic included: all topics of a bridge, in both meshes and with the longest names. With less memory less: all peers together get an eighth of it.',
   },
   pruneBackoff: {
     value: 3_600,

@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { roles } from '../catalogue/roles.ts'
 import { isMeshError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
 import { faultNames } from '../kit/faults.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Environment, type Flags, type NodeConfig, parseConfig, readConfig, settingName } from './config.ts'
 import { type ConfigKey, configDocs, configEntries, configTable, type Setting, withConfigDocs } from './config-table.ts'
-import { capsBytes } from './memory.ts'
+import { capsBytes, capsByUse, peerTopicBytes } from './memory.ts'
 
 leakCheck()
 
@@ -247,6 +248,20 @@ test('the former name of a setting, variable or flag: accepted with a warning th
   assert.deepEqual([flag.config?.connectionsHigh, flag.warnings], [60, [`--max-peers ${text}`]])
   assert.equal(readConfig({ MESH_MAX_PEERS: '50', MESH_CONNECTIONS_HIGH: '70' }).config?.connectionsHigh, 70)
   assert.deepEqual(readConfig({ MESH_CONNECTIONS_HIGH: '70' }).warnings, [])
+})
+
+test('memory from 160 MiB to 8 GiB: the defaults start, and the sum has the topics of every peer', () => {
+  for (const mib of [160, 256, 512, 1_024, 8_192]) {
+    const memory = mib * 1_048_576
+    const { config, problems } = readConfig({}, {}, memory)
+    assert.deepEqual(problems, [])
+    assert.ok(config)
+    const { gossipTopics = 0 } = capsByUse(config, memory)
+    const perPeer = peerTopicBytes(config.connectionsHigh, memory)
+    assert.ok(gossipTopics >= config.connectionsHigh * perPeer && gossipTopics <= memory / 8)
+    assert.ok(capsBytes(config, memory) >= gossipTopics && capsBytes(config, memory) <= memory)
+  }
+  assert.equal(peerTopicBytes(300, 8 * 1024 ** 3), limits.peerTopicBytes)
 })
 
 test('limits that allow more bytes than the memory has: refused, with both numbers', () => {

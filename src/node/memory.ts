@@ -33,13 +33,29 @@ export function quicWindow(connectionsHigh: number, memory: number): number {
   return Math.max(quicWindows.min, Math.min(quicWindows.max, share))
 }
 
+/** Least bytes of topics per peer: 31 topics, each with its 1 KiB. Guess: far more than the mesh's own. */
+const minTopicBytes = 32_768
+
+/** Bytes of topics that one peer may have: all connected peers together get an eighth of the memory. */
+export function peerTopicBytes(connectionsHigh: number, memory: number): number {
+  const share = Math.floor(memory / 8 / connectionCaps(connectionsHigh).connections)
+  return Math.max(minTopicBytes, Math.min(limits.peerTopicBytes, share))
+}
+
+/** A peer that left with penalties and the backoffs of `limits.grudgeTopics` topics. Guess. */
+const grudgeBytes = 4_096
+
 interface CappedConfig {
   readonly connectionsHigh: number
   readonly bufferedBytes: number
   readonly messageBytes: number
 }
 
-/** Bytes that a node holds if it reaches every limit at once, by what holds them; the program itself comes on top. */
+/**
+ * Bytes that a node holds if it reaches every limit at once, by what holds them. The program itself comes on top, and
+ * gossipsub's cache, which keeps the messages of five seconds however many come. `streamBuffers` has the queues of link
+ * streams and of gossipsub's streams.
+ */
 export function capsByUse(config: CappedConfig, memory: number): Readonly<Record<string, number>> {
   const { connectionsHigh, bufferedBytes, messageBytes } = config
   const { connections } = connectionCaps(connectionsHigh)
@@ -47,6 +63,8 @@ export function capsByUse(config: CappedConfig, memory: number): Readonly<Record
     connections: connections * connectionBytes,
     quicWindows: connections * quicWindow(connectionsHigh, memory),
     streamBuffers: bufferedBytes,
+    gossipTopics: connections * peerTopicBytes(connectionsHigh, memory),
+    grudges: limits.grudges * grudgeBytes,
     members: limits.members * memberBytes,
     queuedSpans: limits.queuedSpanBytes,
     messagesWaiting: limits.publishesWaiting * messageBytes + limits.crossingsWaitingBytes + limits.relayWaitingBytes,

@@ -8,7 +8,7 @@ import { TimerReader } from '../evidence/timers.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
 import type { InternalInit } from '../kit/init.ts'
-import { libp2pSettings } from '../kit/libp2p-settings.ts'
+import { libp2pSettings, meshGossip } from '../kit/libp2p-settings.ts'
 import { serverLookup } from '../kit/multiaddrs.ts'
 import { connectionCaps } from '../kit/resource-caps.ts'
 import { type TracemeshService, tracemeshInternal } from '../kit/service.ts'
@@ -21,7 +21,7 @@ import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { NodeConfig } from './config.ts'
 import { type Identity, loadIdentity } from './identity.ts'
 import { toListenError, usableListenAddresses } from './listen.ts'
-import { availableMemory, capsBytes, quicWindow } from './memory.ts'
+import { availableMemory, capsBytes, peerTopicBytes, quicWindow } from './memory.ts'
 import { startStatusLines } from './status-lines.ts'
 import { flushMs, stopLibp2p, stopNode } from './stop-node.ts'
 
@@ -133,7 +133,8 @@ async function createNodeLibp2p(
     config.dhtProtocol === 'off'
       ? {}
       : await import('./dht-server.ts').then((it) => it.loadDhtServer(config.dhtProtocol))
-  return createLibp2p({ ...base, start: false, services: { ...base.services, ...dht, tracemesh: service } })
+  const pubsub = meshGossip({ maxTopicBytesPerPeer: peerTopicBytes(config.connectionsHigh, memory) })
+  return createLibp2p({ ...base, start: false, services: { ...base.services, pubsub, ...dht, tracemesh: service } })
 }
 
 /** Imports the HTTP API only when it is enabled: fastify takes 3 MB of a node’s memory. */
