@@ -3,7 +3,6 @@ import { HandshakeWatch } from '../core/handshake-watch.ts'
 import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import { emitHandshakesStalled } from '../core/spans/node.ts'
-import { AcceptPool } from './accept-pool.ts'
 import type { TracemeshComponents } from './components.ts'
 import { replaceMethod } from './replace-method.ts'
 
@@ -12,16 +11,10 @@ type Listener = ReturnType<TracemeshComponents['transportManager']['getListeners
 /** What the kit uses of the QUIC listener; another version of the transport may not have it. */
 interface QuicListener extends Listener {
   readonly state: {
-    readonly listener: {
-      /** Resolves at the end of a handshake. The listener calls it again and again, one call at a time. */
-      inboundConnection(): Promise<NativeConnection>
-      stats(): { readonly acceptedHandshakes: number }
-    }
+    readonly listener: { inboundConnection(): Promise<unknown>; stats(): { readonly acceptedHandshakes: number } }
   }
-}
-
-interface NativeConnection {
-  abort(): void
+  /** Accepts connections, one after the other, until the listener closes. */
+  awaitInboundConnections(): Promise<void>
 }
 
 interface QuicAcceptsOptions {
@@ -29,8 +22,8 @@ interface QuicAcceptsOptions {
   readonly clock: Clock
   readonly components: Pick<TracemeshComponents, 'events' | 'transportManager'>
   /**
-   * Handshakes of one listener at a time. A stalled one takes its place for 10 to 20 s, and the native listener does not
-   * say of which host it is: as many of one host keep others out of QUIC.
+   * Handshakes of one listener at a time; each costs some 2.5 kB. A stalled one takes its place for 10 to 20 s, and the
+   * native listener does not say of which host it is: as many of one host keep others out of QUIC.
    */
   readonly handshakes: number
   readonly emitSpan: (span: SpanEffect) => void
@@ -40,8 +33,8 @@ const pollMs = 2_000
 
 /**
  * Lets a QUIC listener be in several handshakes at once. The transport accepts a connection only after the handshake of the
- * one before it, so a single peer whose answers get lost keeps all others out for 10 s and more. A pool of calls of the
- * native method ends that, until the stop. It also finds handshakes that stall.
+ * one before it, so a single peer whose answers get lost keeps all others out for 10 s and more. Further calls of its
+ * accept loop end that. It also finds handshakes that stall.
  */
 export class QuicAccepts {
   readonly #options: QuicAcceptsOptions
@@ -63,20 +56,17 @@ export class QuicAccepts {
     if (!isQuicListener(listener) || Object.hasOwn(listener.state.listener, 'inboundConnection')) return
     const { owner, clock, emitSpan, handshakes } = this.#options
     const { listener: native } = listener.state
-    // The listener calls again as soon as a handshake has finished, so calls count finished handshakes.
-    let calls = 0
-    let acceptedBefore = native.stats().acceptedHandshakes
-    const address = listener.getAddrs().join(' ')
-    // A call of the listener is in progress: it takes one place.
-    const pool = new AcceptPool(native.inboundConnection.bind(native), handshakes - 1)
-    const restoreMethod = replaceMethod(native, 'inboundConnection', () => () => {
+    const further = handshakes - 1
+    // Each loop calls again as soon as its handshake has finished, so calls count finished handshakes.
+    let calls = -further
+    const restore = replaceMethod(native, 'inboundConnection', (accept) => () => {
       calls++
-      return pool.next()
+      return accept()
     })
-    const release = owner.adopt(`accepts of ${address}`, () => {
-      restoreMethod()
-      pool.close((connection) => connection.abort())
-    })
+    let acceptedBefore = native.stats().acceptedHandshakes
+    for (let loop = 0; loop < further; loop++) void listener.awaitInboundConnections()
+    const address = listener.getAddrs().join(' ')
+    const release = owner.adopt(`accepts of ${address}`, restore)
     const watch = new HandshakeWatch()
     const poll = () => {
       if (!isQuicListener(listener)) return void release()
@@ -93,5 +83,9 @@ export class QuicAccepts {
 
 function isQuicListener(listener: Partial<QuicListener>): listener is QuicListener {
   const native = listener.state?.listener
-  return typeof native?.inboundConnection === 'function' && typeof native.stats === 'function'
+  return (
+    typeof listener.awaitInboundConnections === 'function' &&
+    typeof native?.inboundConnection === 'function' &&
+    typeof native.stats === 'function'
+  )
 }
