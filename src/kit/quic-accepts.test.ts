@@ -14,7 +14,7 @@ import { startApp } from '../testing/suite/mesh-app.ts'
 import { collectNative, listenOn } from '../testing/suite/real-world.ts'
 import type { TracemeshComponents } from './components.ts'
 import { silentLibp2p } from './libp2p-logger.ts'
-import { QuicAccepts } from './quic-accepts.ts'
+import { QuicAccepts, Turns } from './quic-accepts.ts'
 
 collectNative(30_000)
 leakCheck()
@@ -172,4 +172,27 @@ test('a listener of another shape: left alone', async () => {
   const { owner, clock } = watch({ state: { listener: {} }, getAddrs: () => [] })
   assert.equal(clock.pending, 0)
   await owner.close()
+})
+
+test('turns: one caller passes in each turn of the event loop, in order; all pass when the owner closes', async () => {
+  const clock = new VirtualClock()
+  const owner = new Owner('node', clock)
+  const turns = new Turns(owner)
+  const passed: number[] = []
+  const enter = (caller: number) => void turns.next().then(() => passed.push(caller))
+  const settle = async () => {
+    for (let i = 0; i < 4; i++) await Promise.resolve()
+  }
+  for (const caller of [1, 2, 3, 4]) enter(caller)
+  await settle()
+  assert.deepEqual(passed, [1])
+  clock.advance(1)
+  await settle()
+  assert.deepEqual(passed, [1, 2])
+  void owner.close()
+  await settle()
+  assert.deepEqual(passed, [1, 2, 3, 4])
+  enter(5)
+  await settle()
+  assert.deepEqual(passed, [1, 2, 3, 4, 5], 'a closed owner holds nobody')
 })

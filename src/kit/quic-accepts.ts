@@ -30,6 +30,8 @@ interface QuicAcceptsOptions {
 }
 
 const pollMs = 2_000
+/** The shortest timer: it fires once per turn of a busy event loop. */
+const turnMs = 1
 
 /**
  * Lets a QUIC listener be in several handshakes at once. The transport accepts a connection only after the handshake of the
@@ -59,9 +61,12 @@ export class QuicAccepts {
     const further = handshakes - 1
     // Each loop calls again as soon as its handshake has finished, so calls count finished handshakes.
     let calls = -further
-    const restore = replaceMethod(native, 'inboundConnection', (accept) => () => {
+    const turns = new Turns(owner)
+    const restore = replaceMethod(native, 'inboundConnection', (accept) => async () => {
       calls++
-      return accept()
+      const connection = await accept()
+      await turns.next()
+      return connection
     })
     let acceptedBefore = native.stats().acceptedHandshakes
     for (let loop = 0; loop < further; loop++) void listener.awaitInboundConnections()
@@ -78,6 +83,49 @@ export class QuicAccepts {
       owner.after(pollMs, poll)
     }
     poll()
+  }
+}
+
+/**
+ * Lets one caller pass in each turn of the event loop, in their order. A new connection costs a node some 12 ms of CPU
+ * until it is a member. When 300 peers join at once, the 99th percentile of the loop's delay is 220 ms without this,
+ * 150 with two a turn, 76 with one (`npm run prove -- join-300`); all have joined as soon.
+ */
+export class Turns {
+  readonly #owner: Owner
+  #isPassed = false
+  /** As many as the callers have calls in progress. */
+  #waiting: readonly (() => void)[] = []
+
+  constructor(owner: Owner) {
+    this.#owner = owner
+    // The transport closes a connection only once it has it.
+    owner.adopt('turns of accepts', () => {
+      for (const resolve of this.#waiting) resolve()
+      this.#waiting = []
+    })
+  }
+
+  /** Resolves at once if nobody has passed in this turn, otherwise in a later one. */
+  async next(): Promise<void> {
+    if (this.#owner.closed) return
+    if (!this.#isPassed) {
+      this.#isPassed = true
+      this.#owner.after(turnMs, () => this.#startTurn())
+      return
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiting = [...this.#waiting, resolve]
+    await promise
+  }
+
+  #startTurn(): void {
+    const [first, ...others] = this.#waiting
+    this.#waiting = others
+    this.#isPassed = first !== undefined
+    if (first === undefined) return
+    this.#owner.after(turnMs, () => this.#startTurn())
+    first()
   }
 }
 
