@@ -14,6 +14,7 @@ import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
 import { type App, loopbackSettings, startApp } from '../testing/suite/mesh-app.ts'
 import { collectNative, listenOn, type Transport } from '../testing/suite/real-world.ts'
+import { sampleMost } from '../testing/suite/suite-steps.ts'
 import { Admission, type ResourceCaps } from './admission.ts'
 import type { TracemeshComponents } from './components.ts'
 import { connectionInternals } from './connection-internals.ts'
@@ -288,20 +289,4 @@ function sendQuietly(stream: Stream, data: Uint8Array): void {
   } catch {
     // The node has reset it.
   }
-}
-
-/** The largest value in any turn of the event loop while `run` goes on. */
-async function sampleMost(read: () => number, run: () => Promise<void>): Promise<number> {
-  let most = 0
-  const sample = () => {
-    most = Math.max(most, read())
-    timer = setImmediate(sample)
-  }
-  let timer = setImmediate(sample)
-  try {
-    await run()
-  } finally {
-    clearImmediate(timer)
-  }
-  return most
 }

@@ -10,6 +10,7 @@ import type { TracemeshComponents } from '../../kit/components.ts'
 import type { InternalInit } from '../../kit/init.ts'
 import { until } from '../../processes/waiting.ts'
 import { type App, loopbackSettings, startApp } from '../suite/mesh-app.ts'
+import { sampleMost } from '../suite/suite-steps.ts'
 
 // Loads that would exceed each limit of a node: limit-load [HOST], where HOST is an address of this machine that is not
 // loopback. Prints one line per limit: the most that any turn of the event loop saw, what was asked for, and the refusal.
@@ -308,22 +309,6 @@ function arrivalsPerSecond(): (app: App) => number {
     while (arrivals.length < pending) arrivals.push(now)
     return arrivals.filter((at) => now - at < 900).length
   }
-}
-
-/** The largest value in any turn of the event loop while `run` goes on. */
-async function sampleMost(read: () => number, run: () => Promise<void>): Promise<number> {
-  let most = 0
-  const sample = () => {
-    most = Math.max(most, read())
-    timer = setImmediate(sample)
-  }
-  let timer = setImmediate(sample)
-  try {
-    await run()
-  } finally {
-    clearImmediate(timer)
-  }
-  return most
 }
 
 async function succeeds(attempt: Promise<unknown>): Promise<boolean> {

@@ -170,3 +170,19 @@ export function allFrames(peer: string): Frame[] {
   }
   return Object.entries(frames).map(([type, fields]) => ({ type, ...fields }) as Frame)
 }
+
+/** The largest value in any turn of the event loop while `run` goes on. */
+export async function sampleMost(read: () => number, run: () => Promise<void>): Promise<number> {
+  let most = 0
+  const sample = () => {
+    most = Math.max(most, read())
+    timer = setImmediate(sample)
+  }
+  let timer = setImmediate(sample)
+  try {
+    await run()
+  } finally {
+    clearImmediate(timer)
+  }
+  return most
+}
