@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { NetworkEvent } from '../core/events.ts'
 import { limits } from '../core/limits.ts'
 import { Owner } from '../core/owner.ts'
 import { until } from '../processes/waiting.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { VirtualClock } from '../testing/sim/virtual-clock.ts'
+import { digestOf } from '../testing/suite/suite-steps.ts'
 import type { PubSub } from './components.ts'
 import { GossipChannel, WorkQueue } from './gossip-channel.ts'
 
@@ -50,6 +53,35 @@ test('a burst of long crossings exceeds the bound in bytes', async () => {
   for (let count = 0; count <= capacity; count++) receive(new Uint8Array(bytes))
   assert.deepEqual(events, [{ type: 'limit.reached', limit: 'crossingsWaitingBytes', action: 'refused' }])
   assert.equal(gossip.counts.dropped, 1)
+  await owner.close()
+})
+
+test('publishes that have ended: nothing of their results stays', async () => {
+  const results: WeakRef<object>[] = []
+  const publish = async () => {
+    const recipients = [{}]
+    results.push(...recipients.map((one) => new WeakRef(one)))
+    return { recipients }
+  }
+  const owner = new Owner('test', new VirtualClock())
+  const pubsub = Object.assign(new EventTarget(), { publish }) as unknown as PubSub
+  const clock = new VirtualClock()
+  const gossip = new GossipChannel({
+    pubsub,
+    owner,
+    clock,
+    meshes: ['mesh-a'],
+    deliver: () => {},
+    onCrossing: () => {},
+  })
+  for (let count = 0; count < 20; count++) gossip.digest('mesh-a', digestOf('a', count))
+  await gossip.flush()
+  // A WeakRef keeps its object until the end of the turn that made it.
+  await new Promise((resolve) => setImmediate(resolve))
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  assert.equal(results.length, 20)
+  assert.equal(results.filter((one) => one.deref() !== undefined).length, 0)
   await owner.close()
 })
 

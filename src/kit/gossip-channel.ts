@@ -48,7 +48,7 @@ export class GossipChannel {
   readonly counts: GossipCounts = { refused: 0, dropped: 0, unpublished: 0 }
   readonly #options: GossipChannelOptions
   readonly #checks: WorkQueue<ReceivedCrossing>
-  #publishing: Promise<unknown> = Promise.resolve()
+  #publishing: Promise<void> = Promise.resolve()
 
   constructor(options: GossipChannelOptions) {
     this.#options = options
@@ -87,7 +87,8 @@ export class GossipChannel {
     const published = this.#options.pubsub.publish(topic, bytes, { allowPublishToZeroTopicPeers: true }).catch(() => {
       this.counts.unpublished++
     })
-    this.#publishing = Promise.all([this.#publishing, published])
+    // With its result, each publish would hold those of all before it.
+    this.#publishing = Promise.all([this.#publishing, published]).then(() => {})
   }
 
   /** Resolves once gossipsub has sent what was published so far. */
