@@ -26,9 +26,9 @@ function driverFixture(seeds: readonly string[] = [], answers = 1, exportsSpans 
       deliver = to
     },
     stop: async () => {},
-    reconcile: () => void calls.push('reconcile'),
-    snapshot: () => {
-      calls.push('snapshot')
+    snapshot: () => [],
+    observe: () => {
+      calls.push('observe')
       return []
     },
     perform: (effect) => {
@@ -58,14 +58,14 @@ test('event from within an effect: waits in the inbox, machines are never re-ent
   assert.ok(spans.indexOf('mesh.seed.dial') < spans.indexOf('mesh.seed.retry'), spans.join(' '))
 })
 
-test('every snapshot, of a hint or of a round of 5 s: the network reconciles first', async () => {
+test('a hint, and a round of 5 s: each observes the network', async () => {
   const { driver, clock, owner, calls, hint } = driverFixture()
   await driver.start([])
   calls.length = 0
   hint()
   clock.advance(5_000)
   await owner.close()
-  assert.deepEqual(calls, ['reconcile', 'snapshot', 'reconcile', 'snapshot'])
+  assert.deepEqual(calls, ['observe', 'observe'])
 })
 
 test('full inbox: refuses further events, with one span', async () => {

@@ -106,10 +106,8 @@ export class Driver {
     const { network, node, emitSpan, census } = this.#options
     if (effect.do === 'emit-span') emitSpan(effect, node.window)
     else if (effect.do === 'census') census(effect.cause, node.window)
-    else if (effect.do === 'observe') {
-      network.reconcile()
-      this.#inbox.push({ type: 'observed', connections: network.snapshot() })
-    } else network.perform(this.#stamp(effect))
+    else if (effect.do === 'observe') this.#inbox.push({ type: 'observed', connections: network.observe() })
+    else network.perform(this.#stamp(effect))
   }
 
   /** Adds what machines cannot know: the send time of digests, and that nobody exports the spans that frames name. */

@@ -213,9 +213,10 @@ export interface Network {
   readonly self: string
   start(deliver: (event: NetworkEvent) => void): Promise<void>
   stop(): Promise<void>
-  /** Compares its records with libp2p's state, since some changes have no event. The driver calls it before `snapshot`. */
-  reconcile(): void
+  /** Lists its connections, and changes nothing. */
   snapshot(): readonly ConnectionInfo[]
+  /** A snapshot for the core: first compares its records with libp2p's state, since some changes have no event. */
+  observe(): readonly ConnectionInfo[]
   /** Never throws: failures become events. */
   perform(effect: NetworkEffect): void
 }

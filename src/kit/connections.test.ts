@@ -147,7 +147,7 @@ describe('a reading changes nothing', () => {
     return { connections, setOpen: (...ids: string[]) => (open = ids.map(connectionOf)), size: () => registry()?.size }
   }
 
-  test('connectionInfos: lists a new connection; only a reconcile records it, and that it lacks gossip', () => {
+  test('connectionInfos: lists a new connection; only `observe` records it, and that it lacks gossip', () => {
     const { connections, setOpen, size } = setup()
     setOpen('a')
     for (let reads = 0; reads < 2; reads++)
@@ -156,19 +156,19 @@ describe('a reading changes nothing', () => {
         [['a', 'missing']],
       )
     assert.deepEqual([size(), connections.lackingGossip(Infinity)], [0, []])
-    connections.reconcile()
+    connections.observe()
     assert.deepEqual([size(), connections.lackingGossip(Infinity).length], [1, 1])
   })
 
-  test('connectionInfos: omits a closed connection; only a reconcile forgets it', () => {
+  test('connectionInfos: omits a closed connection; only `observe` forgets it', () => {
     const { connections, setOpen, size } = setup()
     setOpen('a', 'b')
-    connections.reconcile()
+    connections.observe()
     setOpen('b')
     const ids = connections.connectionInfos().map(({ id }) => id)
     assert.deepEqual(ids, ['b'])
     assert.equal(size(), 2)
-    connections.reconcile()
+    connections.observe()
     assert.equal(size(), 1)
   })
 

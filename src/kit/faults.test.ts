@@ -197,8 +197,8 @@ function fakeNetwork(effects: NetworkEffect[]): Network {
     self: 'self',
     start: async () => {},
     stop: async () => {},
-    reconcile: () => {},
     snapshot: () => [],
+    observe: () => [],
     perform: (effect) => void effects.push(effect),
   }
 }

@@ -77,8 +77,8 @@ export function faultyNetwork(network: Network, faults: readonly Fault[]): Netwo
     self: network.self,
     start: (deliver) => network.start(deliver),
     stop: () => network.stop(),
-    reconcile: () => network.reconcile(),
     snapshot: () => network.snapshot(),
+    observe: () => network.observe(),
     perform: (effect) => {
       if (effect.do !== 'close') network.perform(effect)
     },

@@ -44,7 +44,7 @@ test('a pubsub without events of streams: the network polls a missing one for 15
   let changes = 0
   await network.start(() => {
     changes++
-    network.reconcile()
+    network.observe()
   })
   assert.deepEqual([changes, clock.pending], [1, 1])
   for (let poll = 0; clock.pending > 0; poll++) {

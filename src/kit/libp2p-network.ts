@@ -159,16 +159,16 @@ export class Libp2pNetwork implements Network {
     await running?.owner.close()
   }
 
-  reconcile(): void {
-    if (this.#running === undefined || this.#running.owner.closed) return
-    const { connections, streams, owner } = this.#running
-    connections.reconcile()
-    // Another pubsub has no event for a stream that opens or ends.
-    if (streams === undefined && connections.lackingGossip(gossipPollLimitMs).length > 0) this.#pollGossip(owner)
+  snapshot(): readonly ConnectionInfo[] {
+    return this.#running?.connections.connectionInfos() ?? []
   }
 
-  snapshot(): readonly ConnectionInfo[] {
-    const infos = this.#running?.connections.connectionInfos() ?? []
+  observe(): readonly ConnectionInfo[] {
+    if (this.#running === undefined || this.#running.owner.closed) return this.snapshot()
+    const { connections, streams, owner } = this.#running
+    const infos = connections.observe()
+    // Another pubsub has no event for a stream that opens or ends.
+    if (streams === undefined && connections.lackingGossip(gossipPollLimitMs).length > 0) this.#pollGossip(owner)
     const pauseMs = infos.length <= promptConnections ? 0 : infos.length / connectionsPerPauseMs
     this.#snapshotAfter = this.#options.clock.now() + pauseMs
     return infos

@@ -31,7 +31,7 @@ async function startWith(count: number) {
   const delivered: NetworkEvent[] = []
   await network.start((event) => {
     delivered.push(event)
-    if (event.type === 'changed') network.snapshot()
+    if (event.type === 'changed') network.observe()
   })
   const dispatch = async (type: string, id: string) => {
     events.dispatchEvent(new CustomEvent(type, { detail: connectionOf(id) }))

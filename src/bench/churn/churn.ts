@@ -17,7 +17,8 @@ export interface ChurnOptions {
   readonly rate: number
   /** Lives between two readings. */
   readonly block: number
-  /** Seconds without churn before the last reading. */
+  /** Seconds without churn before each reading but the last, and before the last one. */
+  readonly settle: number
   readonly rest: number
   /** Messages per second between the steady peers, and for how many seconds before the churn and after the rest. */
   readonly traffic: number
@@ -33,6 +34,7 @@ export const churnDefaults: ChurnOptions = {
   events: 10_050,
   rate: 18,
   block: 6 * eventStep,
+  settle: 0,
   // Five staleness windows; and a peer that left just after a sweep of the peer store is in it for up to 180 s.
   rest: 200,
   traffic: 20,
@@ -105,11 +107,11 @@ const shownFailures = 5
 const stockShare = 1 / 3
 
 /** Estimated seconds of a run. */
-export function churnSeconds({ events, rate, rest, stock, block, trafficSeconds }: ChurnOptions): number {
+export function churnSeconds({ events, rate, settle, rest, stock, block, trafficSeconds }: ChurnOptions): number {
   const sides = stock ? 2 : 1
   const blocks = Math.ceil(events / block)
   const lives = sides * warmUp + events * (stock ? 1 + stockShare : 1)
-  return 40 + rest + lives / rate + sides * (2 * trafficSeconds + blocks * 2.5)
+  return 40 + rest + lives / rate + sides * (2 * trafficSeconds + blocks * (2.5 + settle))
 }
 
 /** Lives of a side in a block: whole processes. */
@@ -128,6 +130,7 @@ interface Running {
   failed: number
   failures: string[]
   churnSeconds: number
+  churnedAt: number
   cpuMs: number
   loadCpuMs: number
 }
@@ -168,7 +171,11 @@ export async function runChurn(options: ChurnOptions, context: BenchContext): Pr
     for (const running of sides) {
       const events = livesInBlock(running.side, blockEvents)
       const others = sides.filter((one) => one !== running)
-      if (i > 0) await read(running)
+      if (i > 0) {
+        const settledAt = running.churnedAt + options.settle * 1_000
+        await sleep(Math.max(0, settledAt - performance.now()), undefined, { signal })
+        await read(running)
+      }
       const machine = await machineUse()
       const began = performance.now()
       const seconds = Math.ceil(events / rate)
@@ -213,6 +220,7 @@ function runningSide(side: ChurnSide): Running {
     failed: 0,
     failures: [],
     churnSeconds: 0,
+    churnedAt: 0,
     cpuMs: 0,
     loadCpuMs: 0,
   }
@@ -228,6 +236,7 @@ async function churn(running: Running, events: number, rate: number, signal: Abo
   running.failed += result.failed
   running.failures = [...running.failures, ...result.failures].slice(0, shownFailures)
   running.churnSeconds += events / result.rate
+  running.churnedAt = performance.now()
 }
 
 async function read({ hub, readings, lives }: Running): Promise<void> {

@@ -4,7 +4,7 @@ import { type Rule, whole } from '../../kit/rules.ts'
 import { type ChurnOptions, churnDefaults } from './churn.ts'
 import { eventStep } from './crowd.ts'
 
-type NumberKey = 'events' | 'rate' | 'rest' | 'seed'
+type NumberKey = 'events' | 'rate' | 'settle' | 'rest' | 'seed'
 
 const numbers: Readonly<Record<NumberKey, { readonly rule: Rule<number>; readonly about: string }>> = {
   events: {
@@ -12,6 +12,7 @@ const numbers: Readonly<Record<NumberKey, { readonly rule: Rule<number>; readonl
     about: `lives at ours, a third of them at stock, rounded up to a multiple of ${eventStep}`,
   },
   rate: { rule: whole(1, 200, 'lives per second'), about: 'lives that begin per second, at most' },
+  settle: { rule: whole(0, 3_600, 'seconds'), about: 'time without churn before each reading but the last' },
   rest: { rule: whole(1, 3_600, 'seconds'), about: 'time without churn before the last reading' },
   seed: { rule: whole(0, 2 ** 32 - 1), about: 'seed of the bounds' },
 }

@@ -68,7 +68,9 @@ export class SimNetwork implements Network, SimHost {
     return this.#ends
   }
 
-  reconcile(): void {}
+  observe(): readonly ConnectionInfo[] {
+    return this.snapshot()
+  }
 
   snapshot(): readonly ConnectionInfo[] {
     return this.#ends.map((end) => end.info(this.#gossipState(end)))
