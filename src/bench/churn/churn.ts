@@ -11,14 +11,15 @@ import { type Growth, growthOf, type Point } from './growth.ts'
 import { type ChurnSide, hubIndex, publisherIndex, startChurnSetup } from './setup.ts'
 
 export interface ChurnOptions {
-  /** Lives at ours, a multiple of `eventStep`; stock has a third of them, which is enough to show what it keeps. */
+  /** Lives at ours, a multiple of `eventStep`; stock has a sixth of them, which is enough to show what it keeps. */
   readonly events: number
   /** Lives that begin per second, at most; fewer on a machine that gets too busy. */
   readonly rate: number
   /** Lives between two readings. */
   readonly block: number
-  /** Seconds without churn before each reading but the last, and before the last one. */
+  /** Seconds without churn before each reading but the last. */
   readonly settle: number
+  /** Seconds without churn before the last reading. */
   readonly rest: number
   /** Messages per second between the steady peers, and for how many seconds before the churn and after the rest. */
   readonly traffic: number
@@ -32,13 +33,13 @@ export interface ChurnOptions {
 
 export const churnDefaults: ChurnOptions = {
   events: 10_050,
-  rate: 18,
+  rate: 8,
   block: 6 * eventStep,
   settle: 0,
   // Five staleness windows; and a peer that left just after a sweep of the peer store is in it for up to 180 s.
   rest: 200,
   traffic: 20,
-  trafficSeconds: 20,
+  trafficSeconds: 30,
   seed: 1,
   stock: true,
 }
@@ -104,7 +105,7 @@ const heldLimitMs = 60_000
 const patience = { factor: 2, ms: 60_000 }
 const shownFailures = 5
 
-const stockShare = 1 / 3
+const stockShare = 1 / 6
 
 /** Estimated seconds of a run. */
 export function churnSeconds({ events, rate, settle, rest, stock, block, trafficSeconds }: ChurnOptions): number {

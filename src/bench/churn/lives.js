@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 // Many short lives of peers in one process. Plain JavaScript: both sides run the same code.
@@ -28,8 +27,6 @@ const greeting = new Uint8Array(4)
  */
 export async function runLives(begin) {
   const [addresses = '', count = '1', departure = 'stop', rate = '10'] = process.argv.slice(2)
-  // They are load: the peers that are measured get the processor first.
-  setPriority(19)
   const hub = addresses.split(',')
   print({ event: 'ready' })
   await new Promise((resolve) => process.stdin.once('data', resolve))

@@ -9,7 +9,7 @@ type NumberKey = 'events' | 'rate' | 'settle' | 'rest' | 'seed'
 const numbers: Readonly<Record<NumberKey, { readonly rule: Rule<number>; readonly about: string }>> = {
   events: {
     rule: whole(eventStep, 100_000, 'lives'),
-    about: `lives at ours, a third of them at stock, rounded up to a multiple of ${eventStep}`,
+    about: `lives at ours, a sixth of them at stock, rounded up to a multiple of ${eventStep}`,
   },
   rate: { rule: whole(1, 200, 'lives per second'), about: 'lives that begin per second, at most' },
   settle: { rule: whole(0, 3_600, 'seconds'), about: 'time without churn before each reading but the last' },

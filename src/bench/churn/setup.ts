@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { processSettings } from '../../launcher.js'
@@ -26,6 +27,7 @@ export const hubIndex = 0
 export const publisherIndex = 1
 const steadyPeers = 2
 const star = [[], ...Array.from({ length: steadyPeers }, () => [hubIndex])]
+const chrt = '/usr/bin/chrt'
 const stockLives = fileURLToPath(new URL('stock-lives.js', import.meta.url))
 
 /** Starts both sides. `env` is for the nodes and lives of ours. `only` leaves stock out. */
@@ -69,11 +71,15 @@ function withTcp({ program, ...side }: Side, env: NodeJS.ProcessEnv): Side {
   }
 }
 
-/** The same process settings for both sides: lives are load, and not measured. */
+/**
+ * The same process settings for both sides: lives are load, and not measured. Linux runs them when nothing else wants a
+ * processor, so that the latencies are those of the hub, not of a busy machine.
+ */
 function livesProgram(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Program {
+  const [command = process.execPath, ...idleArgs] = existsSync(chrt) ? [chrt, '--idle', '0', process.execPath] : []
   return {
-    command: process.execPath,
-    args: [processSettings.flag, '--disable-warning=ExperimentalWarning', file, ...args],
+    command,
+    args: [...idleArgs, processSettings.flag, '--disable-warning=ExperimentalWarning', file, ...args],
     env: { ...plainEnvironment(''), ...processSettings.env, ...env },
   }
 }
