@@ -142,6 +142,7 @@ const schema = z.discriminatedUnion('event', [
       rss: z.number(),
       heapUsed: z.number(),
       heapTotal: z.number(),
+      compiled: z.number(),
       external: z.number(),
       native: z.number(),
     }),

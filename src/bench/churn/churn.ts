@@ -283,7 +283,7 @@ function reportOf(running: Running, options: ChurnOptions): ChurnSideReport {
 function growthFrom({ readings }: Running, { rest, seed }: ChurnOptions): ChurnSideReport['growth'] {
   const startMs = readings[0]?.atMs ?? 0
   const steady = readings.slice(1, -1).filter(({ atMs }) => atMs - startMs >= rest * 1_000)
-  const growth = (['heapUsed', 'external', 'native', 'rss'] as const).flatMap((kind) => {
+  const growth = (['heapUsed', 'compiled', 'external', 'native', 'rss'] as const).flatMap((kind) => {
     const grown = growthOf(
       steady.map(({ lives, held }): Point => [lives, held.memory[kind]]),
       seed,

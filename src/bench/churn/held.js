@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { allTables, findService, namedTables } from './tables.js'
 
@@ -27,6 +27,8 @@ const expected = [
 ]
 
 const collections = 6
+/** V8's spaces for bytecode and machine code, which are part of `heapUsed`. */
+const compiledSpaces = /^(code|trusted)_/
 const collectionPauseMs = 30
 
 /** @typedef {import('@libp2p/interface').PeerId} PeerId */
@@ -122,10 +124,16 @@ async function collectGarbage() {
   }
 }
 
-/** Bytes. `native` is resident memory that V8 does not count: libraries, stacks, the QUIC runtime, malloc. */
+/**
+ * Bytes. `compiled` is the part of the heap that is code, and grows until V8 has optimized all that runs. `native` is
+ * resident memory that V8 does not count: libraries, stacks, the QUIC runtime, malloc.
+ */
 function readMemory() {
   const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
-  return { rss, heapUsed, heapTotal, external, native: rss - heapTotal - external }
+  const compiled = getHeapSpaceStatistics()
+    .filter(({ space_name }) => compiledSpaces.test(space_name))
+    .reduce((sum, { space_used_size }) => sum + space_used_size, 0)
+  return { rss, heapUsed, heapTotal, external, compiled, native: rss - heapTotal - external }
 }
 
 /** Open handles and file descriptors by kind; timers too that do not keep the process alive. */

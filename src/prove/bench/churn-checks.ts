@@ -135,6 +135,7 @@ function figuresOf({ sides, ...report }: ChurnReport): ProofResult['figures'] {
     floors: readings.map(({ lives, held: { memory } }) => ({
       lives,
       heap: memory.heapUsed,
+      compiled: memory.compiled,
       external: memory.external,
     })),
   })
