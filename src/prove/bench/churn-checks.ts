@@ -32,6 +32,20 @@ const messageTables = [
   'gossipsub.mcache.msgs',
 ]
 
+/**
+ * Variables for nodes with windows of `ms`: within five of them expires all but grudges, tombstones after four. A
+ * reading after such a rest has only what stays.
+ */
+export function shortWindows(ms: number): NodeJS.ProcessEnv {
+  const quarter = `${ms / 4}`
+  return {
+    MESH_STALENESS_MS: `${ms}`,
+    MESH_DIGEST_MS: quarter,
+    MESH_SWEEP_MS: quarter,
+    BENCH_PEER_STORE_SWEEP_MS: `${ms}`,
+  }
+}
+
 /** Runs the bench, and checks what stayed at ours. */
 export async function proveChurn(
   options: ChurnOptions,
@@ -82,13 +96,14 @@ function tableChecks({ last, departed, ...side }: ChurnSideReport, options: Chur
 /** At most so many messages are young enough to be remembered. */
 function recentMessages(
   { traffic, lives }: Pick<ChurnSideReport, 'traffic' | 'lives'>,
-  { rest }: ChurnOptions,
+  { rest, rate, traffic: perS }: ChurnOptions,
 ): number {
   const published = ({ expected = 0 }: Partial<Traffic> = {}) => expected / receivers
   const own = (messageTtlMs / 1_000) * ownMessagesPerS
   const recent = published(traffic.after) + own
   if (rest * 1_000 > messageTtlMs) return recent
-  return recent + published(traffic.before) + published(traffic.during) + greetings * lives
+  const all = recent + published(traffic.before) + published(traffic.during) + greetings * lives
+  return Math.min(all, (messageTtlMs / 1_000) * (perS + greetings * rate) + own)
 }
 
 /** The growth of floors, of a run that is long enough. */

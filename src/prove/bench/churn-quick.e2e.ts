@@ -1,15 +1,7 @@
 import { churnDefaults } from '../../bench/churn/churn.ts'
 import { eventStep } from '../../bench/churn/crowd.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { proveChurn } from './churn-checks.ts'
-
-/** Windows that let all expire within the rest: a tombstone stays for four of them. */
-const env = {
-  MESH_STALENESS_MS: '2000',
-  MESH_DIGEST_MS: '500',
-  MESH_SWEEP_MS: '500',
-  BENCH_PEER_STORE_SWEEP_MS: '2000',
-}
+import { proveChurn, shortWindows } from './churn-checks.ts'
 
 /** A short `churn` of ours alone: the tables, not the growth. */
 export const proof = endToEnd({
@@ -28,7 +20,7 @@ export const proof = endToEnd({
         rest: 15,
         trafficSeconds: 3,
         stock: false,
-        env,
+        env: shortWindows(2_000),
       },
       context,
     ),

@@ -1,19 +1,9 @@
 import { churnDefaults, churnSeconds } from '../../bench/churn/churn.ts'
 import { eventStep } from '../../bench/churn/crowd.ts'
 import { endToEnd } from '../end-to-end.ts'
-import { proveChurn } from './churn-checks.ts'
+import { proveChurn, shortWindows } from './churn-checks.ts'
 
-/**
- * Short windows, so that each reading has only what stays: five staleness windows after the last life of a block, and
- * five intervals of the peer store's sweep.
- */
-const env = {
-  MESH_STALENESS_MS: '4000',
-  MESH_DIGEST_MS: '1000',
-  MESH_SWEEP_MS: '1000',
-  BENCH_PEER_STORE_SWEEP_MS: '4000',
-}
-const options = { ...churnDefaults, block: 12 * eventStep, settle: 20, rest: 30, env }
+const options = { ...churnDefaults, block: 12 * eventStep, settle: 20, rest: 30, env: shortWindows(4_000) }
 
 export const proof = endToEnd({
   name: 'churn',
