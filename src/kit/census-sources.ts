@@ -7,16 +7,16 @@ import { listenerEvidence, type ProcessReaders, processEvidence } from '../evide
 import { registryEvidence } from '../evidence/registry-evidence.ts'
 import { seedEvidence } from '../evidence/seed-evidence.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import type { Admission } from './admission.ts'
 import type { ApplicationRegistries } from './application-registries.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
-import type { Dht } from './dht-table.ts'
-import { GossipEvidence } from './gossip-evidence.ts'
-import type { GossipHealth } from './gossip-health.ts'
+import { listenerTargets } from './connections/listener-targets.ts'
+import { streamEvidence } from './connections/stream-evidence.ts'
+import { GossipEvidence } from './gossip/gossip-evidence.ts'
+import type { GossipHealth } from './gossip/gossip-health.ts'
 import type { Libp2pNetwork } from './libp2p-network.ts'
 import { readTables } from './libp2p-tables.ts'
-import { listenerTargets } from './listener-targets.ts'
-import { streamEvidence } from './stream-evidence.ts'
+import type { Admission } from './limits/admission.ts'
+import type { Dht } from './peer-store/dht-table.ts'
 
 interface CensusParts {
   readonly owner: Owner

@@ -9,7 +9,7 @@ import type {
   Upgrader,
 } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
-import type { RecordStore } from './peer-store-records.ts'
+import type { RecordStore } from './peer-store/peer-store-records.ts'
 
 /** The parts of libp2p's service components that the network uses. */
 export interface NetworkComponents {

@@ -5,7 +5,7 @@ import type { Owner } from '../core/owner.ts'
 import type { MeshLogger } from '../telemetry/log.ts'
 import type { ExportLimits } from '../telemetry/outbox.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
-import type { GossipInternals } from './gossip-internals.ts'
+import type { GossipInternals } from './gossip/gossip-internals.ts'
 
 /** Faults to inject, to see an alert fire and resolve. Only this file acts on these names. */
 export const faultNames = [

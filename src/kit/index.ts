@@ -26,8 +26,8 @@ export type {
 } from '../telemetry/sdk-types.ts'
 export type { ApplicationRegistry, RegistryOptions, WatchOptions } from './application-registries.ts'
 export type { NetworkComponents, TracemeshComponents } from './components.ts'
-export { decodeMessage, encodeMessage, type Message, type Stamp } from './envelope.ts'
-export { type GossipSettings, gossipSettings } from './gossip-settings.ts'
+export { type GossipSettings, gossipSettings } from './gossip/gossip-settings.ts'
+export type { AgentLimit } from './gossip/rpc-size.ts'
 export type { ServiceNames, TracemeshInit } from './init.ts'
 export type {
   LeakDetail,
@@ -37,11 +37,11 @@ export type {
   SeedGiveupDetail,
   TracemeshEvents,
 } from './mesh-events.ts'
-export type { MeshMessage, MessageHandler, Published, PublishOptions, SubscribeOptions } from './messages.ts'
-export { topicName } from './messages.ts'
+export { decodeMessage, encodeMessage, type Message, type Stamp } from './messages/envelope.ts'
+export type { MeshMessage, MessageHandler, Published, PublishOptions, SubscribeOptions } from './messages/messages.ts'
+export { topicName } from './messages/messages.ts'
+export type { MeshRequest, RequestHandler, RequestOptions } from './messages/requests.ts'
 export type { Lookup, ResolvedName } from './multiaddrs.ts'
-export type { MeshRequest, RequestHandler, RequestOptions } from './requests.ts'
-export type { AgentLimit } from './rpc-size.ts'
 export type { Tracemesh } from './tracemesh.ts'
 export type { MemberInfo, PeerInfo, Topology } from './views.ts'
 

@@ -11,9 +11,9 @@ import { describeEndpointFault } from '../telemetry/otlp-settings.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from './clock.ts'
 import { type Fault, faultNames } from './faults.ts'
-import { checkPeerLimits, type LimitOptions, limitRules } from './limit-options.ts'
+import type { AgentLimit } from './gossip/rpc-size.ts'
+import { checkPeerLimits, type LimitOptions, limitRules } from './limits/limit-options.ts'
 import type { Lookup } from './multiaddrs.ts'
-import type { AgentLimit } from './rpc-size.ts'
 import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules.ts'
 
 /**

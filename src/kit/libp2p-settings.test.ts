@@ -8,7 +8,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { leakCheck } from '../testing/leak-check.ts'
-import { fastMessageId, gossipSettings, messageId } from './gossip-settings.ts'
+import { fastMessageId, gossipSettings, messageId } from './gossip/gossip-settings.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
 import { isOlder, lazyNoise, nativeQuic } from './transports.ts'
 

@@ -10,9 +10,9 @@ import { silentLogger } from '../telemetry/log.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { newPeer } from '../testing/suite/fake-peer-store.ts'
 import { loopbackSettings, startApp } from '../testing/suite/mesh-app.ts'
-import { type Dht, missingDhtMembers, removesAllAddresses } from './dht-table.ts'
 import { missingTables, readTables, type TableComponents } from './libp2p-tables.ts'
-import { compactRecord, peerOfRecord, recordKeys } from './peer-store-records.ts'
+import { type Dht, missingDhtMembers, removesAllAddresses } from './peer-store/dht-table.ts'
+import { compactRecord, peerOfRecord, recordKeys } from './peer-store/peer-store-records.ts'
 
 leakCheck()
 

@@ -1,6 +1,6 @@
 import type { PeerId } from '@libp2p/interface'
 import type { CensusAttribute } from '../catalogue/census.ts'
-import { type RecordStore, recordKeys } from './peer-store-records.ts'
+import { type RecordStore, recordKeys } from './peer-store/peer-store-records.ts'
 
 /** The components of libp2p whose tables the census counts. */
 export interface TableComponents {

@@ -1,7 +1,7 @@
 import { type EventHandler, TypedEventEmitter } from '@libp2p/interface'
 import type { Role } from '../catalogue/roles.ts'
 import type { AttributesOf, SpanEffect } from '../catalogue/span-effect.ts'
-import { callHandler } from './trace-context.ts'
+import { callHandler } from './messages/trace-context.ts'
 
 /** A member of the mesh, as its last digest described it. */
 export interface MemberEventDetail {

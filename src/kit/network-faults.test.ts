@@ -14,9 +14,9 @@ import { udpRelay } from '../testing/cluster/udp-relay.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { collectNative, deadAddressOf, listenOn, type RealNode, realNode } from '../testing/suite/real-world.ts'
 import { digestOf } from '../testing/suite/suite-steps.ts'
+import { linkProtocol } from './connections/link-streams.ts'
 import { libp2pSettings } from './libp2p-settings.ts'
-import { linkProtocol } from './link-streams.ts'
-import { seal } from './seal.ts'
+import { seal } from './messages/seal.ts'
 import { encodeFrame } from './wire.ts'
 
 collectNative()

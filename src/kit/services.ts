@@ -1,10 +1,10 @@
 import { MeshError } from '../core/errors.ts'
 import type { Owner } from '../core/owner.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
-import { type Dht, missingDhtMembers } from './dht-table.ts'
+import { checkPubSub } from './gossip/pubsub-check.ts'
 import type { ResolvedOptions } from './init.ts'
 import { missingTables } from './libp2p-tables.ts'
-import { checkPubSub } from './pubsub-check.ts'
+import { type Dht, missingDhtMembers } from './peer-store/dht-table.ts'
 
 interface IdentifyService {
   identify(connection: unknown): Promise<unknown>

@@ -2,8 +2,8 @@ import type { TypedEventTarget } from '@libp2p/interface'
 import type { Inventory } from '../core/owner.ts'
 import type { ApplicationRegistry, RegistryOptions, WatchOptions } from './application-registries.ts'
 import type { TracemeshEvents } from './mesh-events.ts'
-import type { MessageHandler, Published, PublishOptions, SubscribeOptions } from './messages.ts'
-import type { RequestHandler, RequestOptions } from './requests.ts'
+import type { MessageHandler, Published, PublishOptions, SubscribeOptions } from './messages/messages.ts'
+import type { RequestHandler, RequestOptions } from './messages/requests.ts'
 import type { Topology } from './views.ts'
 
 /**

@@ -3,7 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
-import type { AgentLimit } from '../kit/rpc-size.ts'
+import type { AgentLimit } from '../kit/gossip/rpc-size.ts'
 import { type Rule, topic } from '../kit/rules.ts'
 
 // Building blocks of the configuration table. Each parses text (or a list of texts) from the environment or the command

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os'
 import { limits } from '../core/limits.ts'
-import { connectionCaps } from '../kit/resource-caps.ts'
+import { connectionCaps } from '../kit/limits/resource-caps.ts'
 
 /** Bytes that this process may use: those of its container, or of the machine. */
 export function availableMemory(): number {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { MessageRecord } from '../kit/messages.ts'
+import type { MessageRecord } from '../kit/messages/messages.ts'
 import type { TracemeshService } from '../kit/service.ts'
 import type { MemberInfo, Topology } from '../kit/views.ts'
 import { guestNode, type MeshView, type ViewLink, type ViewMessage, type ViewNode } from '../page/mesh-view.ts'

@@ -1,7 +1,7 @@
 import type { Inventory } from '../core/owner.ts'
 import { type Descriptor, listDescriptors } from '../evidence/descriptors.ts'
 import type { TimerCounts, TimerGroup, TimerReader } from '../evidence/timers.ts'
-import type { StreamInfo } from '../kit/stream-views.ts'
+import type { StreamInfo } from '../kit/connections/stream-views.ts'
 
 /** What the node knows of its own handles. */
 export interface HandleSource {

@@ -16,8 +16,8 @@ const collectionsAllowed: Readonly<Record<string, string>> = {
   'kit/mesh-events.ts': 'weak: an entry lives as long as the listener of the application',
   'core/peer-records.ts': 'an index of the peers registry, bounded by it',
   'core/tally.ts': 'counts and times of what the limits bound: a name without one has no entry',
-  'kit/admission.ts': 'weak: an entry lives as long as the connection of libp2p',
-  'kit/buffer-budget.ts': 'the streams of libp2p, bounded by streamsPerPeer; each leaves it when it closes',
+  'kit/limits/admission.ts': 'weak: an entry lives as long as the connection of libp2p',
+  'kit/limits/buffer-budget.ts': 'the streams of libp2p, bounded by streamsPerPeer; each leaves it when it closes',
 }
 
 /** Files that consist of one lookup table: they may be longer than a file of code. */
@@ -131,8 +131,8 @@ export const allTestsRun: Rule = ({ path, text }) =>
 /** Unit tests that may wait for a fixed time, and why. */
 const sleepsAllowed: Readonly<Record<string, string>> = {
   'bench/peer-process.test.ts': 'a publisher that is late',
-  'kit/closes.test.ts': 'real connections that nobody may close for a while',
-  'kit/dial-causes.test.ts': 'a poll',
+  'kit/connections/closes.test.ts': 'real connections that nobody may close for a while',
+  'kit/dials/dial-causes.test.ts': 'a poll',
   'kit/faults.test.ts': 'real timers that may not fire for a while',
   'kit/network-faults.test.ts': 'real connections on which nothing may happen for a while',
   'prove/end-to-end.test.ts': 'a proof that is interrupted while it waits',

@@ -1,4 +1,4 @@
-import type { MessageRecord } from '../../kit/messages.ts'
+import type { MessageRecord } from '../../kit/messages/messages.ts'
 import { type Cluster, type NodeProcess, startCluster, until } from '../../testing/cluster/cluster.ts'
 import { type Guest, jsGuest, randomSeed, startGuest } from '../../testing/interop/guest.ts'
 import { endToEnd } from '../end-to-end.ts'

@@ -1,4 +1,4 @@
-import type { MessageRecord } from '../../kit/messages.ts'
+import type { MessageRecord } from '../../kit/messages/messages.ts'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { countProcessorWait, emitterOf, timeUntil } from '../evidence.ts'

@@ -5,7 +5,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId } from '@libp2p/interface'
 import { createLibp2p } from 'libp2p'
 import { libp2pSettings } from '../../kit/libp2p-settings.ts'
-import { recordKey } from '../../kit/peer-store-records.ts'
+import { recordKey } from '../../kit/peer-store/peer-store-records.ts'
 import { parseConfig } from '../../node/config.ts'
 import { startNode } from '../../node/node.ts'
 

@@ -1,5 +1,5 @@
 import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
-import { gossipInternals } from '../../kit/gossip-internals.ts'
+import { gossipInternals } from '../../kit/gossip/gossip-internals.ts'
 
 /** A method of the class that its published type leaves out. */
 type Scored = GossipSub & { getScore(peer: string): number }

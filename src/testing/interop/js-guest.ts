@@ -10,7 +10,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { messageId } from '../../kit/gossip-settings.ts'
+import { messageId } from '../../kit/gossip/gossip-settings.ts'
 import { withoutPeer } from '../../kit/multiaddrs.ts'
 import { reportGossip } from './gossip-reports.ts'
 
