@@ -120,23 +120,25 @@ test('a system without a list of descriptors: the counts are absent', () => {
   assert.equal(listDescriptors(source), undefined)
 })
 
-test('rows of the kernel: have readable addresses; a title, a cut row and an empty text give none', () => {
+test('rows of the kernel: the wanted ones have readable addresses; a title, a cut row and an empty text give none', () => {
+  const wanted = new Set(['4711', '4712', '99', '77', '78'])
   const tcp = [
     '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
     '   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000000000000000',
     '   1: 0100007F:1F91 0A00000A:0050 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000',
-    '   2: 0100007F:1F91 0A0000',
+    '   2: 0100007F:1F92 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0000000000000000',
+    '   3: 0100007F:1F91 0A0000',
   ].join('\n')
-  assert.deepEqual(parseTable(tcp, 'tcp'), [
+  assert.deepEqual(parseTable(tcp, 'tcp', wanted), [
     { inode: '4711', kind: 'tcp', local: '127.0.0.1:8080', state: 'listening' },
     { inode: '4712', kind: 'tcp', local: '127.0.0.1:8081', remote: '10.0.0.10:80', state: 'established' },
   ])
   const udp6 = `title\n 5: B80D0120000000000000000001000000:0FA1 ${'0'.repeat(32)}:0000 07 0:0 00:0 0 0 0 99 2 0 0\n`
-  assert.deepEqual(parseTable(udp6, 'udp'), [{ inode: '99', kind: 'udp', local: '[2001:db8::1]:4001' }])
+  assert.deepEqual(parseTable(udp6, 'udp', wanted), [{ inode: '99', kind: 'udp', local: '[2001:db8::1]:4001' }])
   const unix = 'Num\n0000: 00000002 00000000 00010000 0001 01 77 /run/x.sock\n0000: 00000003 00000000 0 0001 03 78\n'
-  assert.deepEqual(parseTable(unix, 'unix'), [
+  assert.deepEqual(parseTable(unix, 'unix', wanted), [
     { inode: '77', kind: 'unix', local: '/run/x.sock' },
     { inode: '78', kind: 'unix', local: '' },
   ])
-  assert.deepEqual(parseTable('', 'tcp'), [])
+  assert.deepEqual(parseTable('', 'tcp', wanted), [])
 })

@@ -31,7 +31,7 @@ export function socketRows(wanted: ReadonlySet<string>): SocketRow[] {
   const rows: SocketRow[] = []
   for (const { path, kind } of tables) {
     if (rows.length >= wanted.size) break
-    rows.push(...parseTable(readStart(path), kind).filter(({ inode }) => wanted.has(inode)))
+    rows.push(...parseTable(readStart(path), kind, wanted))
   }
   return rows
 }
@@ -58,12 +58,16 @@ function readStart(path: string): string {
   }
 }
 
-/** Parses a table of `/proc/net`; skips its title and a row that was cut off. */
-export function parseTable(text: string, kind: SocketKind): SocketRow[] {
+/** Parses the rows of these inodes in a table of `/proc/net`; skips its title and a row that was cut off. */
+export function parseTable(text: string, kind: SocketKind, wanted: ReadonlySet<string>): SocketRow[] {
+  const column = kind === 'unix' ? 6 : 9
   return text
     .split('\n')
     .slice(1)
-    .flatMap((line) => parseRow(line.trim().split(/\s+/), kind) ?? [])
+    .flatMap((line) => {
+      const columns = line.trim().split(/\s+/)
+      return wanted.has(columns[column] ?? '') ? (parseRow(columns, kind) ?? []) : []
+    })
 }
 
 const states: Readonly<Record<string, string>> = {

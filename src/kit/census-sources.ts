@@ -9,7 +9,7 @@ import { seedEvidence } from '../evidence/seed-evidence.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { ApplicationRegistries } from './application-registries.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
-import { listenerTargets } from './connections/listener-targets.ts'
+import { ListenerTargetReader } from './connections/listener-targets.ts'
 import { streamEvidence } from './connections/stream-evidence.ts'
 import { GossipEvidence } from './gossip/gossip-evidence.ts'
 import type { GossipHealth } from './gossip/gossip-health.ts'
@@ -42,6 +42,7 @@ interface CensusParts {
 /** The layers of a node, in the order in which the census reads them. */
 export function censusSources(parts: CensusParts): readonly CensusSource[] {
   const { owner, node, components, pubsub, gossipHealth, meshTopics, telemetry, application, wall } = parts
+  const listenerTargets = new ListenerTargetReader(components, pubsub, owner)
   return [
     { name: 'links', read: (now) => linkEvidence(node.ledger, openConnections(parts), now) },
     { name: 'limits', read: () => limitsEvidence(parts) },
@@ -54,7 +55,7 @@ export function censusSources(parts: CensusParts): readonly CensusSource[] {
     { name: 'streams', read: () => streamEvidence(components.connectionManager.getConnections(), wall()) },
     ...(gossipHealth === undefined ? [] : [new GossipEvidence(gossipHealth, meshTopics)]),
     { name: 'process', read: (now) => processEvidence(parts.process, now) },
-    { name: 'listeners', read: () => listenerEvidence(listenerTargets(components, pubsub, owner)) },
+    { name: 'listeners', read: (now) => listenerEvidence(listenerTargets.read(now)) },
     { name: 'telemetry', read: () => telemetryEvidence(telemetry) },
   ]
 }

@@ -7,7 +7,7 @@ import { until } from '../../processes/waiting.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { collectNative, listenOn, realNode } from '../../testing/suite/real-world.ts'
 import type { TracemeshComponents } from '../components.ts'
-import { listenerTargets } from './listener-targets.ts'
+import { ListenerTargetReader } from './listener-targets.ts'
 
 collectNative()
 leakCheck()
@@ -18,7 +18,8 @@ test('planted listeners on libp2p, gossipsub, a connection and signals: each sho
   const { pubsub } = a.libp2p.services
   const components = a.components as TracemeshComponents
   const child = a.owner.child('child')
-  const count = (group: keyof ListenerTargets) => countListeners(listenerTargets(components, pubsub, a.owner)[group])
+  const reader = new ListenerTargetReader(components, pubsub, a.owner)
+  const count = (group: keyof ListenerTargets, now = 0) => countListeners(reader.read(now)[group])
   const clean = { lasting: count('lasting').total, signals: count('signals').total }
   assert.equal(count('connections').total, 0)
   const connection = await a.libp2p.dial(multiaddr(b.address))
@@ -46,6 +47,11 @@ test('planted listeners on libp2p, gossipsub, a connection and signals: each sho
     assert.ok(largest.count >= 300 && total >= 300, `${event}: ${largest.count} of ${total}`)
     assert.ok(count(group).total < 100, `${event}: ${count(group).total} after the removal`)
   }
+  const before = count('signals').total
+  const late = new AbortController()
+  late.signal.addEventListener('abort', () => {})
+  Object.assign(components.connectionManager, { late })
+  assert.deepEqual([count('signals', 599_999).total, count('signals', 600_000).total], [before, before + 1])
   await connection.close()
   await until(() => count('connections').total === 0, 10_000, 'the closed connection is no longer counted')
   assert.ok(count('lasting').total <= clean.lasting + 5 && count('signals').total <= clean.signals + 5)

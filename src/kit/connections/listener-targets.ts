@@ -1,7 +1,7 @@
 import type { Connection, Libp2pEvents, MessageStreamEvents, TypedEventTarget } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import type { Owner } from '../../core/owner.ts'
-import { signalsIn } from '../../evidence/listeners.ts'
+import { type ListenerTarget, signalsIn } from '../../evidence/listeners.ts'
 import type { ListenerTargets } from '../../evidence/process-evidence.ts'
 import type { PubSub } from '../components.ts'
 
@@ -54,26 +54,54 @@ const pubsubTypes = [
   'gossipsub:prune',
 ]
 
-/** The event targets that outlive a call, and that this node can reach. */
-export function listenerTargets(components: Components, pubsub: PubSub | undefined, owner: Owner): ListenerTargets {
-  const listeners = components.transportManager.getListeners()
-  const lasting = [
-    { name: 'libp2p', target: components.events, types: libp2pTypes },
-    ...(pubsub instanceof EventTarget ? [{ name: 'pubsub', target: pubsub, types: pubsubTypes }] : []),
-    ...listeners.map((target) => ({ name: 'listener', target, types: listenerTypes })),
-  ]
-  const connections = components.connectionManager
-    .getConnections()
-    .flatMap((connection) => [
-      { name: 'connection', target: connection, types: streamTypes },
-      ...connection.streams.map((target) => ({ name: 'stream', target, types: streamTypes })),
-    ])
-  const signals = [
-    ...Array.from(owner.signals(), ([name, target]) => ({ name, target, types: ['abort'] })),
-    ...signalsIn('libp2p', libp2pParts(components)),
-    ...listeners.flatMap((listener) => signalsIn('listener', listener)),
-  ]
-  return { lasting, connections, signals }
+/**
+ * Interval of searches for the signals of libp2p: its parts have theirs from the start, and a search leaves some 250 KB
+ * of garbage. Milliseconds.
+ */
+const searchMs = 600_000
+
+/** Lists the event targets that outlive a call, and that this node can reach. */
+export class ListenerTargetReader {
+  readonly #components: Components
+  readonly #pubsub: PubSub | undefined
+  readonly #owner: Owner
+  #signals: readonly ListenerTarget[] = []
+  #searchAt = -Infinity
+
+  constructor(components: Components, pubsub: PubSub | undefined, owner: Owner) {
+    this.#components = components
+    this.#pubsub = pubsub
+    this.#owner = owner
+  }
+
+  read(now: number): ListenerTargets {
+    const { events, transportManager, connectionManager } = this.#components
+    const listeners = transportManager.getListeners()
+    const pubsub = this.#pubsub
+    const lasting = [
+      { name: 'libp2p', target: events, types: libp2pTypes },
+      ...(pubsub instanceof EventTarget ? [{ name: 'pubsub', target: pubsub, types: pubsubTypes }] : []),
+      ...listeners.map((target) => ({ name: 'listener', target, types: listenerTypes })),
+    ]
+    const connections = connectionManager
+      .getConnections()
+      .flatMap((connection) => [
+        { name: 'connection', target: connection, types: streamTypes },
+        ...connection.streams.map((target) => ({ name: 'stream', target, types: streamTypes })),
+      ])
+    const owned = Array.from(this.#owner.signals(), ([name, target]) => ({ name, target, types: ['abort'] }))
+    if (now >= this.#searchAt) this.#search(now)
+    return { lasting, connections, signals: [...owned, ...this.#signals] }
+  }
+
+  #search(now: number): void {
+    const listeners = this.#components.transportManager.getListeners()
+    this.#searchAt = now + searchMs
+    this.#signals = [
+      ...signalsIn('libp2p', libp2pParts(this.#components)),
+      ...listeners.flatMap((listener) => signalsIn('listener', listener)),
+    ]
+  }
 }
 
 /** libp2p passes its services a proxy, which keeps the services by name in `components`. */

@@ -131,6 +131,6 @@ describe('a peer that attacks gossipsub, beside an honest one whose messages all
         attacker.connection.abort(new Error('the attacker leaves'))
       }
       const connected = () => new Set(node.libp2p.getConnections().map(({ remotePeer }) => remotePeer.toString()))
-      await until(() => findGhosts(gossip, connected()).ids.size === 0, limitMs, 'no ghosts')
+      await until(() => findGhosts(gossip, connected()).size === 0, limitMs, 'no ghosts')
     }))
 })

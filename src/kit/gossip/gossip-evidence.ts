@@ -1,7 +1,7 @@
 import { GhostWatch } from '../../core/ghost-watch.ts'
 import type { CensusPart, CensusSource } from '../../evidence/census.ts'
 import type { GossipHealth } from './gossip-health.ts'
-import { gossipSizes, mostTopics } from './gossip-tables.ts'
+import { countPeers, gossipSizes, mostTopics } from './gossip-tables.ts'
 
 /** Milliseconds after which a ghost is the sweep's fault: it removes one within two sweeps, 6 s. */
 const overdueMs = 15_000
@@ -24,8 +24,9 @@ export class GossipEvidence implements CensusSource {
     const sizes = gossipSizes(gossip)
     const most = mostTopics(gossip)
     const meshTopics = new Set(this.#meshTopics())
-    const { ids, total } = this.#health.findGhosts()
-    const overdue = this.#watch.check(ids, now)
+    const ghosts = this.#health.findGhosts()
+    const overdue = this.#watch.check(ghosts, now)
+    const connected = countPeers(gossip) - ghosts.size
     return {
       attributes: {
         'mesh.audit.gossip.subscriptions': sizes.subscriptions,
@@ -46,7 +47,7 @@ export class GossipEvidence implements CensusSource {
         'mesh.audit.gossip.cached': sizes.cached,
         'mesh.audit.gossip.cached_bytes': sizes.cachedBytes,
         'mesh.audit.gossip.deliveries': sizes.deliveries,
-        'mesh.audit.gossip.ghosts': ids.size,
+        'mesh.audit.gossip.ghosts': ghosts.size,
         'mesh.audit.gossip.swept_total': counts.swept,
         'mesh.audit.gossip.restored_total': counts.restored,
         'mesh.audit.gossip.late_total': counts.lateRpcs,
@@ -55,8 +56,8 @@ export class GossipEvidence implements CensusSource {
         {
           name: 'gossip-peers-connected',
           owner: this.name,
-          expected: total - ids.size,
-          actual: total - ids.size + overdue.size,
+          expected: connected,
+          actual: connected + overdue.size,
           isBroken: overdue.size > 0,
           ids: [...overdue],
         },

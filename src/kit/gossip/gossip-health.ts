@@ -11,7 +11,7 @@ import type { NetworkComponents } from '../components.ts'
 import { replaceMethod } from '../replace-method.ts'
 import type { GossipInternals, Prune, TableName } from './gossip-internals.ts'
 import { backoffsOf, penaltiesOf, restoreGrudge } from './gossip-scores.ts'
-import { findGhosts, findOrphanStreams, type Ghosts, removePeers, removeStreams } from './gossip-tables.ts'
+import { countPeers, findGhosts, findOrphanStreams, removePeers, removeStreams } from './gossip-tables.ts'
 
 interface GossipHealthOptions {
   readonly gossip: GossipInternals
@@ -97,7 +97,7 @@ export class GossipHealth {
   }
 
   /** Peer ids that gossipsub lists now without a connection. */
-  findGhosts(): Ghosts {
+  findGhosts(): ReadonlySet<string> {
     return findGhosts(this.gossip, this.#connectedPeers())
   }
 
@@ -115,21 +115,21 @@ export class GossipHealth {
   #sweep(): void {
     const now = this.#options.clock.now()
     this.#grudges.expire(now)
-    const ghosts = this.findGhosts()
-    const due = this.#watch.check(ghosts.ids, now)
+    const due = this.#watch.check(this.findGhosts(), now)
     const orphans = this.#orphanWatch.check(findOrphanStreams(this.gossip), now)
-    if (due.size > 0) this.#remove(due, ghosts.total, now)
+    if (due.size > 0) this.#remove(due, now)
     removeStreams(this.gossip, orphans)
   }
 
-  #remove(ids: ReadonlySet<string>, total: number, now: number): void {
+  #remove(ids: ReadonlySet<string>, now: number): void {
     const grudgesBefore = this.#grudges.size
     const spans = [...ids].flatMap((id) => this.#noteGrudge(id, now))
     const entries = removePeers(this.gossip, ids)
     this.#swept += ids.size
     const grudges = this.#grudges.size - grudgesBefore
     const hasGhosts = [...entries.keys()].some((table) => !retainedTables.includes(table))
-    if (hasGhosts) spans.unshift(emitGossipSwept({ peers: [...ids], entries, grudges, remaining: total - ids.size }))
+    const remaining = countPeers(this.gossip)
+    if (hasGhosts) spans.unshift(emitGossipSwept({ peers: [...ids], entries, grudges, remaining }))
     for (const span of spans) this.#options.emitSpan(span)
   }
 

@@ -42,7 +42,9 @@ export interface PeerStats {
 }
 
 /** Sets of peer ids, or maps keyed by peer id. */
-export type PeerTable = Pick<Map<string, unknown>, 'has' | 'delete' | 'size' | 'keys'>
+export type PeerTable = Pick<Map<string, unknown>, 'has' | 'delete' | 'size' | 'keys'> & {
+  forEach(visit: (value: unknown, id: string) => void): void
+}
 /** Tables keyed by peer id in a map with other keys. */
 export type NestedTable = Map<string, PeerTable>
 

@@ -9,24 +9,28 @@ import {
 /** Entries by table. */
 export type EntryCounts = ReadonlyMap<TableName, number>
 
-/** Peer ids in gossipsub's tables without a connection. */
-export interface Ghosts {
-  readonly ids: ReadonlySet<string>
-  /** Distinct peer ids in all tables, connected ones included. */
-  readonly total: number
+/** Peer ids in gossipsub's tables that are not among `connected`. One pass over all tables. */
+export function findGhosts(gossip: GossipInternals, connected: ReadonlySet<string>): ReadonlySet<string> {
+  const ids = new Set<string>()
+  forEachPeer(gossip, (id) => {
+    if (!connected.has(id)) ids.add(id)
+  })
+  return ids
 }
 
-/** One pass over all tables. `connected`: ids of peers with a connection. */
-export function findGhosts(gossip: GossipInternals, connected: ReadonlySet<string>): Ghosts {
+/** Number of distinct peer ids in all tables. One pass over them. */
+export function countPeers(gossip: GossipInternals): number {
   const ids = new Set<string>()
-  const present = new Set<string>()
-  const collect = (table: { keys(): Iterable<string> }) => {
-    for (const id of table.keys()) (connected.has(id) ? present : ids).add(id)
-  }
+  forEachPeer(gossip, (id) => ids.add(id))
+  return ids.size
+}
+
+/** A sweep goes through every entry: `forEach` makes no object for each. */
+function forEachPeer(gossip: GossipInternals, visit: (id: string) => void): void {
+  const visitKey = (_: unknown, id: string) => visit(id)
   const { flat, nested } = peerTables(gossip)
-  for (const [, table] of flat) collect(table)
-  for (const [, table] of nested) for (const peers of table.values()) collect(peers)
-  return { ids, total: ids.size + present.size }
+  for (const [, table] of flat) table.forEach(visitKey)
+  for (const [, table] of nested) for (const peers of table.values()) peers.forEach(visitKey)
 }
 
 /**
