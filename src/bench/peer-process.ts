@@ -143,6 +143,7 @@ const schema = z.discriminatedUnion('event', [
       heapUsed: z.number(),
       heapTotal: z.number(),
       compiled: z.number(),
+      objects: z.number(),
       external: z.number(),
       native: z.number(),
     }),

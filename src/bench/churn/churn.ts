@@ -100,6 +100,8 @@ const slowest = 0.5
 const trafficBytes = 64
 /** Lives before the first reading: they load code and fill caches. */
 const warmUp = eventStep
+/** Share of all lives before the readings that count for the growth: a hub's heap levels off after some 1,400. */
+const warmShare = 1 / 6
 const heldLimitMs = 60_000
 /** Time limit of a run: this factor of its estimate, plus a minute for a busy machine. */
 const patience = { factor: 2, ms: 60_000 }
@@ -125,7 +127,7 @@ function livesInBlock(side: ChurnSide, events: number): number {
 interface Running {
   readonly side: ChurnSide
   readonly hub: PeerProcess
-  readonly readings: (Reading & { readonly atMs: number })[]
+  readonly readings: Reading[]
   readonly traffic: { readonly [K in 'before' | 'beside' | 'during' | 'after']: LoadUse[] }
   lives: number
   failed: number
@@ -242,7 +244,7 @@ async function churn(running: Running, events: number, rate: number, signal: Abo
 
 async function read({ hub, readings, lives }: Running): Promise<void> {
   const held = await hub.request({ do: 'held' }, 'held', heldLimitMs)
-  readings.push({ lives, held, atMs: performance.now() })
+  readings.push({ lives, held })
 }
 
 /** Share of all cores that was busy since then. */
@@ -272,18 +274,18 @@ function reportOf(running: Running, options: ChurnOptions): ChurnSideReport {
     traffic: Object.fromEntries(
       Object.entries(traffic).flatMap(([kind, uses]) => (uses.length === 0 ? [] : [[kind, trafficOf(uses)]])),
     ),
-    readings: readings.map(({ lives, held }) => ({ lives, held })),
+    readings,
   }
 }
 
 /**
  * Of the readings between blocks: each follows the same load and the same rest. The first readings do not count, until
- * all that expires within the rest at the end has begun to; nor does the last, after a longer rest.
+ * bounded tables are full and V8 has feedback on what a life runs; nor does the last, after a longer rest.
  */
-function growthFrom({ readings }: Running, { rest, seed }: ChurnOptions): ChurnSideReport['growth'] {
-  const startMs = readings[0]?.atMs ?? 0
-  const steady = readings.slice(1, -1).filter(({ atMs }) => atMs - startMs >= rest * 1_000)
-  const growth = (['heapUsed', 'compiled', 'external', 'native', 'rss'] as const).flatMap((kind) => {
+function growthFrom({ readings, lives }: Running, { seed }: ChurnOptions): ChurnSideReport['growth'] {
+  const warmLives = lives * warmShare
+  const steady = readings.slice(1, -1).filter(({ lives }) => lives >= warmLives)
+  const growth = (['heapUsed', 'objects', 'compiled', 'external', 'native', 'rss'] as const).flatMap((kind) => {
     const grown = growthOf(
       steady.map(({ lives, held }): Point => [lives, held.memory[kind]]),
       seed,

@@ -125,15 +125,17 @@ async function collectGarbage() {
 }
 
 /**
- * Bytes. `compiled` is the part of the heap that is code, and grows until V8 has optimized all that runs. `native` is
- * resident memory that V8 does not count: libraries, stacks, the QUIC runtime, malloc.
+ * Bytes. `compiled` is the part of `heapUsed` that is code, which grows until V8 has optimized all that runs often;
+ * `objects` is the rest of it. `native` is resident memory that V8 does not count: libraries, stacks, the QUIC runtime,
+ * malloc.
  */
 function readMemory() {
   const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
   const compiled = getHeapSpaceStatistics()
     .filter(({ space_name }) => compiledSpaces.test(space_name))
     .reduce((sum, { space_used_size }) => sum + space_used_size, 0)
-  return { rss, heapUsed, heapTotal, external, compiled, native: rss - heapTotal - external }
+  const [objects, native] = [heapUsed - compiled, rss - heapTotal - external]
+  return { rss, heapUsed, heapTotal, external, compiled, objects, native }
 }
 
 /** Open handles and file descriptors by kind; timers too that do not keep the process alive. */

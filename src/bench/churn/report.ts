@@ -13,7 +13,7 @@ export function formatChurn({ sides, options, seconds, busy }: ChurnReport): str
     `  ${what.padEnd(44)}${names.map((name) => of(sides[name] as ChurnSideReport).padEnd(26)).join('')}`.trimEnd()
   const head = `churn: ${options.events} lives at ours, at most ${options.rate} per second, rest of ${options.rest} s; took ${seconds} s; cores ${percent(busy.median)} busy (at most ${percent(busy.max)})`
   const tables = tablesOf(Object.values(sides))
-  const memory = ['heapUsed', 'compiled', 'external', 'native', 'rss'] as const
+  const memory = ['heapUsed', 'objects', 'compiled', 'external', 'native', 'rss'] as const
   const kinds = ['before', 'beside', 'during', 'after'] as const
   return [
     head,
