@@ -151,6 +151,23 @@ test('timers during close: none fires, not even a child’s', async () => {
   assert.equal(fired, 0)
 })
 
+test('jobs every 2 s and every 3 s, begun at any time: run at whole seconds, in the same turns, until they are cancelled', async () => {
+  const { owner, clock } = makeOwner()
+  const runs: string[] = []
+  clock.advance(300)
+  const cancel = owner.every(2_000, () => runs.push(`a ${clock.now()}`))
+  clock.advance(450)
+  owner.every(3_000, () => runs.push(`b ${clock.now()}`))
+  assert.deepEqual(resourceNames(owner), ['every 2000 ms', 'every 3000 ms'])
+  clock.advance(6_000)
+  assert.deepEqual(runs, ['a 2000', 'b 4000', 'a 4000', 'a 6000'])
+  cancel()
+  clock.advance(4_000)
+  assert.deepEqual(runs.slice(4), ['b 7000', 'b 10000'])
+  await owner.close()
+  assert.equal(clock.pending, 0)
+})
+
 test('closed owner: rejects new items', async () => {
   const { owner } = makeOwner()
   let aborted = 0

@@ -41,6 +41,9 @@ type OwnedItem =
   | { readonly kind: 'owner'; readonly name: string; readonly child: Owner }
   | { readonly kind: 'map'; readonly name: string; readonly map: Registry }
 
+/** Periodic jobs run at multiples of this, milliseconds. */
+const sharedMs = 1_000
+
 /**
  * Owns long-lived items: registries, timers, closable resources, and child owners. It lists them, limits their number,
  * and closes them in reverse order. `map`, `child`, `after` and `adopt` throw MESH_OWNER_CLOSED after closing, and
@@ -98,6 +101,28 @@ export class Owner {
     const item: OwnedItem = { kind: 'timer', name: `after ${ms} ms`, cancel }
     this.#items.add(item)
     this.#totals.adopted++
+    return () => {
+      this.#removeItem(item)
+      cancel()
+    }
+  }
+
+  /**
+   * Calls `run` every `ms`, to the nearest second, unless the returned function or closing cancels it. Jobs thus run in
+   * the same turns: a wake-up of an idle process costs some 0.4 ms, more than a job.
+   */
+  every(ms: number, run: () => void): () => void {
+    const gridMs = Math.min(ms, sharedMs)
+    let cancel = () => {}
+    const next = () => {
+      const now = this.#clock.now()
+      cancel = this.#clock.after(Math.round((now + ms) / gridMs) * gridMs - now, () => {
+        next()
+        run()
+      })
+    }
+    const item = this.#addItem({ kind: 'timer', name: `every ${ms} ms`, cancel: () => cancel() })
+    next()
     return () => {
       this.#removeItem(item)
       cancel()

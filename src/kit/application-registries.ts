@@ -134,9 +134,8 @@ export class ApplicationRegistries {
 
   /** Releases idle entries from now on. */
   start(): void {
-    this.#owner.after(sweepMs, () => {
+    this.#owner.every(sweepMs, () => {
       for (const { expire } of Object.values(this.#collections)) expire()
-      this.start()
     })
   }
 

@@ -103,7 +103,9 @@ export class AddressWatch {
       events.removeEventListener('self:peer:update', onHint)
     })
     this.#refresh()
-    this.#schedulePoll()
+    owner.every(pollMs, () => {
+      if (this.#hasChanged()) this.#refresh()
+    })
   }
 
   /** Recomputes the list, and announces a change. */
@@ -130,15 +132,6 @@ export class AddressWatch {
     owner.after(debounceMs, () => {
       this.#isRefreshScheduled = false
       this.#refresh()
-    })
-  }
-
-  #schedulePoll(): void {
-    const { owner } = this.#options
-    if (owner.closed) return
-    owner.after(pollMs, () => {
-      if (this.#hasChanged()) this.#refresh()
-      this.#schedulePoll()
     })
   }
 

@@ -93,7 +93,7 @@ export class GossipHealth {
     this.#options.owner.adopt('gossip health', () => {
       for (const restore of restores) restore()
     })
-    this.#scheduleSweep()
+    this.#options.owner.every(sweepMs, () => this.#trySweep())
   }
 
   /** Peer ids that gossipsub lists now without a connection. */
@@ -101,15 +101,12 @@ export class GossipHealth {
     return findGhosts(this.gossip, this.#connectedPeers())
   }
 
-  #scheduleSweep(): void {
-    this.#options.owner.after(sweepMs, () => {
-      this.#scheduleSweep()
-      try {
-        this.#sweep()
-      } catch (error) {
-        this.#options.onError(error)
-      }
-    })
+  #trySweep(): void {
+    try {
+      this.#sweep()
+    } catch (error) {
+      this.#options.onError(error)
+    }
   }
 
   #sweep(): void {

@@ -106,25 +106,49 @@ test('four handshakes of which two finish, a later one first: two are reported, 
   void listener.awaitInboundConnections()
   const { clock, owner, accepts, counts } = watch(listener)
   accepts.start()
-  assert.equal(pending(), 20)
+  assert.equal(pending(), 16)
   native.accepted = 4
-  clock.advance(2_000)
+  clock.advance(3_000)
   finish(7)
   await settle()
   finish()
   await settle()
-  assert.equal(pending(), 20)
+  assert.equal(pending(), 16)
   clock.advance(6_000)
   assert.deepEqual(counts(), [
     {
       'mesh.listener.address': listenOn.quic,
       'mesh.handshake.count': 2,
-      'mesh.handshake.age_ms': 4_000,
+      'mesh.handshake.age_ms': 6_000,
       'mesh.handshake.capacity': 20,
     },
   ])
   await owner.close()
   assert.equal(clock.pending, 0)
+})
+
+test('16 handshakes in progress: the listener takes up to its limit within 3 s, and counts as before', async () => {
+  const { listener, native, finish, pending } = fakeListener()
+  void listener.awaitInboundConnections()
+  const { clock, owner, counts } = watch(listener)
+  assert.equal(pending(), 16)
+  native.accepted = 15
+  clock.advance(3_000)
+  assert.equal(pending(), 16)
+  native.accepted = 16
+  clock.advance(3_000)
+  assert.equal(pending(), 20)
+  for (let i = 0; i < 15; i++) {
+    finish()
+    await settle()
+    clock.advance(1)
+  }
+  clock.advance(9_000)
+  assert.deepEqual(
+    counts().map((one) => one['mesh.handshake.count']),
+    [1],
+  )
+  await owner.close()
 })
 
 test('a handshake in progress when the count begins, and that finishes: none is reported, and none is missed later', async () => {
@@ -135,16 +159,16 @@ test('a handshake in progress when the count begins, and that finishes: none is 
   })
   finish()
   await settle()
-  clock.advance(20_000)
+  clock.advance(21_000)
   assert.deepEqual(counts(), [])
   native.accepted = 2
-  clock.advance(8_000)
+  clock.advance(9_000)
   assert.deepEqual(
     counts().map((one) => one['mesh.handshake.count']),
     [1],
   )
   listener.state.listener = undefined
-  clock.advance(2_000)
+  clock.advance(3_000)
   await settle()
   assert.equal(clock.pending, 0, 'a closed listener is no longer polled')
   await owner.close()

@@ -22,14 +22,17 @@ interface QuicAcceptsOptions {
   readonly clock: Clock
   readonly components: Pick<TracemeshComponents, 'events' | 'transportManager'>
   /**
-   * Handshakes of one listener at a time; each costs some 2.5 kB. A stalled one takes its place for 10 to 20 s, and the
+   * Handshakes of one listener at a time, at most. A stalled one takes its place for 10 to 20 s, and the
    * native listener does not say of which host it is: as many of one host keep others out of QUIC.
    */
   readonly handshakes: number
   readonly emitSpan: (span: SpanEffect) => void
 }
 
-const pollMs = 2_000
+/** After this long at most a listener whose first handshakes all stall takes further ones. Milliseconds. */
+const pollMs = 3_000
+/** Handshakes at a time until all of these are in progress: each place costs some 4 kB, used or not. */
+const firstPlaces = 16
 /** The shortest timer: it fires once per turn of a busy event loop. */
 const turnMs = 1
 
@@ -58,30 +61,39 @@ export class QuicAccepts {
     if (!isQuicListener(listener) || Object.hasOwn(listener.state.listener, 'inboundConnection')) return
     const { owner, clock, emitSpan, handshakes } = this.#options
     const { listener: native } = listener.state
-    const further = handshakes - 1
-    // Each loop calls again as soon as its handshake has finished, so calls count finished handshakes.
-    let calls = -further
+    // Each loop calls again as soon as its handshake has finished, so calls but the first of each loop count finished ones.
+    let finished = 0
     const turns = new Turns(owner)
     const restore = replaceMethod(native, 'inboundConnection', (accept) => async () => {
-      calls++
+      finished++
       const connection = await accept()
       await turns.next()
       return connection
     })
     let acceptedBefore = native.stats().acceptedHandshakes
-    for (let loop = 0; loop < further; loop++) void listener.awaitInboundConnections()
+    let places = 1
+    const grow = (to: number) => {
+      finished -= to - places
+      for (; places < to; places++) void listener.awaitInboundConnections()
+    }
+    grow(Math.min(firstPlaces, handshakes))
     const address = listener.getAddrs().join(' ')
-    const release = owner.adopt(`accepts of ${address}`, restore)
+    const release = owner.adopt(`accepts of ${address}`, () => {
+      stop()
+      restore()
+    })
     const watch = new HandshakeWatch()
     const poll = () => {
       if (!isQuicListener(listener)) return void release()
       const accepted = native.stats().acceptedHandshakes
       // A handshake may have been in progress when the count began.
-      if (accepted - acceptedBefore < calls) acceptedBefore = accepted - calls
-      const stalled = watch.observe({ accepted: accepted - acceptedBefore, finished: calls }, clock.now())
+      if (accepted - acceptedBefore < finished) acceptedBefore = accepted - finished
+      const inProgress = accepted - acceptedBefore - finished
+      if (inProgress >= places && places < handshakes) grow(handshakes)
+      const stalled = watch.observe({ accepted: accepted - acceptedBefore, finished }, clock.now())
       if (stalled !== undefined) emitSpan(emitHandshakesStalled(address, stalled, handshakes))
-      owner.after(pollMs, poll)
     }
+    const stop = owner.every(pollMs, poll)
     poll()
   }
 }

@@ -44,6 +44,7 @@ export class ResourceMonitor {
       for (const listener of components.transportManager.getListeners())
         listener.removeEventListener('error', this.#onAcceptError)
     })
+    owner.every(probeMs, () => this.#probeDescriptors())
     this.#probeDescriptors()
   }
 
@@ -59,14 +60,13 @@ export class ResourceMonitor {
   }
 
   #probeDescriptors(): void {
-    const { owner, clock, emitSpan, probe = openDescriptor } = this.#options
+    const { clock, emitSpan, probe = openDescriptor } = this.#options
     try {
       probe()
     } catch (error) {
       this.reportFailure(codeOf(error), 'open')
     }
     for (const span of this.#watch.handle({ type: 'tick' }, clock.now())) emitSpan(span)
-    owner.after(probeMs, () => this.#probeDescriptors())
   }
 }
 
