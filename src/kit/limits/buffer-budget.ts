@@ -80,6 +80,7 @@ export class BufferBudget {
   #update(watched: Watched): void {
     const { stream } = watched
     const bytes = this.#watched.has(stream) ? stream.readBufferLength + stream.writeBufferLength : 0
+    if (bytes === watched.bytes) return
     if (watched.bytes === 0 || bytes < watched.bytes) watched.movedAt = this.#options.now()
     this.#total += bytes - watched.bytes
     watched.bytes = bytes
