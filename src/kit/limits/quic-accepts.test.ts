@@ -119,7 +119,7 @@ test('four handshakes of which two finish, a later one first: two are reported, 
     {
       'mesh.listener.address': listenOn.quic,
       'mesh.handshake.count': 2,
-      'mesh.handshake.age_ms': 6_000,
+      'mesh.handshake.age_ms': 4_000,
       'mesh.handshake.capacity': 20,
     },
   ])
@@ -168,7 +168,7 @@ test('a handshake in progress when the count begins, and that finishes: none is 
     [1],
   )
   listener.state.listener = undefined
-  clock.advance(3_000)
+  clock.advance(1_000)
   await settle()
   assert.equal(clock.pending, 0, 'a closed listener is no longer polled')
   await owner.close()

@@ -31,6 +31,8 @@ interface QuicAcceptsOptions {
 
 /** After this long at most a listener whose first handshakes all stall takes further ones. Milliseconds. */
 const pollMs = 3_000
+/** While a handshake is in progress; an idle listener costs no wake-ups of its own. Milliseconds. */
+const busyPollMs = 1_000
 /** Handshakes at a time until all of these are in progress: each place costs some 4 kB, used or not. */
 const firstPlaces = 16
 /** The shortest timer: it fires once per turn of a busy event loop. */
@@ -78,18 +80,22 @@ export class QuicAccepts {
     }
     grow(Math.min(firstPlaces, handshakes))
     const address = listener.getAddrs().join(' ')
+    let cancelNext = () => {}
     const release = owner.adopt(`accepts of ${address}`, () => {
       stop()
+      cancelNext()
       restore()
     })
     const watch = new HandshakeWatch()
     const poll = () => {
+      cancelNext()
       if (!isQuicListener(listener)) return void release()
       const accepted = native.stats().acceptedHandshakes
       // A handshake may have been in progress when the count began.
       if (accepted - acceptedBefore < finished) acceptedBefore = accepted - finished
       const inProgress = accepted - acceptedBefore - finished
       if (inProgress >= places && places < handshakes) grow(handshakes)
+      if (inProgress > 0) cancelNext = owner.after(busyPollMs, poll)
       const stalled = watch.observe({ accepted: accepted - acceptedBefore, finished }, clock.now())
       if (stalled !== undefined) emitSpan(emitHandshakesStalled(address, stalled, handshakes))
     }
