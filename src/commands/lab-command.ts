@@ -23,4 +23,5 @@ export const labCommand: CommandAction = async (args, io) => {
   return runUntilStopped(start, host, stopWithinMs)
 }
 
-const exitCodeHelp = '\nExit codes: 0 all healthy, 1 the closing record has problems, 2 usage error.'
+const exitCodeHelp =
+  '\nExit codes: 0 all healthy, 1 the closing record has problems, 2 usage error, 3 ended before all nodes knew each other.'

@@ -1,8 +1,11 @@
 import { randomInt } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import type { LabFlags } from '../lab/flags.ts'
 import { Lab } from '../lab/lab.ts'
 import { paint, plain, recordLines, spanLine } from '../lab/lines.ts'
 import type { LabSpan } from '../lab/node-log.ts'
+import { sizeWarnings } from '../lab/plan.ts'
+import type { LabRecord } from '../lab/record.ts'
 import { type LabServer, serveLab } from '../lab/server.ts'
 import { LiveTerminal } from '../lab/terminal.ts'
 import { exitCodes, type Terminal } from './command.ts'
@@ -33,6 +36,11 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
     if (view.terminal === undefined) out(text)
   }
   out(`${sizeOf(options)}; seed ${seed}${live ? '' : '. Ctrl-C stops the lab'}.`)
+  for (const warning of sizeWarnings(options, {
+    availableBytes: process.availableMemory(),
+    cores: availableParallelism(),
+  }))
+    io.err(`${warning}\n`)
   const lab = await Lab.start({ ...options, seed, terminal: live, onSpan: printSpan, log }, startedAt)
   let server: LabServer | undefined
   try {
@@ -57,11 +65,17 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
       delete view.terminal
       const record = await lab.stop(cause)
       for (const line of recordLines(record)) out(line)
-      io.out(`${JSON.stringify(record)}\n`)
+      if (json) io.out(`${JSON.stringify(record)}\n`)
       await server?.close()
-      return record.ok ? exitCodes.ok : exitCodes.failure
+      return exitCodeOf(record)
     },
   }
+}
+
+/** A lab that ended before its nodes knew each other shows nothing, good or bad, unless something failed. */
+function exitCodeOf({ ok, problems }: LabRecord): number {
+  if (problems.length > 0) return exitCodes.failure
+  return ok ? exitCodes.ok : exitCodes.inconclusive
 }
 
 function sizeOf({ nodes, meshes, bridges }: ShowOptions): string {

@@ -104,7 +104,8 @@ export class Lab {
     if (watch && !this.#isWatched) pollTopologies(this.#nodes)
     if (watch) this.#watchedAt = performance.now()
     const { spans, messages } = this.#events
-    const history = { boot: this.#boot.steps, spans, messages, traces: this.query !== undefined }
+    const ending = this.#stopping !== undefined && { ending: true as const }
+    const history = { boot: this.#boot.steps, spans, messages, traces: this.query !== undefined, ...ending }
     return labView(this.#nodes, this.options, history)
   }
 

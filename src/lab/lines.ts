@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { clock } from '../page/model/text.ts'
 import type { Colour, LabSpan } from './node-log.ts'
 import type { LabRecord, NodeRecord } from './record.ts'
 
@@ -12,7 +13,7 @@ export const plain: Paint = (_colour, text) => text
 /** One span as a line. */
 export function spanLine({ atMs, node, span, detail, trace, colour }: LabSpan, colours: Paint): string {
   const ids = trace === '' ? '' : ` trace ${trace.slice(0, 8)}`
-  return `${new Date(atMs).toISOString().slice(11, 23)} ${node.padEnd(13)} ${colours(colour, `${span.padEnd(26)} ${detail}${ids}`)}`
+  return `${clock(atMs, true)} ${node.padEnd(13)} ${colours(colour, `${span.padEnd(26)} ${detail}${ids}`)}`
 }
 
 const columns: readonly Column<NodeRecord>[] = [
@@ -31,7 +32,7 @@ const columns: readonly Column<NodeRecord>[] = [
 
 /** The closing record as text. */
 export function recordLines(record: LabRecord): string[] {
-  const { seconds, links, lost, problems, spans, seed } = record
+  const { seconds, links, lost, problems, spans, seed, bootSeconds } = record
   const count = Object.values(spans).reduce((sum, one) => sum + one, 0)
   const spanCount = lost === null ? 'spans not counted' : `${count} spans received, ${lost} lost`
   const doubled =
@@ -40,6 +41,7 @@ export function recordLines(record: LabRecord): string[] {
     ...table(columns, record.perNode),
     `${seconds.toFixed(1)} s, seed ${seed}: ${links.pairs} pairs linked, ${doubled}; ${spanCount}`,
     ...problems.map((problem) => `problem: ${problem}`),
+    ...(bootSeconds === null ? ['no verdict: the lab ended before all nodes knew each other'] : []),
   ]
 }
 

@@ -39,7 +39,7 @@ test('log lines: spans of events are lines, routine spans are not', () => {
   assert.ok(span)
   assert.match(
     spanLine(span, plain),
-    /^03:04:05\.678 a-seed-1 +mesh\.seed\.retry +attempt=2 stage=dial trace abcdef01$/,
+    /^2026-01-0\d \d\d:04:05\.678 a-seed-1 +mesh\.seed\.retry +attempt=2 stage=dial trace abcdef01$/,
   )
   assert.equal(labSpanOf('n', { msg: 'mesh.staleness.pruned', level: 'trace' }), undefined)
   assert.equal(labSpanOf('n', { msg: 'it broke', level: 'error', err: { message: 'so' } })?.detail, 'so')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { lateNodeMs, missingSeedMs, neighbourTarget, nodeName, planLab } from './plan.ts'
+import { lateNodeMs, missingSeedMs, neighbourTarget, nodeName, planLab, sizeWarnings } from './plan.ts'
 
 leakCheck()
 
@@ -55,4 +55,15 @@ test('small meshes are fully linked, and a new node gets the next free name', ()
   assert.deepEqual([[10], [10, 10], [40], [1]].map(neighbourTarget), [9, 18, 8, 1])
   assert.equal(nodeName('compute', 'mesh-b', ['b-compute-1', 'b-compute-2', 'a-compute-3']), 'b-compute-3')
   assert.equal(nodeName('bridge', 'mesh-b', ['bridge-1']), 'bridge-2')
+})
+
+test('a lab too large for its machine: says so, and what to change; one that fits says nothing', () => {
+  const machine = { availableBytes: 8 * 2 ** 30, cores: 2 }
+  assert.deepEqual(sizeWarnings(size, machine), [])
+  assert.deepEqual(sizeWarnings(size, { ...machine, availableBytes: 2 ** 30 }), [
+    'warning: 18 nodes need about 1710 MiB of memory, and 1024 are available: use --nodes',
+  ])
+  assert.deepEqual(sizeWarnings({ ...size, nodes: 30 }, machine), [
+    'warning: 62 nodes on 2 cores take minutes to start: use --nodes',
+  ])
 })

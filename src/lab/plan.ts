@@ -26,8 +26,29 @@ export const missingSeedMs = 20_000
 /** Delay of one node of each mesh, so that it joins a running mesh. */
 export const lateNodeMs = 10_000
 export const seedsPerMesh = 2
-/** Maximum nodes of one lab: at 90 MB each the memory of a laptop. Guess. */
+/** Maximum nodes of one lab: the memory of a laptop. Guess. */
 export const maxNodes = 64
+/** Resident memory of an idle node; `npm run prove -- idle` measures it. */
+const nodeMb = 95
+/** Nodes of a core above which the start of a lab takes more than a minute. Guess. */
+const nodesPerCore = 16
+
+/** What a user should know before a lab of this size starts on such a machine. */
+export function sizeWarnings(
+  { nodes, meshes, bridges }: LabSize,
+  { availableBytes, cores }: { readonly availableBytes: number; readonly cores: number },
+): readonly string[] {
+  const all = nodes * meshes + bridges
+  const [neededMb, availableMb] = [all * nodeMb, Math.round(availableBytes / 2 ** 20)]
+  return [
+    ...(neededMb > availableMb
+      ? [`warning: ${all} nodes need about ${neededMb} MiB of memory, and ${availableMb} are available: use --nodes`]
+      : []),
+    ...(all > nodesPerCore * cores
+      ? [`warning: ${all} nodes on ${cores === 1 ? 'one core' : `${cores} cores`} take minutes to start: use --nodes`]
+      : []),
+  ]
+}
 
 /** Roles of a mesh after its seeds, in this order; all further nodes are compute. */
 const others: readonly Role[] = ['gateway', 'broker', 'registry']

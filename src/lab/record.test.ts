@@ -20,6 +20,12 @@ test('a complete mesh: no problems', () => {
   )
 })
 
+test('a lab that ended before its nodes knew each other: not ok, though nothing failed, and its text says so', () => {
+  const record = recordOf({ ...input(snapshotOf([], 2_000)), bootMs: undefined })
+  assert.deepEqual([record.ok, record.bootSeconds, record.problems], [false, null, []])
+  assert.match(recordLines(record).at(-1) ?? '', /^no verdict: /)
+})
+
 test('a node that others do not know is a problem, unless it has just started or has exited', () => {
   const nodes = [node('a', ['b']), node('b', ['a']), node('c', []), node('d', [], { upMs: 3_000 })]
   nodes.push(node('e', [], { state: 'killed' }), node('f', [], { mesh: 'mesh-b' }))

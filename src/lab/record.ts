@@ -23,7 +23,7 @@ export interface LabRecord {
   readonly retries: number
   readonly expired: number
   readonly perNode: readonly NodeRecord[]
-  /** Whether there are no problems. */
+  /** Whether all nodes knew each other, and there are no problems. */
   readonly ok: boolean
   readonly problems: readonly string[]
 }
@@ -106,7 +106,7 @@ export function recordOf({
     retries: sum('retries'),
     expired: sum('expired'),
     perNode,
-    ok: problems.length === 0,
+    ok: problems.length === 0 && bootMs !== undefined,
     problems,
   }
 }

@@ -41,6 +41,29 @@ test('a small screen: the selected node is marked and visible', () => {
   }
 })
 
+test('80 columns: state, members and links are whole, and the rows are counted', () => {
+  const names = Array.from({ length: 18 }, (_, index) => node(`a-compute-${index + 1}`))
+  const { view } = input({})
+  const lines = screen(input({ columns: 80, rows: 24, view: { ...view, nodes: names } }))
+  const head = lines
+    .find((line) => line.includes('node '))
+    ?.trim()
+    .split(/\s\s+/)
+  assert.deepEqual(head?.slice(0, 1), ['node'])
+  for (const column of ['state', 'members', 'links']) assert.ok(head?.includes(column), column)
+  assert.ok(
+    lines.every((line) => !line.includes('…') || line.includes('mesh.seed.retry') || line.includes('tracemesh')),
+  )
+  assert.ok(lines.some((line) => line.includes('nodes 1 to 14 of 18')))
+})
+
+test('a node without a process: no members and no links, not zero of them', () => {
+  const { view } = input({})
+  const dead: ViewNode = { ...node('dead'), state: 'killed', counts: { retries: 3 } }
+  const lines = screen(input({ columns: 120, view: { ...view, nodes: [dead] } }))
+  assert.match(lines.find((line) => line.includes('dead')) ?? '', /killed +- +- +3/)
+})
+
 test('a notice replaces the list of keys', () => {
   assert.equal(screen(input({ notice: 'killing node-1' })).at(-1), 'killing node-1')
 })

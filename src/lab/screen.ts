@@ -1,4 +1,5 @@
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'
+import { zoneName } from '../page/model/text.ts'
 import { type Column, type Paint, spanLine, table } from './lines.ts'
 import type { Colour, LabSpan } from './node-log.ts'
 
@@ -49,13 +50,16 @@ const nodeColumns: readonly Column<ViewNode>[] = [
   { head: 'role', of: ({ role }) => role },
   { head: 'mesh', of: ({ meshes }) => meshes.map((mesh) => mesh.replace('mesh-', '')).join(' ') },
   { head: 'state', of: ({ state }) => state },
-  { head: 'members', of: ({ counts }) => counts.members ?? 0 },
-  { head: 'links', of: ({ counts }) => counts.links ?? 0 },
+  { head: 'members', of: ({ counts }) => counts.members ?? '-' },
+  { head: 'links', of: ({ counts }) => counts.links ?? '-' },
   { head: 'retries', of: ({ counts }) => counts.retries ?? 0 },
   { head: 'pruned', of: ({ counts }) => counts.prunes ?? 0 },
   { head: 'RSS MiB', of: ({ rssMb }) => rssMb?.toFixed(0) ?? '-' },
   { head: 'CPU ms/s', of: ({ cpuMsPerS }) => cpuMsPerS?.toFixed(1) ?? '-' },
 ]
+
+/** Left out of the table of a narrow screen, in this order. */
+const leastNeeded = ['pruned', 'CPU ms/s', 'role', 'retries', 'RSS MiB', 'mesh']
 
 /** Rows outside the table and the spans: title, summary, head of the table, rule, keys. */
 const frameRows = 5
@@ -75,9 +79,9 @@ export function screen(input: ScreenInput): string[] {
 function headLines({ view, seconds, page, columns }: ScreenInput): string[] {
   const running = view.nodes.filter(({ state }) => state === 'running').length
   const complete = view.boot.filter(({ what }) => what === 'all members').length
-  const clock = `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`
+  const elapsed = `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`
   const summary = `${running} running, ${complete} know all members${page === undefined ? '' : `   page ${page}`}`
-  return [cut(`tracemesh ${view.title}   ${clock}`, columns), cut(summary, columns)]
+  return [cut(`tracemesh ${view.title}   ${elapsed}   times in ${zoneName()}`, columns), cut(summary, columns)]
 }
 
 function nodeLines({ view, selected, rows, columns, paint }: ScreenInput): string[] {
@@ -88,14 +92,28 @@ function nodeLines({ view, selected, rows, columns, paint }: ScreenInput): strin
     nodes.findIndex(({ name }) => name === selected),
   )
   const from = Math.max(0, Math.min(at - Math.floor(room / 2), nodes.length - room))
-  const [head = '', ...all] = table(nodeColumns, nodes)
+  const [head = '', ...all] = fittingTable(nodes, columns - 2)
   const lines = all.slice(from, from + room).map((line, index) => {
     const node = nodes[from + index]
     const marked = cut(`${node?.name === selected ? '>' : ' '} ${line}`, columns)
     return paint(stateColours[node?.state ?? ''] ?? 'gray', marked)
   })
-  const more = nodes.length > room ? ` (${from + 1} to ${from + room} of ${nodes.length})` : ''
-  return [cut(`  ${head}${more}`, columns), ...lines]
+  const shown = nodes.length > room ? ` nodes ${from + 1} to ${from + room} of ${nodes.length} ` : ''
+  const rule = '─'.repeat(Math.max(0, Math.min(columns, 100) - shown.length))
+  return [cut(`  ${head}`, columns), ...lines, cut(`${rule.slice(0, 2)}${shown}${rule.slice(2)}`, columns)]
+}
+
+/** The table without as many of the least needed columns as do not fit. */
+function fittingTable(nodes: readonly ViewNode[], width: number): string[] {
+  for (let left = 0; left <= leastNeeded.length; left++) {
+    const without = leastNeeded.slice(0, left)
+    const lines = table(
+      nodeColumns.filter(({ head }) => !without.includes(head)),
+      nodes,
+    )
+    if (left === leastNeeded.length || lines.every((line) => line.length <= width)) return lines
+  }
+  return []
 }
 
 function spanLines({ spans, view, rows, columns, paint }: ScreenInput): string[] {
@@ -111,7 +129,7 @@ function spanLines({ spans, view, rows, columns, paint }: ScreenInput): string[]
       ),
     ),
   )
-  return ['─'.repeat(Math.min(columns, 100)), ...lines]
+  return lines
 }
 
 /** Truncates text without colours to a width. */

@@ -4,6 +4,7 @@ import { isCrossSite, namesThisMachine } from '../admin/guarded-app.ts'
 import { parseHostPort } from '../admin/host-port.ts'
 import { roles } from '../catalogue/roles.ts'
 import { errorCode, isMeshError, MeshError } from '../core/errors.ts'
+import { meshRoute } from '../page/mesh-route.ts'
 import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
 import type { Lab } from './lab.ts'
@@ -48,7 +49,7 @@ export async function labApp(lab: Lab): Promise<FastifyInstance> {
   })
   app.setNotFoundHandler(({ method, url }, reply) => refuse(reply, 404, `no route ${method} ${url.slice(0, 200)}`))
   await pageRoutes(app)
-  app.get('/api/mesh', () => lab.view())
+  meshRoute(app, () => lab.view())
   addControls(app, lab)
   if (lab.query !== undefined) traceRoutes(app, lab.query)
   return app

@@ -7,7 +7,7 @@ import type { LabNode } from './lab-node.ts'
 export function labView(
   nodes: readonly LabNode[],
   { meshes, seed, jaegerUi }: LabOptions,
-  history: Pick<MeshView, 'boot' | 'spans' | 'messages' | 'traces'>,
+  history: Pick<MeshView, 'boot' | 'spans' | 'messages' | 'traces' | 'ending'>,
 ): MeshView {
   return {
     atMs: Date.now(),
@@ -42,8 +42,10 @@ export function viewNodes(nodes: readonly LabNode[]): ViewNode[] {
   return [...own, ...guests.values()]
 }
 
+/** Only a node with a process has members, links and figures; what it did before stays counted. */
 function viewNode(node: LabNode, topologies: readonly Topology[]): ViewNode {
-  const { name, plan, state, peer, incarnation, addresses, tally, topology, rssMb, cpuMsPerS, pid, adminUrl } = node
+  const { name, plan, state, peer, incarnation, addresses, tally, topology, pid, adminUrl } = node
+  const { rssMb, cpuMsPerS } = pid === undefined ? {} : node
   const entries = topologies.flatMap(({ members }) => members.find((member) => member.peer === peer) ?? [])
   const { members, links, retries, prunes, expired } = tally
   return {
@@ -54,8 +56,8 @@ function viewNode(node: LabNode, topologies: readonly Topology[]): ViewNode {
     state,
     addresses,
     topics: entries[0]?.topics ?? [],
-    links: topology?.peers.filter(({ kind }) => kind === 'member').map((one) => one.peer) ?? [],
-    counts: { members, links, retries, prunes, expired },
+    links: pid === undefined ? [] : (topology?.peers.filter(isMember).map((one) => one.peer) ?? []),
+    counts: { retries, prunes, expired, ...(pid !== undefined && { members, links }) },
     controllable: true,
     ...(incarnation !== undefined && { incarnation }),
     ...(entries.length > 0 && { silentMs: Math.min(...entries.map(({ silentMs }) => silentMs)) }),
@@ -64,6 +66,10 @@ function viewNode(node: LabNode, topologies: readonly Topology[]): ViewNode {
     ...(pid !== undefined && { pid }),
     ...(adminUrl !== '' && state === 'running' && { inventory: `/api/lab/nodes/${name}/inventory` }),
   }
+}
+
+function isMember({ kind }: { readonly kind: string }): boolean {
+  return kind === 'member'
 }
 
 /** Every link in these topologies. Both ends use the same link id once the link is settled. */

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { MessageRecord } from '../kit/messages/messages.ts'
 import type { TracemeshService } from '../kit/service.ts'
 import type { MemberInfo, Topology } from '../kit/views.ts'
+import { meshRoute } from '../page/mesh-route.ts'
 import { guestNode, type MeshView, type ViewLink, type ViewMessage, type ViewNode } from '../page/mesh-view.ts'
 import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
@@ -17,9 +18,7 @@ export async function observerRoutes(
   // Without the page files the node still serves its topology.
   await pageRoutes(app).catch(onError)
   if (config.query !== 'off') traceRoutes(app, config.query)
-  app.get('/api/mesh', (_request, reply) => {
-    reply.send(observerView(config, { topology: mesh.topology(), messages: mesh.messages(), atMs: Date.now() }))
-  })
+  meshRoute(app, () => observerView(config, { topology: mesh.topology(), messages: mesh.messages(), atMs: Date.now() }))
 }
 
 /** The state of the observer that the view shows. */

@@ -17,6 +17,8 @@ export interface MeshView {
   readonly jaegerUrl?: string
   /** Whether this server has `/api/v3`. */
   readonly traces: boolean
+  /** The lab stops its nodes: the server of the page ends with it. */
+  readonly ending?: true
 }
 
 export type NodeState =

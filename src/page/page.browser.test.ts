@@ -81,7 +81,7 @@ browserTest('a trace search: the address holds the query, and text from a peer i
   await page.getByLabel('Attributes').fill('mesh.seed.cause=start')
   // The page renders after each poll: typed text has to outlast that.
   const asked = server.requests.length
-  const polls = () => server.requests.slice(asked).filter((one) => one === 'GET /api/mesh').length
+  const polls = () => server.requests.slice(asked).filter((one) => one.startsWith('GET /api/mesh?')).length
   await until(() => polls() >= 2, 30_000, 'two more polls')
   await page.getByLabel('Attributes').press('Enter')
   await page.getByRole('row', { name: /mesh\.seed\.dial/ }).waitFor()
@@ -95,6 +95,52 @@ browserTest('a trace search: the address holds the query, and text from a peer i
   assert.equal(deep, `http://127.0.0.1:1/trace/${pageTrace('dial')}`)
   assert.deepEqual(complaints, [])
 })
+
+browserTest(
+  'a trace opens by its first digits, from the box and from the address; digits of two lead to a list',
+  async (browser) => {
+    await using server = await startPageServer(pageMesh(8), spans)
+    const { page, complaints } = await openPage(browser, `${server.url}/#/traces`)
+    const dial = pageTrace('dial')
+    await page.getByLabel('Trace id').fill(`trace ${dial.slice(0, 8).toUpperCase()}`)
+    await page.getByRole('button', { name: 'Open' }).click()
+    await page.getByText(dial, { exact: true }).waitFor()
+    await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).waitFor()
+    const alike = pageTrace('win-seed-a1').slice(0, 12)
+    await page.goto(`${server.url}/#/traces/${alike}`)
+    await page.getByRole('link', { name: pageTrace('win-seed-a2') }).click()
+    await page.getByRole('button', { name: /mesh\.member\.expired/ }).waitFor()
+    await page.goto(`${server.url}/#/traces/0123456789`)
+    await page.getByText(/No trace of the last week/).waitFor()
+    await page.getByRole('link', { name: 'Search', exact: true }).click()
+    await page.getByLabel('Trace id').fill('not a trace')
+    await page.getByRole('button', { name: 'Open' }).click()
+    await page.getByText(/has the digits 0-9 and a-f only/).waitFor()
+    assert.deepEqual(complaints, [])
+  },
+)
+
+browserTest(
+  'a search result: the row is the span that matched, opens it, and leads back to the query',
+  async (browser) => {
+    await using server = await startPageServer(pageMesh(8), oldSpans)
+    const { page, complaints } = await openPage(browser, `${server.url}/#/traces?span=mesh.member.expired&back=60`)
+    await page.getByLabel('Attributes').fill('mesh.node.name=seed-a2')
+    await page.getByLabel('Attributes').press('Enter')
+    const row = page.getByRole('row', { name: /mesh\.member\.expired/ })
+    await until(async () => (await row.count()) === 1, 30_000, 'the trace of one node')
+    assert.match((await row.textContent()) ?? '', /mesh\.node\.name=seed-a2 mesh\.peer\.id=/)
+    await row.getByRole('link').click()
+    await page.getByRole('button', { name: /mesh\.member\.expired/, expanded: true }).waitFor()
+    const took = page.getByRole('listitem').filter({ hasText: 'mesh.staleness.pruned' }).locator('.took')
+    assert.equal(await took.textContent(), '+5 s')
+    await page.getByRole('link', { name: 'Search', exact: true }).click()
+    await row.waitFor()
+    assert.equal(await page.getByLabel('Attributes').inputValue(), 'mesh.node.name=seed-a2')
+    assert.equal(await page.getByLabel('Within').inputValue(), '60')
+    assert.deepEqual(complaints, [])
+  },
+)
 
 browserTest('node controls: they work in a lab and are absent on an observer', async (browser) => {
   await using server = await startPageServer(pageMesh(8), spans)
@@ -122,6 +168,62 @@ browserTest('node controls: they work in a lab and are absent on an observer', a
   await until(async () => (await page.getByRole('button', { name: 'Kill' }).count()) === 0, 30_000, 'no controls')
   assert.deepEqual(complaints, [])
 })
+
+browserTest('a kill: its button stays where it is, keeps the focus, and the result is announced', async (browser) => {
+  await using server = await startPageServer(pageMesh(8), spans)
+  const { page } = await openPage(browser, `${server.url}/#/nodes/broker-a4`)
+  const kill = page.getByRole('button', { name: 'Kill' })
+  const before = await kill.boundingBox()
+  await kill.focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('status').filter({ hasText: 'Kill: done' }).waitFor()
+  server.view = meshWith('broker-a4', 'killed')
+  await page.locator('button[aria-disabled=true]', { hasText: 'Kill' }).waitFor()
+  assert.deepEqual(await kill.boundingBox(), before)
+  assert.equal(await page.evaluate('document.activeElement.textContent'), 'Kill')
+  await page.keyboard.press('Enter')
+  server.view = meshWith('broker-a4', 'paused')
+  await page.getByRole('button', { name: 'Resume' }).waitFor()
+  assert.deepEqual(await kill.boundingBox(), before)
+  assert.equal(server.requests.filter((one) => one.startsWith('POST')).length, 1, 'a button that is off does nothing')
+})
+
+browserTest(
+  'live spans: rows keep their elements, and the list waits for the pointer and the focus',
+  async (browser) => {
+    const mesh = pageMesh(8)
+    const row = (index: number) => ({
+      atMs: 1_000 * index,
+      node: 'seed-a1',
+      span: 'mesh.hello.received',
+      detail: `${index}`,
+      trace: pageTrace('dial'),
+    })
+    const viewFrom = (first: number): MeshView => ({
+      ...mesh,
+      spans: Array.from({ length: 200 }, (_, i) => row(first + i)),
+    })
+    await using server = await startPageServer(viewFrom(0))
+    const { page } = await openPage(browser, `${server.url}/#/messages`)
+    const detail = (index: number) => page.locator('.detail', { hasText: new RegExp(`^${index}$`) })
+    await detail(199).waitFor()
+    await page.evaluate(`document.querySelectorAll('tbody tr').forEach((row) => { row.isFirst = true })`)
+    server.view = viewFrom(5)
+    await detail(204).waitFor()
+    const kept = await page.evaluate(`[...document.querySelectorAll('tbody tr')].filter((row) => row.isFirst).length`)
+    assert.equal(kept, 195)
+    await page.locator('tbody tr').nth(3).getByRole('link', { name: 'seed-a1' }).focus()
+    server.view = viewFrom(10)
+    await page.getByText('paused').waitFor()
+    const polls = () => server.requests.filter((one) => one.startsWith('GET /api/mesh?')).length
+    const asked = polls()
+    await until(() => polls() >= asked + 2, 30_000, 'two more polls')
+    assert.equal(await detail(209).count(), 0)
+    assert.equal(await page.evaluate('document.activeElement.textContent'), 'seed-a1')
+    await page.getByPlaceholder('filter by node').focus()
+    await detail(209).waitFor()
+  },
+)
 
 browserTest('the keyboard reaches every view', async (browser) => {
   await using server = await startPageServer(pageMesh(8), spans)
@@ -175,20 +277,50 @@ browserTest('a hidden page: it sends no requests and resumes when it is visible'
   const since = server.requests.slice(asked).filter((one) => one.includes('/api/'))
   assert.deepEqual(since, [])
   await hide(false)
-  await until(() => server.requests.includes('GET /api/mesh', asked), 30_000, 'the page polls again')
+  await until(
+    () => server.requests.slice(asked).some((one) => one.startsWith('GET /api/mesh?')),
+    30_000,
+    'the page polls again',
+  )
   await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).waitFor()
 })
 
-browserTest('a server that fails: the page says so and keeps the last view', async (browser) => {
-  await using server = await startPageServer(pageMesh(8))
-  const { page } = await openPage(browser, `${server.url}/`)
-  await page.getByText('live').waitFor()
-  server.view = undefined
-  await page.getByText(/^not since .*: not now$/).waitFor()
-  assert.equal(await page.getByRole('link', { name: /^bridge-1, / }).count(), 1)
-  server.view = pageMesh(8)
-  await page.getByText('live').waitFor()
-})
+browserTest(
+  'a server that fails: the page says so and how old the last view is, its controls are off, and it comes back',
+  async (browser) => {
+    await using server = await startPageServer(pageMesh(8))
+    const { page } = await openPage(browser, `${server.url}/#/nodes/broker-a4`)
+    const kill = page.getByRole('button', { name: 'Kill' })
+    await page.locator('.pulse.live').waitFor()
+    server.view = undefined
+    const status = page.getByRole('status').filter({ hasText: 'The server of this page reports a problem.' })
+    await status.waitFor()
+    await page.getByText(/^Shown: the mesh .* ago\.$/).waitFor()
+    assert.equal(await page.getByText('not now').isVisible(), false)
+    await status.getByText('Detail').click()
+    await page.getByText('not now').waitFor()
+    assert.equal(await kill.isDisabled(), true)
+    assert.equal(await page.locator('main.stale').count(), 1)
+    server.view = { ...pageMesh(8), ending: true }
+    await page.locator('.pulse.live').waitFor()
+    assert.equal(await kill.isDisabled(), false)
+    await server[Symbol.asyncDispose]()
+    await page.getByText('The lab has ended.').waitFor()
+  },
+)
+
+browserTest(
+  'a trace store that does not answer: the page says so, and shows the traces once it does',
+  async (browser) => {
+    await using server = await startPageServer(pageMesh(8), spans)
+    server.isStoreDown = true
+    const { page } = await openPage(browser, `${server.url}/#/traces/${pageTrace('dial')}`)
+    await page.getByRole('alert').filter({ hasText: 'The trace store does not answer.' }).waitFor()
+    server.isStoreDown = false
+    await page.getByRole('button', { name: /mesh\.seed\.giveup/ }).waitFor()
+    assert.equal(await page.getByRole('alert').count(), 0)
+  },
+)
 
 browserTest('a phone in dark mode: every view fits, and the list comes first', async (browser) => {
   await using server = await startPageServer(meshWith('compute-a5', 'killed'), spans)

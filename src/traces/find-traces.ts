@@ -28,7 +28,7 @@ export async function findTraces(query: Query, countLimit: number, fetchPage: Fe
   const hasAttributes = Object.keys(attributes).length > 0
   // One more than the limit shows whether there are more.
   let count = Math.min(countLimit, limit + 1)
-  const matches = createMatcher(query)
+  const matches = matcherOf(query)
   const tracesById = new Map<string, Trace>()
   const ranges: Range[] = [{ fromMs, toMs }]
   let requestCount = 0
@@ -75,7 +75,8 @@ function validateQuery(query: Query): Query {
   return query
 }
 
-function createMatcher({ service, span: name, fromMs, toMs, attributes = {} }: Query): (span: TraceSpan) => boolean {
+/** Whether a span is one that the query searches for. */
+export function matcherOf({ service, span: name, fromMs, toMs, attributes = {} }: Query): (span: TraceSpan) => boolean {
   const criteria = Object.entries(attributes)
   return (span) =>
     span.service === service &&

@@ -1,7 +1,9 @@
 import { useEffect, useState } from 'preact/hooks'
-import { errorMessage } from '../../core/errors.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { MeshView } from '../mesh-view.ts'
+import { type KeyedView, type MeshUpdate, plainView } from '../model/keyed-view.ts'
+import { applyPatch } from '../model/merge-patch.ts'
+import { meshTrouble, storeTrouble, type Trouble, UnansweredError } from '../model/trouble.ts'
 
 const timeoutMs = 10_000
 const tokenKey = 'tracemesh.token'
@@ -21,7 +23,11 @@ const authorizedFetch: typeof fetch = async (input, init) => {
   const token = sessionStorage.getItem(tokenKey)
   const headers = new Headers(init?.headers)
   if (token !== null) headers.set('authorization', `Bearer ${token}`)
-  const response = await fetch(input, { signal: AbortSignal.timeout(timeoutMs), ...init, headers })
+  const response = await fetch(input, { signal: AbortSignal.timeout(timeoutMs), ...init, headers }).catch(
+    (error: unknown) => {
+      throw new UnansweredError(error instanceof Error ? error.message : String(error), { cause: error })
+    },
+  )
   if (response.status === 401)
     throw new TokenRequiredError(token === null ? 'this server requires a token' : 'the server rejected this token')
   return response
@@ -44,14 +50,14 @@ function bodyMessage(body: unknown): string | undefined {
 
 interface Loaded<T> {
   readonly value: T | undefined
-  readonly problem: string | undefined
+  readonly problem: Trouble | undefined
   readonly loading: boolean
 }
 
 /**
  * The result of `load`. Loads again whenever `key` changes, and `pollMs(result)` milliseconds after each result
- * (undefined after a failure); when `pollMs` returns undefined, polling ends. The key stands for all that both depend
- * on.
+ * (undefined after a failure); when `pollMs` returns undefined, polling ends, unless the server or the store may answer
+ * later. The key stands for all that both depend on.
  *
  * A hidden page does not load; a load that came due meanwhile runs once the page is visible. The hook drops results of
  * an earlier key, and a long load can check `isStale`; the last value stays until the next one. Without a key it loads
@@ -74,7 +80,7 @@ export function useLoaded<T>(
       const { value, problem } = await resultOf(load(() => isDisposed))
       if (isDisposed) return
       setState((before) => ({ key, value: problem === undefined ? value : before.value, problem, loading: false }))
-      const delayMs = pollMs(value)
+      const delayMs = pollMs(value) ?? (problem?.retries ? retryMs : undefined)
       if (delayMs === undefined) return
       timer = window.setTimeout(() => {
         isDue = true
@@ -94,13 +100,17 @@ export function useLoaded<T>(
   return loadState.key === key ? loadState : { value: undefined, problem: undefined, loading: key !== undefined }
 }
 
+/** Interval of questions to a store that does not answer. */
+const retryMs = 5_000
 const emptyState = { key: undefined, value: undefined, problem: undefined, loading: false }
 
-async function resultOf<T>(promise: Promise<T>): Promise<{ readonly value: T | undefined; readonly problem?: string }> {
+async function resultOf<T>(
+  promise: Promise<T>,
+): Promise<{ readonly value: T | undefined; readonly problem?: Trouble }> {
   try {
     return { value: await promise }
   } catch (error) {
-    return { value: undefined, problem: errorMessage(error) }
+    return { value: undefined, problem: storeTrouble(error) }
   }
 }
 
@@ -109,7 +119,7 @@ const pollMs = 1_000
 /** The last view of the mesh, and why it could not be updated. */
 interface MeshState {
   readonly view: MeshView | undefined
-  readonly problem: string | undefined
+  readonly problem: Trouble | undefined
   readonly isTokenRequired: boolean
 }
 
@@ -120,16 +130,21 @@ export function useMesh(): MeshState {
     let timer: number | undefined
     let isPolling = false
     let isDisposed = false
+    let revision = ''
+    let keyed: KeyedView | undefined
     const poll = async () => {
       if (isPolling || document.hidden) return
       isPolling = true
       window.clearTimeout(timer)
       try {
-        const view = await requestJson<MeshView>('/api/mesh')
+        const update = await requestJson<MeshUpdate>(`/api/mesh?since=${revision}`)
+        revision = update.revision
+        keyed = 'view' in update ? update.view : (applyPatch(keyed, update.patch) as KeyedView)
+        const view = plainView(keyed)
         if (!isDisposed) setState({ view, problem: undefined, isTokenRequired: false })
       } catch (error) {
-        const failure = { problem: errorMessage(error), isTokenRequired: error instanceof TokenRequiredError }
-        if (!isDisposed) setState(({ view }) => ({ view, ...failure }))
+        const isTokenRequired = error instanceof TokenRequiredError
+        if (!isDisposed) setState(({ view }) => ({ view, problem: meshTrouble(error, view), isTokenRequired }))
       }
       isPolling = false
       if (!isDisposed && !document.hidden) timer = window.setTimeout(poll, pollMs)

@@ -2,20 +2,21 @@ import { render } from 'preact'
 import { useEffect, useLayoutEffect, useMemo, useState } from 'preact/hooks'
 import type { MeshView } from '../mesh-view.ts'
 import { uniqueNames } from '../model/mesh.ts'
-import { clock, hrefOf, parseRoute, plural, type Route, type Tab, tabs } from '../model/text.ts'
+import { hrefOf, parseRoute, plural, type Route, type Tab, tabs, zoneName } from '../model/text.ts'
+import { ageText, type Trouble } from '../model/trouble.ts'
 import { storeToken, useMesh } from './api.ts'
 import { Boot } from './boot.tsx'
 import { Messages } from './messages.tsx'
 import { NodePage } from './node-page.tsx'
 import { Nodes } from './nodes.tsx'
-import { Problem, UniqueNames } from './parts.tsx'
+import { Detail, IsLive, Problem, UniqueNames } from './parts.tsx'
 import { Topology } from './topology.tsx'
 import { TracePage } from './trace-page.tsx'
 import { Traces } from './traces.tsx'
 
 interface HeaderProps {
   readonly view: MeshView | undefined
-  readonly problem: string | undefined
+  readonly problem: Trouble | undefined
 }
 
 function Header({ view, problem }: HeaderProps) {
@@ -35,23 +36,32 @@ function Header({ view, problem }: HeaderProps) {
           <span>
             <b>{view.links.length}</b> {view.links.length === 1 ? 'link' : 'links'}
           </span>
+          <span title="Of this browser; a time of another day has its date">times in {zoneName()}</span>
         </p>
       )}
-      <p class={`pulse ${problem === undefined ? 'live' : 'stale'}`} role="status">
-        {problem === undefined
-          ? view === undefined
-            ? 'connecting'
-            : 'live'
-          : view === undefined
-            ? problem
-            : `not since ${clock(view.atMs)}: ${problem}`}
-      </p>
+      <Pulse view={view} problem={problem} />
     </header>
   )
 }
 
+/** Whether the view is live, or else why not and how old it is; every poll renders it again. */
+function Pulse({ view, problem }: HeaderProps) {
+  if (problem === undefined) {
+    return (
+      <p class="pulse live" role="status">
+        {view === undefined ? 'connecting' : 'live'}
+      </p>
+    )
+  }
+  return (
+    <div class="pulse stale" role="status">
+      {problem.text} <span aria-live="off">{view && ageText(view, Date.now())}</span> <Detail text={problem.detail} />
+    </div>
+  )
+}
+
 /** Asks the user for the token that a server beyond loopback requires. `problem`: its last error. */
-function TokenForm({ problem }: { readonly problem: string | undefined }) {
+function TokenForm({ problem }: { readonly problem: Trouble | undefined }) {
   const [invalid, setInvalid] = useState<string>()
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
@@ -63,7 +73,7 @@ function TokenForm({ problem }: { readonly problem: string | undefined }) {
   return (
     <form class="card narrow" onSubmit={submit}>
       <h2>Token required</h2>
-      <Problem text={invalid ?? problem} />
+      <Problem text={invalid ?? problem?.detail} />
       <label>
         Token <small>(MESH_ADMIN_TOKEN of this node; stored until this tab is closed)</small>
         <input name="token" type="password" autocomplete="off" required />
@@ -113,9 +123,11 @@ function App() {
           </a>
         ))}
       </nav>
-      <main id="main" tabIndex={-1}>
+      <main id="main" tabIndex={-1} class={problem === undefined ? undefined : 'stale'}>
         <UniqueNames.Provider value={names}>
-          {isTokenRequired ? <TokenForm problem={problem} /> : <Content route={route} view={view} />}
+          <IsLive.Provider value={problem === undefined}>
+            {isTokenRequired ? <TokenForm problem={problem} /> : <Content route={route} view={view} />}
+          </IsLive.Provider>
         </UniqueNames.Provider>
       </main>
     </>

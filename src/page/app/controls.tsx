@@ -1,9 +1,9 @@
-import { useState } from 'preact/hooks'
+import { useContext, useState } from 'preact/hooks'
 import { roles } from '../../catalogue/roles.ts'
 import { errorMessage } from '../../core/errors.ts'
 import type { MeshView, NodeState, ViewNode } from '../mesh-view.ts'
 import { requestJson } from './api.ts'
-import { Select } from './parts.tsx'
+import { IsLive, Select } from './parts.tsx'
 
 type NodeAction = 'kill' | 'stop' | 'pause' | 'resume' | 'start' | 'start?identity=fresh'
 
@@ -15,8 +15,9 @@ export interface Control {
   run(what: string, path: string, body?: object): Promise<boolean>
 }
 
-/** Runs one action at a time and keeps its result as text. */
+/** Runs one action at a time and keeps its result as text. Busy, too, while the server does not answer. */
 function useControl(): Control {
+  const isLive = useContext(IsLive)
   const [state, setState] = useState({ busy: false, status: '' })
   const run = async (what: string, path: string, body?: object) => {
     setState({ busy: true, status: `${what} …` })
@@ -29,7 +30,7 @@ function useControl(): Control {
     setState({ busy: false, status: `${what}: ${outcome}` })
     return isOk
   }
-  return { ...state, run }
+  return { ...state, busy: state.busy || !isLive, run }
 }
 
 interface ActionButton {
@@ -45,7 +46,10 @@ const resume: ActionButton = { action: 'resume', text: 'Resume', title: 'SIGCONT
 const start: ActionButton = { action: 'start', text: 'Start again', title: 'With the same identity' }
 const fresh: ActionButton = { action: 'start?identity=fresh', text: 'Start afresh', title: 'With a new identity' }
 
-const buttonsByState: Partial<Record<NodeState, readonly ActionButton[]>> = {
+/** Each place keeps its button in every state: nothing moves under the pointer, and the focus stays. */
+const places: readonly (readonly ActionButton[])[] = [[kill], [stop], [pause, resume], [start], [fresh]]
+
+const actionsByState: Partial<Record<NodeState, readonly ActionButton[]>> = {
   starting: [kill],
   running: [kill, stop, pause],
   paused: [resume, kill],
@@ -56,24 +60,32 @@ const buttonsByState: Partial<Record<NodeState, readonly ActionButton[]>> = {
   unreachable: [kill, stop, pause],
 }
 
-/** Action buttons for a node of the lab; empty for any other node. */
+/** Action buttons for a node of the lab; empty for any other node. A kill is undone by a start with the same identity. */
 export function NodeControls({ node }: { readonly node: ViewNode }) {
   const { busy, status, run } = useControl()
   if (!node.controllable) return null
+  const actions = actionsByState[node.state] ?? []
   return (
     <fieldset class="row controls" aria-label={`Control ${node.name}`}>
-      {(buttonsByState[node.state] ?? []).map(({ action, text, title }) => (
-        <button
-          key={action}
-          type="button"
-          title={title}
-          class={action === 'kill' ? 'danger' : ''}
-          disabled={busy}
-          onClick={() => void run(text, `/api/lab/nodes/${encodeURIComponent(node.name)}/${action}`)}
-        >
-          {text}
-        </button>
-      ))}
+      {places.map((buttons, place) => {
+        const button = buttons.find((one) => actions.includes(one)) ?? buttons[0]
+        if (button === undefined) return null
+        const { action, text, title } = button
+        // A disabled button loses the focus.
+        const isOff = busy || !actions.includes(button)
+        return (
+          <button
+            key={places[place]?.[0]?.action}
+            type="button"
+            title={title}
+            class={action === 'kill' ? 'danger' : ''}
+            aria-disabled={isOff}
+            onClick={() => !isOff && void run(text, `/api/lab/nodes/${encodeURIComponent(node.name)}/${action}`)}
+          >
+            {text}
+          </button>
+        )
+      })}
       <output>{status}</output>
     </fieldset>
   )

@@ -1,7 +1,9 @@
 import { useState } from 'preact/hooks'
-import type { MeshView, ViewSpan } from '../mesh-view.ts'
+import type { MeshView, ViewMessage, ViewSpan } from '../mesh-view.ts'
+import { contentKeys } from '../model/keys.ts'
 import { clock, hrefOf } from '../model/text.ts'
 import { PublishForm } from './controls.tsx'
+import { useHeld } from './held.ts'
 import { type Column, Table, TraceLink } from './parts.tsx'
 
 /** Live spans and messages, newest first. */
@@ -16,11 +18,14 @@ export function Messages({ view }: { readonly view: MeshView }) {
 
 function LiveSpans({ view }: { readonly view: MeshView }) {
   const [filter, setFilter] = useState('')
-  const matches = view.spans.filter(({ node, span, detail }) => `${node} ${span} ${detail}`.includes(filter.trim()))
+  const { shown, isHeld, props } = useHeld(view.spans)
+  const matches = shown.filter(({ node, span, detail }) => `${node} ${span} ${detail}`.includes(filter.trim()))
   return (
     <section class="card" aria-labelledby="live-spans">
       <div class="row">
-        <h2 id="live-spans">Live spans</h2>
+        <h2 id="live-spans">
+          Live spans <Paused isHeld={isHeld} />
+        </h2>
         <label class="grow">
           <span class="unseen">Filter</span>
           <input
@@ -31,9 +36,19 @@ function LiveSpans({ view }: { readonly view: MeshView }) {
           />
         </label>
       </div>
-      {matches.length === 0 ? <p class="quiet">No spans yet.</p> : <SpanRows spans={matches} view={view} />}
+      <div {...props}>
+        {matches.length === 0 ? (
+          <p class="quiet">{shown.length === 0 ? 'No spans yet.' : 'No span matches the filter.'}</p>
+        ) : (
+          <SpanRows spans={matches} view={view} />
+        )}
+      </div>
     </section>
   )
+}
+
+function Paused({ isHeld }: { readonly isHeld: boolean }) {
+  return isHeld ? <small title="It goes on once neither the pointer nor the focus is in the list">paused</small> : null
 }
 
 function NoSpans({ view }: { readonly view: MeshView }) {
@@ -51,25 +66,34 @@ function NoSpans({ view }: { readonly view: MeshView }) {
 function MessageList({ view }: { readonly view: MeshView }) {
   const isLab = view.from === 'lab'
   const emptyText = isLab ? 'No messages yet.' : 'No messages yet on the topics this node subscribes to (MESH_TOPICS).'
+  const { shown, isHeld, props } = useHeld(view.messages)
   return (
     <section class="card" aria-labelledby="messages">
-      <h2 id="messages">Messages</h2>
+      <h2 id="messages">
+        Messages <Paused isHeld={isHeld} />
+      </h2>
       {isLab && <PublishForm view={view} />}
       <p class="quiet">
         {isLab
           ? 'Deliveries come from spans, which are sampled: one per second and node.'
           : 'Messages that this node published or received.'}
       </p>
-      {view.messages.length === 0 && <p class="quiet">{emptyText}</p>}
-      <ol class="messages">
-        {view.messages.toReversed().map(({ atMs, node, id, text }, index) => (
-          <li key={`${atMs} ${node} ${view.messages.length - index}`}>
+      {shown.length === 0 && <p class="quiet">{emptyText}</p>}
+      <ol class="messages" {...props}>
+        {messageRows(shown).map(({ key, atMs, node, id, text }) => (
+          <li key={key}>
             <time>{clock(atMs)}</time> <a href={hrefOf('nodes', id ?? node)}>{node}</a> {text}
           </li>
         ))}
       </ol>
     </section>
   )
+}
+
+/** Newest first. */
+function messageRows(messages: readonly ViewMessage[]): readonly (ViewMessage & { readonly key: string })[] {
+  const keys = contentKeys(messages, ({ atMs, node, text }) => `${atMs} ${node} ${text}`)
+  return messages.map((message, index) => ({ ...message, key: keys[index] ?? '' })).toReversed()
 }
 
 function SpanRows({ spans, view }: { readonly spans: readonly ViewSpan[]; readonly view: MeshView }) {
@@ -83,6 +107,8 @@ function SpanRows({ spans, view }: { readonly spans: readonly ViewSpan[]; readon
       cell: ({ trace }) => trace !== '' && (view.traces ? <TraceLink id={trace} /> : <code>{trace.slice(0, 8)}</code>),
     },
   ]
-  const keyOf = ({ atMs, node, span }: ViewSpan, index: number) => `${atMs} ${node} ${span} ${spans.length - index}`
-  return <Table caption="Live spans" isCaptionHidden columns={columns} rows={spans.toReversed()} keyOf={keyOf} />
+  const newestFirst = spans.toReversed()
+  const keys = contentKeys(spans, ({ atMs, node, span, detail }) => `${atMs} ${node} ${span} ${detail}`).toReversed()
+  const keyOf = (_: ViewSpan, index: number) => keys[index] ?? ''
+  return <Table caption="Live spans" isCaptionHidden columns={columns} rows={newestFirst} keyOf={keyOf} />
 }

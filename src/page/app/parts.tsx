@@ -3,9 +3,13 @@ import { useContext, useState } from 'preact/hooks'
 import { roles, roleTable } from '../../catalogue/roles.ts'
 import type { MeshView, NodeState, ViewNode } from '../mesh-view.ts'
 import { type Direction, hrefOf, shortId } from '../model/text.ts'
+import type { Trouble } from '../model/trouble.ts'
 
 /** Names that identify exactly one node. */
 export const UniqueNames = createContext<ReadonlySet<string>>(new Set())
+
+/** Whether the shown mesh is the current one, so that its controls work. */
+export const IsLive = createContext(true)
 
 /** Address of a node: by name if the name is unique, else by id. */
 export function useNodeHref(): (node: Pick<ViewNode, 'name' | 'id'>) => string {
@@ -178,11 +182,23 @@ export function Select({ label, name, options, value, onChange }: SelectProps) {
   )
 }
 
-export function Problem({ text }: { readonly text: string | undefined }) {
+/** One sentence; the detail unfolds. */
+export function Problem({ text: problem }: { readonly text: Trouble | string | undefined }) {
+  if (problem === undefined) return null
+  const { text, detail }: Trouble = typeof problem === 'string' ? { text: problem } : problem
+  return (
+    <div class="problem" role="alert">
+      {text} <Detail text={detail} />
+    </div>
+  )
+}
+
+export function Detail({ text }: { readonly text: string | undefined }) {
   return text === undefined ? null : (
-    <p class="problem" role="alert">
-      {text}
-    </p>
+    <details class="folded">
+      <summary>Detail</summary>
+      <span>{text}</span>
+    </details>
   )
 }
 

@@ -1,9 +1,12 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { resolveTraceId } from '../../traces/resolve-trace-id.ts'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
-import { clock, duration, hrefOf, plural } from '../model/text.ts'
+import { clock, duration, hrefOf, isWholeTraceId, parseTraceId, plural } from '../model/text.ts'
+import type { Trouble } from '../model/trouble.ts'
 import { extent, linkQueries, spansLinkingTo, visibleRows, type WaterfallRow, waterfall } from '../model/waterfall.ts'
 import { reader, useLoaded } from './api.ts'
+import { searchHref } from './last-search.ts'
 import { Copy, Partial, Problem, TraceLink } from './parts.tsx'
 
 interface TracePageProps {
@@ -18,8 +21,69 @@ const growingMs = 90_000
 /** Poll interval of a trace that may still grow. */
 const pollIntervalMs = 5_000
 
-/** One trace, by the id in the address. */
+/** One trace, by the id in the address or its first digits. */
 export function TracePage({ view, id, selected }: TracePageProps) {
+  const parsed = parseTraceId(id)
+  if ('problem' in parsed) return <Unopened id={id} problem={parsed.problem} />
+  if (!isWholeTraceId(parsed.id)) return <TraceByPrefix view={view} prefix={parsed.id} selected={selected} />
+  return <WholeTrace view={view} id={parsed.id} selected={selected} />
+}
+
+function Unopened({ id, problem }: { readonly id: string; readonly problem: Trouble | string }) {
+  return (
+    <section class="card">
+      <h2>
+        Trace <code class="id">{id}</code>
+      </h2>
+      <p class="row">
+        <a href={searchHref()}>Search</a>
+      </p>
+      <Problem text={problem} />
+    </section>
+  )
+}
+
+interface PrefixProps {
+  readonly view: MeshView
+  readonly prefix: string
+  readonly selected: string | undefined
+}
+
+/** The trace whose id begins with these digits; if several do, a list of them. */
+function TraceByPrefix({ view, prefix, selected }: PrefixProps) {
+  const { value, problem } = useLoaded(prefix, (isStale) =>
+    resolveTraceId(reader, prefix, { nowMs: Date.now(), isStale }),
+  )
+  if (problem !== undefined) return <Unopened id={prefix} problem={problem} />
+  const [only, ...others] = value?.ids ?? []
+  if (only !== undefined && others.length === 0) return <WholeTrace view={view} id={only} selected={selected} />
+  return (
+    <section class="card" aria-busy={value === undefined}>
+      <h2>
+        Trace <code class="id">{prefix}…</code>
+      </h2>
+      <p class="row">
+        <a href={searchHref()}>Search</a>
+      </p>
+      {value === undefined && <p class="quiet">Searching the last week …</p>}
+      {value !== undefined && only === undefined && <p>No trace of the last week has an id that begins like this.</p>}
+      {only !== undefined && (
+        <ul>
+          {[only, ...others].map((id) => (
+            <li key={id}>
+              <TraceLink id={id}>
+                <code>{id}</code>
+              </TraceLink>
+            </li>
+          ))}
+        </ul>
+      )}
+      <Partial text={value?.partial} />
+    </section>
+  )
+}
+
+function WholeTrace({ view, id, selected }: TracePageProps) {
   const pollMs = (trace: Trace | undefined) => (trace === undefined || isGrowing(trace) ? pollIntervalMs : undefined)
   const { value, problem, loading } = useLoaded<Trace | undefined>(id, () => reader.trace(id), pollMs)
   return (
@@ -28,7 +92,7 @@ export function TracePage({ view, id, selected }: TracePageProps) {
         Trace <code class="id">{id}</code> <Copy text={id} what="trace id" />
       </h2>
       <p class="row">
-        <a href={hrefOf('traces')}>Search</a>
+        <a href={searchHref()}>Search</a>
         {view.jaegerUrl !== undefined && (
           <a href={`${view.jaegerUrl}/trace/${encodeURIComponent(id)}`} rel="noreferrer">
             Open in Jaeger
@@ -179,8 +243,8 @@ function Row({ row, closed, open, isUserOpened, services, onOpen, onToggle }: Ro
         <span class="lane" aria-hidden="true">
           <span class={`bar ${span.status === 'error' ? 'failed' : ''}`} style={barStyle} />
         </span>
-        <span class="took" title={span.durationMs === 0 ? 'after the trace began' : 'took'}>
-          {span.durationMs === 0 ? `+${duration(row.afterMs)}` : duration(span.durationMs)}
+        <span class="took" title={row.isMarker ? 'after the trace began' : 'took'}>
+          {row.isMarker ? `+${duration(row.afterMs)}` : duration(span.durationMs)}
         </span>
       </div>
       {open && <SpanDetails span={span} services={services} isUserOpened={isUserOpened} />}

@@ -1,9 +1,11 @@
-import { useLayoutEffect, useState } from 'preact/hooks'
-import type { Trace } from '../../traces/trace.ts'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
+import { matcherOf, type Query } from '../../traces/find-traces.ts'
+import type { Trace, TraceSpan } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
-import { clock, duration, hrefOf, parseAttributes, plural } from '../model/text.ts'
-import { extent, waterfall } from '../model/waterfall.ts'
+import { notableAttributes, rootOf } from '../model/results.ts'
+import { clock, duration, hrefOf, parseAttributes, parseTraceId, plural } from '../model/text.ts'
 import { reader, useLoaded } from './api.ts'
+import { rememberSearch } from './last-search.ts'
 import { type Column, Problem, Select, Table, TraceLink } from './parts.tsx'
 
 /** The search as the address states it. */
@@ -22,12 +24,15 @@ export function Traces({ view, params }: TracesProps) {
   const query: SearchQuery = { ...defaults, service: services.value?.[0] ?? '', ...params }
   const { attributes, problem: syntaxProblem } = parseAttributes(query['attributes'] ?? '')
   const isReady = view.traces && query.service !== '' && syntaxProblem === undefined
-  const { value, problem, loading } = useLoaded(isReady ? JSON.stringify(query) : undefined, () => {
+  const { value, problem, loading } = useLoaded(isReady ? JSON.stringify(query) : undefined, async () => {
     const toMs = Date.now() + 5_000
     const fromMs = toMs - Number(query.back) * 60_000
     const span = query['span'] === undefined || query['span'] === '' ? {} : { span: query['span'] }
-    return reader.find({ service: query.service, fromMs, toMs, attributes, limit: Number(query.limit), ...span })
+    const search: Query = { service: query.service, fromMs, toMs, attributes, limit: Number(query.limit), ...span }
+    const { traces, partial } = await reader.find(search)
+    return { results: traces.map((trace) => resultOf(trace, search)), partial }
   })
+  useEffect(() => rememberSearch(params), [JSON.stringify(params)])
   if (!view.traces) {
     return (
       <section class="card">
@@ -37,14 +42,45 @@ export function Traces({ view, params }: TracesProps) {
   }
   return (
     <>
+      <OpenForm />
       <TraceForm services={services.value ?? []} query={query} address={JSON.stringify(params)} />
       <section class="card" aria-busy={loading}>
         <Problem text={services.problem ?? syntaxProblem ?? problem} />
         {value === undefined && loading && <p class="quiet">Searching …</p>}
         {value?.partial !== undefined && <p class="quiet">{value.partial}</p>}
-        {value !== undefined && <TraceList traces={value.traces} />}
+        {value !== undefined && <ResultList results={value.results} />}
       </section>
     </>
+  )
+}
+
+/** Opens a trace by its id. */
+function OpenForm() {
+  const [text, setText] = useState('')
+  const [problem, setProblem] = useState<string | undefined>(undefined)
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    const parsed = parseTraceId(text)
+    if ('problem' in parsed) return setProblem(parsed.problem)
+    location.hash = hrefOf('traces', parsed.id)
+  }
+  return (
+    <form class="card row" onSubmit={submit} aria-label="Open a trace">
+      <label class="grow">
+        Trace id
+        <input
+          name="trace"
+          value={text}
+          onInput={({ currentTarget: { value } }) => setText(value)}
+          placeholder="all 32 digits, or the first 8"
+          spellcheck={false}
+          autocomplete="off"
+          autocapitalize="off"
+        />
+      </label>
+      <button type="submit">Open</button>
+      <Problem text={problem} />
+    </form>
   )
 }
 
@@ -115,33 +151,48 @@ function optionsWith(all: readonly string[], selected: string): string[] {
   return [...new Set([...all, ...(selected === '' ? [] : [selected])])]
 }
 
-const traceColumns: readonly Column<Trace>[] = [
-  { title: 'Trace', cell: ({ traceId }) => <TraceLink id={traceId} /> },
-  { title: 'Root span', cell: ({ spans }) => <RootSpan spans={spans} /> },
-  { title: 'Emitted by', cell: ({ spans }) => emittersOf(spans) },
-  { title: 'At', cell: ({ spans }) => clock(extent(spans).startMs) },
-  { title: 'Took', cell: ({ spans }) => duration(extent(spans).durationMs), number: true, wide: true },
-  { title: 'Spans', cell: ({ spans }) => spans.length, number: true },
+/** A trace that was found, and the span to show of it. */
+interface Result {
+  readonly trace: Trace
+  /** The first that matches the search; the root of a search for any span. */
+  readonly span: TraceSpan
+  /** Spans that match besides it; 0 for any span. */
+  readonly others: number
+  readonly attributes: string
+}
+
+function resultOf(trace: Trace, query: Query): Result {
+  const keys = Object.keys(query.attributes ?? {})
+  const isForAny = query.span === undefined && keys.length === 0
+  const [first, ...others] = isForAny ? [] : trace.spans.filter(matcherOf(query))
+  const span = first ?? rootOf(trace)
+  return { trace, span, others: others.length, attributes: notableAttributes(span, keys) }
+}
+
+const resultColumns: readonly Column<Result>[] = [
+  { title: 'Trace', cell: ({ trace, span }) => <TraceLink id={trace.traceId} span={span.spanId} /> },
+  { title: 'Span', cell: (result) => <FoundSpan {...result} /> },
+  { title: 'Emitted by', cell: ({ span }) => String(span.resource['mesh.node.name'] ?? span.service) },
+  { title: 'At', cell: ({ span }) => clock(span.startMs, true) },
+  { title: 'Took', cell: ({ span }) => duration(span.durationMs), number: true, wide: true },
+  { title: 'Attributes', cell: ({ attributes }) => <code>{attributes}</code>, wide: true },
+  { title: 'Spans', cell: ({ trace }) => trace.spans.length, number: true },
 ]
 
-/** Traces, newest first. */
-function TraceList({ traces }: { readonly traces: readonly Trace[] }) {
-  if (traces.length === 0) return <p class="quiet">No traces found. Search further back, or remove a filter.</p>
-  const newestFirst = [...traces].sort((a, b) => extent(b.spans).startMs - extent(a.spans).startMs)
-  const caption = plural(traces.length, 'trace')
-  return <Table caption={caption} columns={traceColumns} rows={newestFirst} keyOf={({ traceId }) => traceId} />
+/** Newest first. */
+function ResultList({ results }: { readonly results: readonly Result[] }) {
+  if (results.length === 0) return <p class="quiet">No traces found. Search further back, or remove a filter.</p>
+  const newestFirst = [...results].sort((a, b) => b.span.startMs - a.span.startMs)
+  const caption = plural(results.length, 'trace')
+  return <Table caption={caption} columns={resultColumns} rows={newestFirst} keyOf={({ trace }) => trace.traceId} />
 }
 
-function RootSpan({ spans }: Pick<Trace, 'spans'>) {
-  const failed = spans.filter(({ status }) => status === 'error').length
+function FoundSpan({ trace, span, others }: Result) {
+  const failed = trace.spans.filter(({ status }) => status === 'error').length
   return (
     <>
-      {waterfall(spans)[0]?.span.name ?? ''} {failed > 0 && <span class="failed">{plural(failed, 'error')}</span>}
+      {span.name} {others > 0 && <small>and {others} more </small>}
+      {failed > 0 && <span class="failed">{plural(failed, 'error')}</span>}
     </>
   )
-}
-
-function emittersOf(spans: Trace['spans']): string {
-  const emitters = [...new Set(spans.map(({ resource, service }) => String(resource['mesh.node.name'] ?? service)))]
-  return emitters.slice(0, 3).join(', ') + (emitters.length > 3 ? ` and ${emitters.length - 3} more` : '')
 }

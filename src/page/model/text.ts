@@ -5,22 +5,41 @@ const units = [
   { ms: 1_000, name: 's' },
 ] as const
 
-/** Milliseconds for people: `0.4 ms`, `312 ms`, `2.5 s`, `3.2 min`. */
+/** Milliseconds for people: `1 μs`, `0.4 ms`, `312 ms`, `2.5 s`, `3.2 min`. */
 export function duration(ms: number): string {
   const unit = units.find((candidate) => Math.abs(ms) >= candidate.ms)
   if (unit !== undefined) return `${short(ms / unit.ms)} ${unit.name}`
-  return Math.abs(ms) >= 1 || ms === 0 ? `${Math.round(ms)} ms` : `${short(ms)} ms`
+  if (Math.abs(ms) >= 1 || ms === 0) return `${Math.round(ms)} ms`
+  return Math.abs(ms) >= 0.1 ? `${short(ms)} ms` : `${short(ms * 1_000)} μs`
 }
 
 function short(value: number): string {
   return Math.abs(value) >= 10 ? String(Math.round(value)) : String(Math.round(value * 10) / 10)
 }
 
-/** Local time of day, with milliseconds on request. */
-export function clock(epochMs: number, withMs = false): string {
+/**
+ * Time of day where the reader is, as page and terminal show all times, with milliseconds on request; with the date if it
+ * is not that of `nowMs`.
+ */
+export function clock(epochMs: number, withMs = false, nowMs = Date.now()): string {
   const at = new Date(epochMs)
-  const text = [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':')
-  return withMs ? `${text}.${String(at.getMilliseconds()).padStart(3, '0')}` : text
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(twoDigits).join(':')
+  const day = dayOf(at) === dayOf(new Date(nowMs)) ? '' : `${dayOf(at)} `
+  return `${day}${time}${withMs ? `.${String(at.getMilliseconds()).padStart(3, '0')}` : ''}`
+}
+
+/** Name of the time zone of `clock`, such as `CET` or `GMT+1`. */
+export function zoneName(nowMs = Date.now()): string {
+  const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(nowMs)
+  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? 'local time'
+}
+
+function dayOf(at: Date): string {
+  return [at.getFullYear(), at.getMonth() + 1, at.getDate()].map(twoDigits).join('-')
+}
+
+function twoDigits(part: number): string {
+  return String(part).padStart(2, '0')
 }
 
 /** The last characters of a peer id: all ids begin alike. */
@@ -82,6 +101,26 @@ function parseValue(text: string): string | number | boolean {
 function quote(text: string): string {
   const plain = /^[^\s"\\]+$/.test(text) && parseValue(text) === text
   return plain ? text : `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** Fewest digits of a trace id that name a trace: of 4,000 traces two begin alike in these with a chance of a fifth. */
+const fewestDigits = 6
+const idDigits = 32
+
+/** Parses a trace id, or its first digits, as it was copied from a page, a log or an alert. */
+export function parseTraceId(text: string): { readonly id: string } | { readonly problem: string } {
+  const id = text
+    .trim()
+    .replace(/^trace\s+/i, '')
+    .toLowerCase()
+  if (!/^[0-9a-f]*$/.test(id)) return { problem: `A trace id has the digits 0-9 and a-f only: ${id} has others.` }
+  if (id.length > idDigits) return { problem: `A trace id has ${idDigits} digits; this one has ${id.length}.` }
+  if (id.length < fewestDigits) return { problem: `Enter at least the first ${fewestDigits} digits of a trace id.` }
+  return { id }
+}
+
+export function isWholeTraceId(id: string): boolean {
+  return id.length === idDigits
 }
 
 export const tabs = ['topology', 'nodes', 'traces', 'boot', 'messages'] as const

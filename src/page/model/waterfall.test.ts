@@ -44,6 +44,22 @@ test('a waterfall lists children below their parent by start, as fractions of th
   assert.deepEqual([rows[3]?.from, rows[3]?.length], [0.5, 0.5])
 })
 
+test('a span of a microsecond, as stores keep one without duration: a marker, at its offset', () => {
+  const rows = waterfall([
+    span('root', ''),
+    span('marker', 'root', { startMs: 1_004, durationMs: 0.001 }),
+    span('short', 'root', { startMs: 1_005, durationMs: 0.01 }),
+  ])
+  assert.deepEqual(
+    rows.map(({ isMarker, afterMs }) => [isMarker, afterMs]),
+    [
+      [false, 0],
+      [true, 4],
+      [false, 5],
+    ],
+  )
+})
+
 test('a span without its parent is a root and marked as an orphan', () => {
   const [row] = waterfall([span('lost', 'elsewhere')])
   assert.deepEqual([row?.depth, row?.isOrphan], [0, true])

@@ -14,9 +14,14 @@ export interface WaterfallRow {
   readonly length: number
   /** Milliseconds from the start of the trace. */
   readonly afterMs: number
+  /** It marks a moment, so that its offset says more than its duration. */
+  readonly isMarker: boolean
   /** Its parent is not (or not yet) in this trace. */
   readonly isOrphan: boolean
 }
+
+/** A marker has no duration, but stores keep at least 1 μs, and a number of milliseconds is exact to a quarter of that. */
+const longestMarkerMs = 0.002
 
 /**
  * Rows of a trace, parents before their children, siblings by start. A span whose parent is missing is a root. A cycle
@@ -41,6 +46,7 @@ export function waterfall(spans: readonly TraceSpan[]): readonly WaterfallRow[] 
       from: (span.startMs - startMs) / durationMs,
       length: span.durationMs / durationMs,
       afterMs: span.startMs - startMs,
+      isMarker: span.durationMs < longestMarkerMs,
       isOrphan: span.parentSpanId !== '' && !ids.has(span.parentSpanId),
     })
     const below = ownChildren.reduce((sum, child) => sum + walk(child, depth + 1), 0)

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { SpanStatusCode } from '@opentelemetry/api'
 import fastify from 'fastify'
+import { meshRoute } from '../../page/mesh-route.ts'
 import type { MeshView } from '../../page/mesh-view.ts'
 import { pageRoutes } from '../../page/serve.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
@@ -10,6 +11,8 @@ export interface PageServer extends AsyncDisposable {
   readonly url: string
   /** Answer of `/api/mesh`; undefined: 503. */
   view: MeshView | undefined
+  /** Whether its store gives no answer. */
+  isStoreDown: boolean
   /** Requests so far, as `METHOD /path`. */
   readonly requests: string[]
 }
@@ -17,11 +20,12 @@ export interface PageServer extends AsyncDisposable {
 /** Starts it on a free loopback port. */
 export async function startPageServer(first: MeshView, spans: readonly TraceSpan[] = []): Promise<PageServer> {
   const app = fastify()
-  const server = { view: first as MeshView | undefined, requests: [] as string[] }
+  const server = { view: first as MeshView | undefined, isStoreDown: false, requests: [] as string[] }
   app.addHook('onRequest', async ({ method, url }) => void server.requests.push(`${method} ${url}`))
-  app.get('/api/mesh', (_request, reply) =>
-    server.view === undefined ? reply.code(503).send({ message: 'not now' }) : reply.send(server.view),
-  )
+  app.addHook('preHandler', async ({ url }, reply) => {
+    if (server.isStoreDown && url.startsWith('/api/v3')) return reply.code(502).send({ message: 'no answer' })
+  })
+  meshRoute(app, () => server.view ?? unavailable())
   app.post('/api/lab/*', () => ({}))
   app.get('/api/v3/services', () => ({ services: [...new Set(spans.map(({ service }) => service))] }))
   app.get<{ Querystring: { service: string } }>('/api/v3/operations', ({ query }) => ({
@@ -48,6 +52,10 @@ export async function startPageServer(first: MeshView, spans: readonly TraceSpan
   return Object.assign(server, { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: close })
 }
 
+function unavailable(): never {
+  throw Object.assign(new Error('not now'), { statusCode: 503 })
+}
+
 function answerOf(spans: readonly TraceSpan[]): object {
   return { result: { resourceSpans: spans.map(resourceSpan) } }
 }
@@ -63,7 +71,7 @@ function resourceSpan({
   scope,
   ...span
 }: TraceSpan): object {
-  const nano = (ms: number) => `${Math.round(ms)}000000`
+  const nano = (ms: number) => String(BigInt(Math.floor(ms)) * 1_000_000n + BigInt(Math.round((ms % 1) * 1e6)))
   const code = status === 'error' ? SpanStatusCode.ERROR : SpanStatusCode.UNSET
   const own = { startTimeUnixNano: nano(startMs), endTimeUnixNano: nano(startMs + durationMs), status: { code } }
   const spans = [{ ...span, ...own, attributes: pairs(attributes) }]

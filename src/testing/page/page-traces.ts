@@ -15,6 +15,9 @@ interface PageSpan {
   readonly error?: boolean
 }
 
+/** What a store makes of a span without duration: at least a microsecond. */
+const markerMs = 0.001
+
 /** Id of a trace of `pageSpans`. */
 export function pageTrace(key: string): string {
   return hex(key, 32)
@@ -72,7 +75,17 @@ export function pageSpans(victim: string, survivors: readonly string[]): TraceSp
 }
 
 function spanOf(effect: PageSpan): TraceSpan {
-  const { name, node, trace, parent, attributes = {}, links = [], afterMs = 0, durationMs = 0, error = false } = effect
+  const {
+    name,
+    node,
+    trace,
+    parent,
+    attributes = {},
+    links = [],
+    afterMs = 0,
+    durationMs = markerMs,
+    error = false,
+  } = effect
   const service = `mesh-${/-([ab])\d/.exec(node)?.[1] ?? 'a'}`
   const idOf = (span: string) => hex(`${span.slice(-6)}${trace.slice(-1)}${span === name ? afterMs : 5_000}`, 16)
   return {
