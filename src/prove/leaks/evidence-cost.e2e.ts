@@ -8,6 +8,7 @@ import { buildTestPackage } from '../../testing/built-package.ts'
 import { type Cluster, type NodeProcess, startCluster, type Usage } from '../../testing/cluster/cluster.ts'
 import { startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { endToEnd } from '../end-to-end.ts'
+import { nameOf } from '../evidence.ts'
 import { waitForFullMesh } from '../mesh/mesh.ts'
 import { atMost, notShown, type ProofContext, round } from '../proof.ts'
 
@@ -18,19 +19,25 @@ const pairs = 3
 const nodes = 3
 const settleMs = 40_000
 const measureMs = 120_000
+/** Nodes that join and leave afterwards, every other one without a goodbye; then their members expire. */
+const lives = 8
+const lifeMs = 4_000
+const expiryMs = 45_000
 
 interface Cost {
   readonly cpuMsPerS: number
   readonly rssMb: number
   readonly spansPerMinute: number
+  /** Spans that the nodes which stay emit for each that comes and goes. */
+  readonly spansPerLife: number
 }
 
 /** Idle meshes of two versions at the same time, so that a slow minute of the machine meets both. Both as published. */
 export const proof = endToEnd({
   name: 'evidence-cost',
-  about: `beside an earlier version (${baselineVariable}), an idle node costs at most 10 % more CPU, 3 MB and 20 % more spans`,
+  about: `beside an earlier version (${baselineVariable}), an idle node costs at most 10 % more CPU, 3 MB and 20 % more spans, and no more spans under churn`,
   quick: false,
-  seconds: (pairs * (settleMs + measureMs)) / 1_000 + 90,
+  seconds: (pairs * (settleMs + measureMs + lives * lifeMs + expiryMs)) / 1_000 + 90,
   async run(context) {
     const baseline = process.env[baselineVariable]
     if (baseline === undefined || !existsSync(join(baseline, 'src/bin.js'))) {
@@ -55,18 +62,21 @@ export const proof = endToEnd({
         'CPU ratios': ratios('cpuMsPerS').map(round),
         'RSS growth, MB': growth.map(round),
         'span ratios': ratios('spansPerMinute').map(round),
+        'span ratios under churn': ratios('spansPerLife').map(round),
       },
       checks: [
         atMost('CPU of an idle node, median ratio', 1.1, median(ratios('cpuMsPerS'))),
         atMost('RSS of an idle node, median growth', 3, median(growth), 'MB'),
         atMost('spans of an idle node, median ratio', 1.2, median(ratios('spansPerMinute'))),
+        atMost('spans for a node that comes and goes, median ratio', 1, median(ratios('spansPerLife'))),
       ],
     }
   },
 })
 
 /** `bin`: the program of a version. */
-async function measure({ signal }: ProofContext, bin: string): Promise<Cost> {
+async function measure(context: ProofContext, bin: string): Promise<Cost> {
+  const { signal } = context
   const receiver = await startReceiver()
   try {
     await using cluster = await startCluster({ receiver })
@@ -76,15 +86,32 @@ async function measure({ signal }: ProofContext, bin: string): Promise<Cost> {
     const [from, spansFrom] = [await usageOf(mesh), receiver.spans.length]
     await sleep(measureMs, undefined, { signal })
     const [to, spansTo] = [await usageOf(mesh), receiver.spans.length]
+    const spansPerLife = await churn(cluster, bin, context)
     const cpuMs = to.map(({ cpuMs }, i) => cpuMs - (from[i]?.cpuMs ?? 0)).reduce((a, b) => a + b, 0)
     return {
       cpuMsPerS: round(cpuMs / nodes / (measureMs / 1_000)),
       rssMb: round(to.reduce((sum, { rssMb }) => sum + rssMb, 0) / nodes),
       spansPerMinute: round((spansTo - spansFrom) / nodes / (measureMs / 60_000)),
+      spansPerLife: round(spansPerLife),
     }
   } finally {
     await receiver.close()
   }
+}
+
+/** Returns the spans of the other nodes for each life. */
+async function churn(cluster: Cluster, bin: string, { signal }: ProofContext): Promise<number> {
+  const ofStaying = () => cluster.receiver.spans.filter((span) => !nameOf(span).startsWith('life-')).length
+  const before = ofStaying()
+  for (let life = 0; life < lives; life++) {
+    const seeds = [cluster.address('seed')]
+    const node = await cluster.node(`life-${life}`, { seeds, entry: bin, args: ['node'] })
+    await sleep(lifeMs, undefined, { signal })
+    if (life % 2 === 0) await node.stop()
+    else node.kill('SIGKILL')
+  }
+  await sleep(expiryMs, undefined, { signal })
+  return (ofStaying() - before) / lives
 }
 
 function usageOf(mesh: readonly NodeProcess[]): Promise<Usage[]> {
