@@ -296,6 +296,21 @@ describe('the table of a DHT', () => {
   )
 
   testSweep(
+    'a dead peer that a query of the DHT dials during a sweep: its failure before still counts in the next',
+    setup,
+    async (store) => {
+      const { peer } = await absentContact(store)
+      await store.advance(sweepIntervalMs)
+      store.dialled.set(peer.toString(), peer)
+      await store.advance(sweepIntervalMs)
+      assert.deepEqual([store.has(peer), unanswered(store)], [true, 1])
+      store.dialled.clear()
+      await store.advance(sweepIntervalMs)
+      assert.deepEqual([store.has(peer), store.table.size, unanswered(store)], [false, 0, 0])
+    },
+  )
+
+  testSweep(
     'a peer that answers, but whose connection does not close: aborted, and the peer stays',
     setup,
     async (store) => {

@@ -290,7 +290,8 @@ export class PeerStoreSweep {
   async #probeTable(contacts: readonly DhtContact[], tally: SweepTally, startedAt: number): Promise<void> {
     const { dht } = this.#options
     if (this.#tableProbe === undefined) return
-    tally.probed = await this.#tableProbe.run(contacts, startedAt + this.#limitMs, ({ peerId }) =>
+    const isDialled = (peer: PeerId) => this.#peers.isDialled(peer)
+    tally.probed = await this.#tableProbe.run(contacts, isDialled, startedAt + this.#limitMs, ({ peerId }) =>
       this.#attempt(tally, async () => {
         const record = await this.#peers.get(peerId)
         if (this.#peers.isConnected(peerId)) return

@@ -40,6 +40,8 @@ export class FakePeerStore {
   /** Calls in order, as `clear`, `delete`, `merge`, `table.remove`, `identify`, `dial` or `abort`, and the peer. */
   readonly calls: string[] = []
   readonly members = new Set<string>()
+  /** Peers that libp2p is dialling, by id. */
+  readonly dialled = new Map<string, PeerId>()
   readonly table = new Map<string, DhtContact>()
   readonly sweep: PeerStoreSweep
   /** Called before each `patch` and `delete`; it may connect the peer, or throw. */
@@ -162,7 +164,7 @@ export class FakePeerStore {
       connectionManager: {
         getConnections: (peer?: PeerId) =>
           [...this.#connected.values()].filter((one) => peer === undefined || one.equals(peer)).map(connectionOf),
-        getDialQueue: () => [],
+        getDialQueue: () => [...this.dialled.values()].map((peerId) => ({ peerId })),
         openConnection: async (peer: PeerId) => {
           this.calls.push(`dial ${peer}`)
           await this.dial(peer)
