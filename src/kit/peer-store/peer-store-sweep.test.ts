@@ -296,7 +296,7 @@ describe('the table of a DHT', () => {
   )
 
   testSweep(
-    'a dead peer that a query of the DHT dials during a sweep: its failure before still counts in the next',
+    'a dead peer that a query of the DHT dials or touches during a sweep: its failure before still counts in the next',
     setup,
     async (store) => {
       const { peer } = await absentContact(store)

@@ -205,7 +205,7 @@ export class PeerStoreSweep {
     }
     if (tally.judged === tally.before) this.#forgetJudged(startedAt)
     await this.#removeUnrecorded(table, keys, tally)
-    await this.#probeTable(contacts, tally, startedAt)
+    await this.#probeTable(contacts, table, tally, startedAt)
     tally.after = (await recordKeys(datastore, peerId)).length
   }
 
@@ -287,11 +287,16 @@ export class PeerStoreSweep {
   }
 
   /** Removes peers of the DHT's table that did not answer in two sweeps from it and from the peer store. */
-  async #probeTable(contacts: readonly DhtContact[], tally: SweepTally, startedAt: number): Promise<void> {
-    const { dht } = this.#options
+  async #probeTable(
+    contacts: readonly DhtContact[],
+    table: ReadonlyMap<string, DhtContact>,
+    tally: SweepTally,
+    startedAt: number,
+  ): Promise<void> {
+    const { dht, isMember } = this.#options
     if (this.#tableProbe === undefined) return
-    const isDialled = (peer: PeerId) => this.#peers.isDialled(peer)
-    tally.probed = await this.#tableProbe.run(contacts, isDialled, startedAt + this.#limitMs, ({ peerId }) =>
+    const isInDoubt = (id: string) => table.has(id) && !isMember(id)
+    tally.probed = await this.#tableProbe.run(contacts, isInDoubt, startedAt + this.#limitMs, ({ peerId }) =>
       this.#attempt(tally, async () => {
         const record = await this.#peers.get(peerId)
         if (this.#peers.isConnected(peerId)) return

@@ -57,19 +57,19 @@ export class TableProbe {
   /**
    * Dials all the absent peers of the table that it has time for: first those that did not answer the last time, then
    * those that answered least recently. Calls `onDead` for each that does not answer for the second time in a row.
-   * Starts no dial after `until`, monotonic milliseconds. Returns the number of dials. A peer that libp2p is dialling
-   * is no contact of this sweep, and its earlier failure still counts: queries of the DHT dial a dead one all the time.
+   * Starts no dial after `until`, monotonic milliseconds. Returns the number of dials. `isInDoubt`: whether the
+   * failure of a peer that is no contact of this sweep still counts. A query of the DHT may be dialling it, or has just
+   * written to its record.
    */
   async run(
     contacts: readonly DhtContact[],
-    isDialled: (peer: PeerId) => boolean,
+    isInDoubt: (peer: string) => boolean,
     until: number,
     onDead: (contact: DhtContact) => Promise<void>,
   ): Promise<number> {
     const { connectionManager, clock, owner } = this.#options
     const absent = new Set(contacts.map(({ peerId }) => peerId.toString()))
-    for (const [id, { peerId }] of this.#unanswered.entries())
-      if (!absent.has(id) && !isDialled(peerId)) this.#unanswered.delete(id)
+    for (const id of this.#unanswered.keys()) if (!absent.has(id) && !isInDoubt(id)) this.#unanswered.delete(id)
     // A node without any connection may itself have no network.
     if (contacts.length === 0 || connectionManager.getConnections().length === 0) return 0
     const hasFailed = ({ peerId }: DhtContact) => Number(this.#unanswered.has(peerId.toString()))
