@@ -26,6 +26,9 @@ test('a killed lab beside another: no process stays, not even a paused one, and 
     one.kill()
     await until(() => children.every((pid) => !isAlive(pid)), 30_000, 'all processes have exited')
     await until(() => !existsSync(directory), 30_000, 'and the directory')
+    // A lab that ends before its nodes know each other has no verdict, and exits with 3.
+    const knowing = async () => (await other.view()).boot.filter(({ what }) => what === 'all members').length
+    await until(async () => (await knowing()) >= 2, 60_000, 'the nodes of the other lab know each other')
   } finally {
     one.kill()
     assert.equal(await other.stop(), 0, other.stderr())

@@ -3,7 +3,7 @@ import type { LabNode } from './lab-node.ts'
 import { shareMesh } from './plan.ts'
 import type { SinkStats } from './trace-sink.ts'
 
-/** The closing record of a lab, printed as one line of JSON. */
+/** The closing record of a lab; with `--json` one line of JSON. */
 export interface LabRecord {
   readonly seed: number
   /** Since the lab's start. */

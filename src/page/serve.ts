@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MeshError } from '../core/errors.ts'
 import type { PageFile } from '../publish/bundle-page.ts'
 import { renderSpanDocs } from './span-docs.ts'
@@ -42,10 +42,13 @@ export async function pageRoutes(app: FastifyInstance): Promise<void> {
     app.get(path, { config: { open: true } }, (request, reply) => {
       reply.headers({ ...headers, 'content-type': type, vary: 'accept-encoding', etag })
       if (request.headers['if-none-match'] === etag) return reply.code(304).send()
-      if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(plain)
-      return reply.header('content-encoding', 'gzip').send(gzipped)
+      return acceptsGzip(request) ? reply.header('content-encoding', 'gzip').send(gzipped) : reply.send(plain)
     })
   }
+}
+
+export function acceptsGzip({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
+  return /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''))
 }
 
 /** A file of the page, ready to send. */

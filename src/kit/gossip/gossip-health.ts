@@ -125,8 +125,8 @@ export class GossipHealth {
     this.#swept += ids.size
     const grudges = this.#grudges.size - grudgesBefore
     const hasGhosts = [...entries.keys()].some((table) => !retainedTables.includes(table))
-    const remaining = countPeers(this.gossip)
-    if (hasGhosts) spans.unshift(emitGossipSwept({ peers: [...ids], entries, grudges, remaining }))
+    if (hasGhosts)
+      spans.unshift(emitGossipSwept({ peers: [...ids], entries, grudges, remaining: countPeers(this.gossip) }))
     for (const span of spans) this.#options.emitSpan(span)
   }
 

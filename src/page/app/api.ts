@@ -144,7 +144,9 @@ export function useMesh(): MeshState {
         if (!isDisposed) setState({ view, problem: undefined, isTokenRequired: false })
       } catch (error) {
         const isTokenRequired = error instanceof TokenRequiredError
-        if (!isDisposed) setState(({ view }) => ({ view, problem: meshTrouble(error, view), isTokenRequired }))
+        const problemOf = (view: MeshView | undefined) =>
+          isTokenRequired ? { text: error.message } : meshTrouble(error, view)
+        if (!isDisposed) setState(({ view }) => ({ view, problem: problemOf(view), isTokenRequired }))
       }
       isPolling = false
       if (!isDisposed && !document.hidden) timer = window.setTimeout(poll, pollMs)

@@ -9,9 +9,9 @@ import { Boot } from './boot.tsx'
 import { Messages } from './messages.tsx'
 import { NodePage } from './node-page.tsx'
 import { Nodes } from './nodes.tsx'
+import { OpenTrace } from './open-trace.tsx'
 import { Detail, IsLive, Problem, UniqueNames } from './parts.tsx'
 import { Topology } from './topology.tsx'
-import { TracePage } from './trace-page.tsx'
 import { Traces } from './traces.tsx'
 
 interface HeaderProps {
@@ -73,7 +73,7 @@ function TokenForm({ problem }: { readonly problem: Trouble | undefined }) {
   return (
     <form class="card narrow" onSubmit={submit}>
       <h2>Token required</h2>
-      <Problem text={invalid ?? problem?.detail} />
+      <Problem text={invalid ?? problem} />
       <label>
         Token <small>(MESH_ADMIN_TOKEN of this node; stored until this tab is closed)</small>
         <input name="token" type="password" autocomplete="off" required />
@@ -123,7 +123,7 @@ function App() {
           </a>
         ))}
       </nav>
-      <main id="main" tabIndex={-1} class={problem === undefined ? undefined : 'stale'}>
+      <main id="main" tabIndex={-1} class={problem === undefined || isTokenRequired ? undefined : 'stale'}>
         <UniqueNames.Provider value={names}>
           <IsLive.Provider value={problem === undefined}>
             {isTokenRequired ? <TokenForm problem={problem} /> : <Content route={route} view={view} />}
@@ -145,7 +145,7 @@ function Content({ route, view }: { readonly route: Route; readonly view: MeshVi
       return route.item === undefined ? (
         <Traces view={view} params={route.params} />
       ) : (
-        <TracePage view={view} id={route.item} selected={route.params['span']} />
+        <OpenTrace view={view} id={route.item} selected={route.params['span']} />
       )
     case 'boot':
       return <Boot view={view} />

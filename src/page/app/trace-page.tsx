@@ -1,15 +1,13 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { resolveTraceId } from '../../traces/resolve-trace-id.ts'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
-import { clock, duration, hrefOf, isWholeTraceId, parseTraceId, plural } from '../model/text.ts'
-import type { Trouble } from '../model/trouble.ts'
+import { clock, duration, hrefOf, plural } from '../model/text.ts'
 import { extent, linkQueries, spansLinkingTo, visibleRows, type WaterfallRow, waterfall } from '../model/waterfall.ts'
 import { reader, useLoaded } from './api.ts'
 import { searchHref } from './last-search.ts'
 import { Copy, Partial, Problem, TraceLink } from './parts.tsx'
 
-interface TracePageProps {
+export interface TracePageProps {
   readonly view: MeshView
   readonly id: string
   /** Span id that the address names. */
@@ -21,69 +19,8 @@ const growingMs = 90_000
 /** Poll interval of a trace that may still grow. */
 const pollIntervalMs = 5_000
 
-/** One trace, by the id in the address or its first digits. */
+/** One trace. */
 export function TracePage({ view, id, selected }: TracePageProps) {
-  const parsed = parseTraceId(id)
-  if ('problem' in parsed) return <Unopened id={id} problem={parsed.problem} />
-  if (!isWholeTraceId(parsed.id)) return <TraceByPrefix view={view} prefix={parsed.id} selected={selected} />
-  return <WholeTrace view={view} id={parsed.id} selected={selected} />
-}
-
-function Unopened({ id, problem }: { readonly id: string; readonly problem: Trouble | string }) {
-  return (
-    <section class="card">
-      <h2>
-        Trace <code class="id">{id}</code>
-      </h2>
-      <p class="row">
-        <a href={searchHref()}>Search</a>
-      </p>
-      <Problem text={problem} />
-    </section>
-  )
-}
-
-interface PrefixProps {
-  readonly view: MeshView
-  readonly prefix: string
-  readonly selected: string | undefined
-}
-
-/** The trace whose id begins with these digits; if several do, a list of them. */
-function TraceByPrefix({ view, prefix, selected }: PrefixProps) {
-  const { value, problem } = useLoaded(prefix, (isStale) =>
-    resolveTraceId(reader, prefix, { nowMs: Date.now(), isStale }),
-  )
-  if (problem !== undefined) return <Unopened id={prefix} problem={problem} />
-  const [only, ...others] = value?.ids ?? []
-  if (only !== undefined && others.length === 0) return <WholeTrace view={view} id={only} selected={selected} />
-  return (
-    <section class="card" aria-busy={value === undefined}>
-      <h2>
-        Trace <code class="id">{prefix}…</code>
-      </h2>
-      <p class="row">
-        <a href={searchHref()}>Search</a>
-      </p>
-      {value === undefined && <p class="quiet">Searching the last week …</p>}
-      {value !== undefined && only === undefined && <p>No trace of the last week has an id that begins like this.</p>}
-      {only !== undefined && (
-        <ul>
-          {[only, ...others].map((id) => (
-            <li key={id}>
-              <TraceLink id={id}>
-                <code>{id}</code>
-              </TraceLink>
-            </li>
-          ))}
-        </ul>
-      )}
-      <Partial text={value?.partial} />
-    </section>
-  )
-}
-
-function WholeTrace({ view, id, selected }: TracePageProps) {
   const pollMs = (trace: Trace | undefined) => (trace === undefined || isGrowing(trace) ? pollIntervalMs : undefined)
   const { value, problem, loading } = useLoaded<Trace | undefined>(id, () => reader.trace(id), pollMs)
   return (

@@ -103,7 +103,7 @@ function quote(text: string): string {
   return plain ? text : `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
-/** Fewest digits of a trace id that name a trace: of 4,000 traces two begin alike in these with a chance of a fifth. */
+/** Fewest digits that name a trace: with 4,000 others the chance that one begins alike is 1 in 4,000. */
 const fewestDigits = 6
 const idDigits = 32
 
