@@ -21,6 +21,7 @@ test('the HTTP API of the lab: the view, and one call of the lab per control', a
   const spawned = await post('/api/lab/nodes', { role: 'compute', mesh: 'mesh-a' })
   assert.deepEqual([spawned.statusCode, spawned.json()], [201, { node: 'a-9' }])
   assert.deepEqual((await get('/api/lab/nodes/a-1/inventory')).json(), { links: 1 })
+  assert.equal((await get('/api/lab/nodes/stopped/inventory')).statusCode, 204, 'a node that does not run has none')
   assert.deepEqual((await post('/api/lab/nodes/a-1/messages', { text: 'hello' })).json(), { recipients: 7 })
   assert.deepEqual(calls, [
     'kill a-1',

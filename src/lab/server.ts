@@ -79,7 +79,13 @@ function addControls(app: FastifyInstance, lab: Lab): void {
   app.post<NodeParams>('/api/lab/nodes/:name/messages', ({ params, body }) =>
     lab.publish(params.name, messageBody.parse(body).text),
   )
-  app.get<NodeParams>('/api/lab/nodes/:name/inventory', ({ params }) => lab.inventory(params.name))
+  // A page asks as long as its view shows the node as running, and a killed node stays there until the next poll.
+  app.get<NodeParams>('/api/lab/nodes/:name/inventory', ({ params }, reply) =>
+    lab.inventory(params.name).catch((error: unknown) => {
+      if (!isMeshError(error, 'MESH_LAB_REFUSED')) throw error
+      return reply.code(204).send()
+    }),
+  )
 }
 
 /** Refuses DNS-rebinding and cross-site requests. */

@@ -209,15 +209,17 @@ const inventoryPollMs = 5_000
 
 /** Live inventory of a node: its registries and their bounds, its timers and other resources. */
 function Inventory({ path }: { readonly path: string }) {
-  const { value, problem } = useLoaded(
+  const { value, problem, loading } = useLoaded(
     path,
-    () => requestJson<NodeInventory>(path),
+    () => requestJson<NodeInventory | undefined>(path),
     () => inventoryPollMs,
   )
+  const isUnanswered = value === undefined && problem === undefined && !loading
   return (
     <section class="card" aria-labelledby="inventory">
       <h2 id="inventory">Inventory</h2>
       <Problem text={problem} />
+      {isUnanswered && <p class="quiet">The node does not answer.</p>}
       {value !== undefined && <Registries inventory={value} />}
     </section>
   )
