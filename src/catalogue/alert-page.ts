@@ -36,10 +36,14 @@ docker exec tracemesh_alertmanager_1 amtool --alertmanager.url=http://127.0.0.1:
 
 ## Inhibition
 
-- \`MeshPipelineDown\` for the Collector and \`MeshCollectorRefusing\` for its receiver inhibit all alerts with
-  \`about="mesh"\`: their counts would be missing spans, or count them twice. Repair the export of spans first. While only
-  Jaeger is down, counts are complete and nothing is inhibited.
-- \`MeshNodeSilent\` inhibits \`MeshPrunerSilent\` and \`MeshNodeAlone\` of the same node.
+\`MeshNodeSilent\` inhibits \`MeshPrunerSilent\` and \`MeshNodeAlone\` of the same node. No alert about the pipeline inhibits
+an alert about the mesh. Instead each rule leaves out what a broken pipeline can falsify; the column "made of" says it:
+
+- *events* are exact counts. A refused span is counted later, once: the alert may be late, and nothing holds it back.
+- *numbers* are gauges and rates. A rate leaves out spans that arrive more than a minute late, after a longer refusal or
+  outage of the Collector, since they did not happen at that rate; then it counts on.
+- *silence* is held back while nodes may hold spans that nobody has counted: until two scrapes after the last refusal, and
+  two minutes after an outage of the Collector. What was silent before fires on.
 
 ## Links into Jaeger
 
@@ -55,10 +59,14 @@ until the alert is active in Alertmanager, which then waits 5 s (\`page\`) or 30
 /** ALERTS.md: every alert, its meaning and its remedy. */
 export function renderAlertsPage(): string {
   const rows = alertNames.map((name) => {
-    const { severity, about, per } = alertOf(name)
-    return `| [${name}](#${name.toLowerCase()}) | ${severity} | ${about} | ${per} | ${durationText(firesWithinMs(name))} |`
+    const { severity, about, basis, per } = alertOf(name)
+    return `| [${name}](#${name.toLowerCase()}) | ${severity} | ${about} | ${basis} | ${per} | ${durationText(firesWithinMs(name))} |`
   })
-  const table = ['| alert | severity | about | one per | fires within |', '| --- | --- | --- | --- | --- |', ...rows]
+  const table = [
+    '| alert | severity | about | made of | one per | fires within |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+  ]
   return ['# Alerts', preamble, table.join('\n'), practice, ...alertNames.map(section)].join('\n\n').concat('\n')
 }
 

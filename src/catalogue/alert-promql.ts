@@ -88,18 +88,29 @@ export function spanIncrease(span: SpanName, window: string, d: Durations): stri
   return increase(spanCounter(span), byNode, window, d)
 }
 
+/** Series of the recording rules, which `recordings.ts` declares. */
+export type RecordingName =
+  | `pipeline:${'refused_spans:increase20s' | 'incomplete:bool' | 'catching_up:bool'}`
+  | `node:${'censuses:increase2m' | 'last_census:timestamp' | 'last_stop:timestamp' | 'seed_retries:increase1m'}`
+  | `node:broken_invariants:${'increase40s' | 'increase5m'}`
+  | `node:${'connections_opened' | 'connections_closed' | 'starts'}:increase1h`
+
+/** The series of a recording rule; a name without a rule does not compile. */
+export function recorded(name: RecordingName): string {
+  return name
+}
+
 /**
- * Spans of one name that a node emitted within `window`, for alerts about numbers: spans from a gap in the scrapes do
- * not belong to this window. After a gap the count starts at the first sample. There is no result while spans arrive
- * late, after an outage of the Collector within `guard`, or twice.
+ * Spans of one name that a node emitted within `window`, for alerts about rates: spans that arrived late do not belong
+ * to this window. The count starts after the last scrape that may contain some (`pipeline:catching_up:bool`), and after
+ * a gap at the first sample.
  */
-export function guardedIncrease(span: SpanName, window: string, guard: string): string {
+export function timelyIncrease(span: SpanName, window: string): string {
   const [counter, up] = [spanCounter(span), `up{job="${jobs.spans}"}`]
-  const past = `${counter} offset ${window}
+  const past = `last_over_time((${counter} and on () ${recorded('pipeline:catching_up:bool')} == 1)[${window}:${scrapeSeconds}s])
+or ${counter} offset ${window}
 or (min_over_time(${counter}[${window}]) unless on () ${up} offset ${window} == 1)`
-  return `${increaseSince(counter, byNode, past)}
-unless on () avg_over_time(${up}[${guard}]) < 0.9
-unless on () max_over_time(ALERTS{alertname="MeshCollectorRefusing",alertstate="firing"}[${guard}])`
+  return increaseSince(counter, byNode, past)
 }
 
 /** Estimated number of spans of one name within `window`: for periodic spans that are not sampled. */
@@ -108,9 +119,7 @@ export function approximateIncrease(span: SpanName, window: string): string {
 }
 
 /** Running nodes whose spans arrive: a node exports a census every 30 s, whatever its share of routine spans. */
-export function runningNodes(d: Durations): string {
-  return `${approximateIncrease('mesh.audit', d('2m', '90s'))} > 0`
-}
+export const runningNodes = `${recorded('node:censuses:increase2m')} > 0`
 
 /** A subexpression in parentheses. */
 export function parenthesized(expr: string): string {

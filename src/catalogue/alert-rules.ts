@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { durations, indent } from './alert-promql.ts'
-import { type AlertName, alertNames, alertOf, timesOf } from './alerts.ts'
+import { durations, indent, type RecordingName } from './alert-promql.ts'
+import { type AlertName, alertNames, alertOf, evaluationInterval, timesOf } from './alerts.ts'
+import { recordings, recordingsIn } from './recordings.ts'
 import { quote } from './text-formats.ts'
 
 interface RuleOptions {
@@ -23,20 +24,30 @@ export const jaegerTemplate = `{{ with $externalLabels.jaeger }}{{ . }}{{ else }
  * RangeError unless 0 < `timeFactor` <= 1.
  */
 export function renderRules({ timeFactor, only = alertNames }: RuleOptions): string {
+  const d = durations(timeFactor)
+  const used = recordingsIn(only.map((name) => alertOf(name).expr(d)).join('\n'), d)
   const groups = (['page', 'warn'] as const).flatMap((severity) => {
     const names = only.filter((name) => alertOf(name).severity === severity)
-    if (names.length === 0) return []
-    const every = names[0] === undefined ? '' : timesOf(names[0], timeFactor).every
+    const rules = [
+      ...used.filter((name) => recordings[name].group === severity).map((name) => recording(name, timeFactor)),
+      ...names.map((name) => rule(name, timeFactor)),
+    ]
+    if (rules.length === 0) return []
     return `  - name: mesh-${severity}
-    interval: ${every}
+    interval: ${evaluationInterval(severity, timeFactor)}
     rules:
-${names.map((name) => rule(name, timeFactor)).join('\n')}`
+${rules.join('\n')}`
   })
   return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
 # Meaning and remedy of each alert: otel/ALERTS.md.
 groups:
 ${groups.join('\n')}
 `
+}
+
+function recording(name: RecordingName, timeFactor: number): string {
+  const { brief, expr } = recordings[name]
+  return deeper([`# ${brief}`, `- record: ${name}`, '  expr: |', deeper(expr(durations(timeFactor)), 2)].join('\n'), 3)
 }
 
 function rule(name: AlertName, timeFactor: number): string {

@@ -24,15 +24,23 @@ export interface AlertDeclaration {
   /** `page` needs action now, `warn` can wait until morning. */
   readonly severity: 'page' | 'warn'
   /**
+   * What it is made of, which says what can falsify it. `events`: exact counts, which are right or late, so nothing holds
+   * it back. `numbers`: gauges and rates; a rate leaves out spans that arrived late. `silence`: something is missing; it
+   * is held back while the pipeline is incomplete (`recordings.ts`).
+   */
+  readonly basis: 'events' | 'numbers' | 'silence'
+  /**
    * Subject of one alert, which determines its labels: `mesh_id` and `mesh_node_name`, `mesh_id`, or those of a part of
    * the stack. A node by default.
    */
   readonly per?: 'node' | 'mesh' | 'part'
-  /** Alertmanager inhibits alerts about the mesh, the default, while the export of spans is broken. */
+  /** The mesh by default, or the export of its spans. */
   readonly about?: 'mesh' | 'pipeline'
   readonly expr: (d: Durations) => string
   /** `for` and `keep_firing_for` of the rule. */
   readonly forTime?: string
+  /** No time factor shortens `for` below it. */
+  readonly forAtLeast?: string
   readonly keepFiring?: string
   /** When it fires, and when it does not. */
   readonly meaning: string
@@ -52,6 +60,15 @@ export type AlertSpec = AlertDeclaration & Required<Pick<AlertDeclaration, 'per'
 
 /** Prometheus' metric for a successful scrape of the Collector's span metrics. */
 export const up = 'up{job="mesh-spans",instance="collector:8889"}'
+
+/** Series of the spans that the Collector's receiver refused, and of its target. */
+export function refusedSpans(values: string, samples: number) {
+  const collector = 'instance="collector:8888",job="collector"'
+  return {
+    [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: values,
+    [`up{${collector}}`]: `1+0x${samples}`,
+  }
+}
 
 /** Counter series of a span as the Collector exposes it, by default of node `n1` in mesh `a`. */
 export function counter(span: SpanName, node = 'n1'): string {

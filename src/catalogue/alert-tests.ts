@@ -34,6 +34,7 @@ export function renderRuleTests(which: Length, names: readonly AlertName[] = ale
   return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
 #   promtool test rules otel/rules-test/*.yml
 rule_files: [../rules/mesh.yml]
+group_eval_order: [mesh-page, mesh-warn]
 evaluation_interval: ${lengths[which].every}
 tests:
 ${tests.join('\n')}

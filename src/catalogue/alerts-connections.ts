@@ -1,5 +1,5 @@
-import { byNode, parenthesized, spanIncrease } from './alert-promql.ts'
-import { type AlertDeclaration, counter, firesFor, gauge, up } from './alert-spec.ts'
+import { byNode, recorded, spanIncrease } from './alert-promql.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, refusedSpans, up } from './alert-spec.ts'
 
 /** Counts a missing series as 0, where `beside` has one. */
 const orZero = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`
@@ -12,24 +12,25 @@ export const connectionAlerts = {
   MeshConnectionsNotClosed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} does not close the connections it opens',
     severity: 'warn',
+    basis: 'numbers',
     expr: (d) => {
       const hour = d('1h')
-      // `increase()` ignores the first value of a series, and the ten connections of a start exceed the threshold.
-      const openedSpans = parenthesized(spanIncrease('mesh.connection.opened', hour, d))
+      const openedSpans = recorded('node:connections_opened:increase1h')
       const maxOver = (metric: string) => `max by (${byNode}) (max_over_time(${metric}[${hour}]))`
       const gainOf = (metric: string) =>
         `clamp_min(${maxOver(metric)} - ${orZero(`max by (${byNode}) (${metric} offset ${hour})`, maxOver(metric))}, 0)`
       return `(
   ${openedSpans}
-  - ${orZero(parenthesized(spanIncrease('mesh.connection.closed', hour, d)), openedSpans)}
+  - ${orZero(recorded('node:connections_closed:increase1h'), openedSpans)}
   - ${gainOf('mesh_links')}
   - ${orZero(gainOf('mesh_guests'), openedSpans)}
-  - ${maxOver('mesh_links')} * ${orZero(parenthesized(spanIncrease('mesh.node.started', hour, d)), openedSpans)}
-) > 5`
+  - ${maxOver('mesh_links')} * ${orZero(recorded('node:starts:increase1h'), openedSpans)}
+) > 5
+unless on (${byNode}) max by (${byNode}) (increase(mesh_telemetry_lost_total[${hour}])) > 0`
     },
     forTime: '10m',
     meaning:
-      'For ten minutes, a node had opened at least six more connections within an hour than it closed or gained as links and guests. Each start within the hour adds an allowance of all links: a killed process emits no closes.',
+      'For ten minutes, a node had opened at least six more connections within an hour than it closed or gained as links and guests. Each start within the hour adds an allowance of all links: a killed process emits no closes. A node that lost spans within the hour does not fire: a lost close looks like a leak.',
     cure: 'Compare mesh.audit.connections with mesh.audit.links in two censuses an hour apart. mesh.audit.suspect names connections without an owner; their opening trace shows who dialled. A restart of the node frees them; an application must close the connections that it opens itself.',
     search: { span: 'mesh.connection.opened' },
     emitDelay: '1m',
@@ -42,6 +43,18 @@ export const connectionAlerts = {
       'no connection is ever closed': {
         series: { [opened]: '0+0.5x720', [gauge('mesh_links')]: '6+0x720' },
         checks: { '60m': firesFor('n1') },
+      },
+      'the spans of some closes were lost at this node, not at another': {
+        series: {
+          [opened]: '0+0.5x720',
+          [closed]: '0+0.4x720',
+          [gauge('mesh_links')]: '6+0x720',
+          [gauge('mesh_telemetry_lost_total')]: '0+0x30 40+0x690',
+          [counter('mesh.connection.opened', 'n2')]: '0+0.5x720',
+          [gauge('mesh_links', '', 'n2')]: '6+0x720',
+          [gauge('mesh_telemetry_lost_total', '', 'n2')]: '0+0x720',
+        },
+        checks: { '60m': firesFor('n2') },
       },
       'churn: every connection closes': {
         series: { [opened]: '8+0.5x720', [closed]: '0+0.5x720', [gauge('mesh_links')]: '8+0x720' },
@@ -91,6 +104,7 @@ export const connectionAlerts = {
   MeshSuspects: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has connections that should be closed',
     severity: 'warn',
+    basis: 'numbers',
     // A census reports a suspect when it appears and when it has aged; the gauge has their number at every census.
     expr: (d) =>
       `${spanIncrease('mesh.audit.suspect', d('2m', '90s'), d)} > 0\nor max by (mesh_id, mesh_node_name) (mesh_suspects) > 0`,
@@ -122,11 +136,11 @@ export const connectionAlerts = {
   MeshLeakSuspected: {
     summary: 'An invariant is broken at {{ $labels.mesh_node_name }} of {{ $labels.mesh_id }}',
     severity: 'page',
+    basis: 'events',
     // One census may emit several spans at once, so the expression compares recent spans with earlier ones.
-    expr: (d) => {
-      const within = (window: string) => parenthesized(spanIncrease('mesh.leak.suspected', window, d))
-      const lately = within(d('40s', '40s'))
-      return `${within(d('5m', '90s'))} - ${lately} > 0\nand ${lately} > 0`
+    expr: () => {
+      const lately = recorded('node:broken_invariants:increase40s')
+      return `${recorded('node:broken_invariants:increase5m')} - ${lately} > 0\nand ${lately} > 0`
     },
     keepFiring: '5m',
     meaning:
@@ -138,6 +152,14 @@ export const connectionAlerts = {
       'a second census finds a broken invariant': {
         series: { [counter('mesh.leak.suspected')]: '_x6 1 1 1 2+0x90', [up]: '1+0x100' },
         checks: { '1m30s': [], '1m50s': firesFor('n1'), '15m': [] },
+      },
+      'a second census finds a broken invariant while the Collector refuses spans': {
+        series: {
+          [counter('mesh.leak.suspected')]: '_x6 1 1 1 2+0x90',
+          ...refusedSpans('0+0x5 5+5x90', 100),
+          [up]: '1+0x100',
+        },
+        checks: { '1m30s': [], '1m50s': firesFor('n1') },
       },
       'one census finds two broken invariants': {
         series: { [counter('mesh.leak.suspected')]: '_x6 2+0x90', [up]: '1+0x97' },

@@ -1,5 +1,5 @@
-import { byNode, guardedIncrease, indent, parenthesized } from './alert-promql.ts'
-import { type AlertDeclaration, counter, firesFor, firesForMesh, gauge, up } from './alert-spec.ts'
+import { byNode, indent, parenthesized, timelyIncrease } from './alert-promql.ts'
+import { type AlertDeclaration, counter, firesFor, firesForMesh, gauge, refusedSpans, up } from './alert-spec.ts'
 
 /** Alerts about expired members, a few or many at once. */
 export const memberAlerts = {
@@ -7,9 +7,10 @@ export const memberAlerts = {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has expired {{ printf "%.0f" $value }} members in 15 min',
     severity: 'warn',
-    expr: (d) => `${parenthesized(guardedIncrease('mesh.member.expired', d('15m'), d('30m')))} > 3`,
+    basis: 'numbers',
+    expr: (d) => `${parenthesized(timelyIncrease('mesh.member.expired', d('15m')))} > 3`,
     meaning:
-      'One node expired more than three members within 15 minutes, without an outage of the Collector. Members that leave with a goodbye do not count.',
+      'One node expired more than three members within 15 minutes, in scrapes without arrears: what arrives late, after a refusal or an outage of more than a minute, does not count. Members that leave with a goodbye do not count either.',
     cure: 'Compare which nodes expire which members. The same few members repeatedly: they crash, or their network fails (compare mesh.node.incarnation). Many different members, reported by one node: check the network of that node. mesh.member.silence_ms is the silence of each.',
     search: { span: 'mesh.member.expired' },
     emitDelay: '6s',
@@ -29,27 +30,34 @@ export const memberAlerts = {
         },
         checks: { '31m': [], '40m': [] },
       },
-      'the same spans, sent repeatedly to a Collector that refuses them': {
+      'four expired, and one refused batch meanwhile': {
         series: {
-          [counter('mesh.member.expired')]: '0+0x5 1+1x20 21+0x60',
-          'otelcol_receiver_refused_spans_total{instance="collector:8888",job="collector",receiver="otlp"}':
-            '0+0x2 10+10x20 200+0x60',
-          'up{instance="collector:8888",job="collector"}': '1+0x90',
-          [up]: '1+0x90',
+          [counter('mesh.member.expired')]: '0+0x5 2+0x5 4+0x120',
+          ...refusedSpans('0+0x8 358+0x120', 130),
+          [up]: '1+0x130',
         },
-        checks: { '3m': [], '12m': [] },
+        checks: { '1m50s': [], '2m10s': firesFor('n1', 4) },
+      },
+      'five expired during a refusal of five minutes, counted at once after it; then four more': {
+        series: {
+          [counter('mesh.member.expired')]: '0+0x40 5+0x30 9+0x60',
+          ...refusedSpans('0+0x6 5+5x30 155+0x90', 130),
+          [up]: '1+0x130',
+        },
+        checks: { '7m10s': [], '9m': [], '11m50s': [], '12m30s': firesFor('n1', 4) },
       },
     },
   },
   MeshMembersExpiredInBulk: {
     summary: '{{ printf "%.0f" $value }} members of {{ $labels.mesh_id }} have expired at once',
     severity: 'page',
+    basis: 'numbers',
     per: 'mesh',
     // A node that crashes and returns with a new identity repeatedly leaves the number of members as it was.
     expr: (d) => {
       const most = `max by (${byNode}) (max_over_time(mesh_members[${d('10m', '2m')}]))`
       return `max by (mesh_id) (
-${indent(parenthesized(guardedIncrease('mesh.member.expired', d('2m'), d('5m', '2m'))))}
+${indent(parenthesized(timelyIncrease('mesh.member.expired', d('2m'))))}
   >=
   clamp_min(0.25 * ${most}, 3)
   and
@@ -70,6 +78,24 @@ ${indent(parenthesized(guardedIncrease('mesh.member.expired', d('2m'), d('5m', '
           [up]: '1+0x96',
         },
         checks: { '50s': [], '1m10s': firesForMesh(3), '9m': [] },
+      },
+      'three of five members at once, and one refused batch': {
+        series: {
+          [counter('mesh.member.expired')]: '0+0x5 3+0x90',
+          [gauge('mesh_members')]: '5+0x5 2+0x90',
+          ...refusedSpans('0+0x4 358+0x90', 96),
+          [up]: '1+0x96',
+        },
+        checks: { '1m10s': firesForMesh(3) },
+      },
+      'three of nine, three minutes apart each, counted at once after a refusal of ten minutes': {
+        series: {
+          [counter('mesh.member.expired')]: '0+0x70 3+0x60',
+          [gauge('mesh_members')]: '9+0x70 6+0x60',
+          ...refusedSpans('0+0x6 5+5x60 305+0x60', 130),
+          [up]: '1+0x130',
+        },
+        checks: { '12m': [], '13m': [], '15m': [] },
       },
       'three of forty members at once': {
         series: {

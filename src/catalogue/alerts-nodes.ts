@@ -40,6 +40,7 @@ export const nodeAlerts = {
   MeshNodeStalled: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} did not run for a while',
     severity: 'warn',
+    basis: 'events',
     expr: (d) => `${spanIncrease('mesh.node.stalled', d('10m'), d)} > 0`,
     meaning:
       'A node was suspended or starved of CPU for at least a quarter of its staleness window (7.5 s of 30 s), and expires no members for one window.',
@@ -51,6 +52,7 @@ export const nodeAlerts = {
   MeshResourcesExhausted: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has run out of descriptors or memory',
     severity: 'page',
+    basis: 'events',
     expr: (d) => `${spanIncrease('mesh.resource.exhausted', d('5m'), d)} > 0`,
     keepFiring: '5m',
     meaning:
@@ -63,6 +65,7 @@ export const nodeAlerts = {
   MeshClockSkewed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sees a skewed clock',
     severity: 'warn',
+    basis: 'events',
     expr: (d) => `${spanIncrease('mesh.clock.skewed', d('30m'), d)} > 0`,
     meaning:
       'The clock of a peer differs from this node’s by more than 5 s. The node reports a peer once until its clock is correct again, so the alert ends after half an hour in any case. It reports a clock that is ahead at the next digest, one that is behind after three (at most 90 s), since a delayed digest looks the same. Membership does not depend on clocks; the order of spans in traces does.',
@@ -75,6 +78,7 @@ export const nodeAlerts = {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} is over the {{ $labels.mesh_budget }} budget of a {{ $labels.mesh_node_role }} ({{ printf "%.0f" $value }})',
     severity: 'warn',
+    basis: 'numbers',
     expr: overBudget,
     forTime: '10m',
     meaning: `Resident memory (MiB) or CPU (milliseconds per second), as a mean over five minutes, exceeded the budget of the node’s role for ten minutes: ${budgetsInWords()}.`,
@@ -110,6 +114,7 @@ export const nodeAlerts = {
   MeshIdentityConflict: {
     summary: '{{ printf "%.0f" $value }} nodes of {{ $labels.mesh_id }} detect two processes with one identity',
     severity: 'page',
+    basis: 'events',
     per: 'mesh',
     expr: (d) => `count by (mesh_id) (
 ${indent(spanIncrease('mesh.identity.conflict', d('5m'), d))} > 0

@@ -22,11 +22,12 @@ const upCollector = `up{${collector}}`
 const ofJaeger = (metric: string) => `${metric}{${collector},exporter="otlp_grpc/jaeger"}`
 const firesForJaeger = [{ labels: { exporter: 'otlp_grpc/jaeger' } }]
 
-/** Alerts about the export of spans: while it is broken, alerts about the mesh are unreliable. */
+/** Alerts about the export of spans. */
 export const pipelineAlerts = {
   MeshTelemetryLost: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has lost spans',
     severity: 'warn',
+    basis: 'events',
     about: 'pipeline',
     expr: (d) => `${spanIncrease('mesh.telemetry.lost', d('15m'), d)} > 0
 or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
@@ -54,6 +55,7 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
     summary:
       'The span metrics reach their limit on series: the Collector folds new ones into one, or Prometheus will soon reject all',
     severity: 'warn',
+    basis: 'numbers',
     per: 'part',
     about: 'pipeline',
     expr: () => `count by (mesh_id) (
@@ -85,12 +87,13 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
   MeshCollectorRefusing: {
     summary: 'The Collector refuses or loses spans ({{ $labels.receiver }}{{ $labels.exporter }})',
     severity: 'page',
+    basis: 'events',
     per: 'part',
     about: 'pipeline',
     expr: refusedSpans,
     keepFiring: '2m',
     meaning:
-      'Within five minutes the Collector refused spans, could not queue them, or permanently failed to send them. Nodes queue refused spans and send them again, so the Collector may count them twice: rates are upper bounds meanwhile, and Alertmanager inhibits alerts about the mesh.',
+      'Within five minutes the Collector refused spans, could not queue them, or permanently failed to send them. Nodes queue refused spans and send them again. Alerts about the mesh that count events fire as usual; no further node counts as silent meanwhile.',
     cure: 'receiver otlp: the Collector is short of memory, or its queue is full; see MeshCollectorQueueFilling. exporter otlp_grpc/jaeger: the queue is full, or Jaeger rejects spans; see the Collector’s log. exporter file: the disk is full.',
     search: 'pipeline',
     emitDelay: '2s',
@@ -123,6 +126,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
   MeshCollectorQueueFilling: {
     summary: 'The Collector’s queue for {{ $labels.exporter }} is filling',
     severity: 'warn',
+    basis: 'numbers',
     per: 'part',
     about: 'pipeline',
     expr: (d) => `${queueRatio} > 0.5
@@ -153,6 +157,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
   MeshPipelineDown: {
     summary: '{{ $labels.job }} at {{ $labels.instance }} does not answer',
     severity: 'page',
+    basis: 'numbers',
     per: 'part',
     about: 'pipeline',
     // A target that restarts repeatedly is never down for a minute, but loses its counts each time.
@@ -160,7 +165,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
     forTime: '1m',
     keepFiring: '2m',
     meaning:
-      'A service of the pipeline has been down for a minute, or twice within five: job collector and mesh-spans are the Collector; jaeger and alertmanager are themselves. Alertmanager inhibits alerts about the mesh while the Collector is down, and for two minutes after.',
+      'A service of the pipeline has been down for a minute, or twice within five: job collector and mesh-spans are the Collector; jaeger and alertmanager are themselves. While the Collector is down nothing is counted, and no further node counts as silent until two minutes after.',
     cure: 'Start it again; its log has the reason. Nodes queue 20,000 spans each while the Collector is down; the Collector queues spans on disk while Jaeger is down. No span is lost for hours.',
     search: 'pipeline',
     emitDelay: '0s',

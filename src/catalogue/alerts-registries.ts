@@ -39,6 +39,7 @@ export const registryAlerts = {
     summary:
       'Registry {{ $labels.mesh_registry }} of {{ $labels.mesh_node_name }} in {{ $labels.mesh_id }} keeps growing',
     severity: 'warn',
+    basis: 'numbers',
     expr: (d) => `${growsFast(d)}\nor ${growsSlowly(d)}`,
     forTime: '45m',
     meaning: `The smallest size of a registry within half an hour exceeded that of the previous half-hour by a fifth and that of an hour before by half, for 45 minutes, and is above 32; or the smallest size within six hours grew by a tenth three times in a row. A single step, such as scaling up a mesh, does not fire; nor do ${caches.replace('|', ' and ')}, which fill up to their bound by design.`,
@@ -76,6 +77,7 @@ export const registryAlerts = {
   MeshLimitReached: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has reached a bound',
     severity: 'warn',
+    basis: 'events',
     expr: (d) => `${spanIncrease('mesh.limit.reached', d('5m'), d)} > 0`,
     meaning: 'A node reached a bound, and refused, evicted or closed something because of it.',
     cure: 'mesh.limit.name is the bound, mesh.peer.id the peer. Many peers: add nodes, or raise MESH_CONNECTIONS_HIGH. One peer: check that peer first. Bounds protect the node; raise one only if you know what fills it.',

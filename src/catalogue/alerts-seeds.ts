@@ -1,8 +1,16 @@
-import { type Durations, indent, parenthesized, runningNodes, spanIncrease } from './alert-promql.ts'
-import { type AlertDeclaration, censuses, counter, firesFor, firesForMesh, ofNodes, up } from './alert-spec.ts'
+import { parenthesized, recorded, runningNodes, spanIncrease } from './alert-promql.ts'
+import {
+  type AlertDeclaration,
+  censuses,
+  counter,
+  firesFor,
+  firesForMesh,
+  ofNodes,
+  refusedSpans,
+  up,
+} from './alert-spec.ts'
 
-/** A node without peers dials every 30 s, for 10 s each: a minute without a failure ends its campaign. */
-const retrying = (d: Durations) => spanIncrease('mesh.seed.retry', d('1m', '1m'), d)
+const retrying = recorded('node:seed_retries:increase1m')
 
 const nodes = ['n1', 'n2', 'n3', 'n4']
 const steady = censuses(90)
@@ -15,7 +23,8 @@ export const seedAlerts = {
   MeshSeedRetrying: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has been retrying a seed for minutes',
     severity: 'warn',
-    expr: (d) => `${retrying(d)} > 0`,
+    basis: 'events',
+    expr: () => `${retrying} > 0`,
     forTime: '2m',
     keepFiring: '6m',
     meaning:
@@ -38,6 +47,7 @@ export const seedAlerts = {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has given up a seed ({{ printf "%.0f" $value }} in 5 min)',
     severity: 'page',
+    basis: 'events',
     expr: (d) => `${spanIncrease('mesh.seed.giveup', d('5m'), d)} > 0`,
     keepFiring: '10m',
     meaning:
@@ -50,6 +60,15 @@ export const seedAlerts = {
         series: { [counter('mesh.seed.giveup')]: '_x20 1+0x200', [up]: '1+0x220' },
         jaeger: 'https://jaeger.example.org',
         checks: { '3m': [], '4m': firesFor('n1', 1), '30m': [] },
+      },
+      'a first give-up while the Collector refuses spans, and one that it refused until then': {
+        series: {
+          [counter('mesh.seed.giveup')]: '_x20 1+0x200',
+          [counter('mesh.seed.giveup', 'n2')]: '_x36 1+0x184',
+          ...refusedSpans('0+0x5 5+5x30 155+0x184', 220),
+          [up]: '1+0x220',
+        },
+        checks: { '3m': [], '4m': firesFor('n1', 1), '6m30s': [...firesFor('n1', 1), ...firesFor('n2', 1)] },
       },
       '20 minutes without scrapes: the old give-up does not fire, the next one does': {
         series: {
@@ -94,12 +113,13 @@ export const seedAlerts = {
   MeshRetryStorm: {
     summary: '{{ printf "%.0f" $value }} nodes of {{ $labels.mesh_id }} retry their seeds at once',
     severity: 'page',
+    basis: 'numbers',
     per: 'mesh',
-    expr: (d) => `count by (mesh_id) (
-${indent(retrying(d))} > 0
+    expr: () => `count by (mesh_id) (
+  ${retrying} > 0
 )
 >=
-clamp_min(0.5 * count by (mesh_id) (${runningNodes(d)}), 3)`,
+clamp_min(0.5 * count by (mesh_id) (${runningNodes}), 3)`,
     forTime: '2m',
     // Nodes with links dial every five minutes: the alert must last between two campaigns.
     keepFiring: '6m',
@@ -130,9 +150,10 @@ clamp_min(0.5 * count by (mesh_id) (${runningNodes(d)}), 3)`,
   MeshNodeAlone: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs without any link',
     severity: 'page',
-    expr: (d) => `max by (mesh_id, mesh_node_name) (mesh_links) == 0
-and ${parenthesized(runningNodes(d))}
-and on (mesh_id) (count by (mesh_id) (${runningNodes(d)}) > 1)`,
+    basis: 'numbers',
+    expr: () => `max by (mesh_id, mesh_node_name) (mesh_links) == 0
+and ${parenthesized(runningNodes)}
+and on (mesh_id) (count by (mesh_id) (${runningNodes}) > 1)`,
     forTime: '2m',
     meaning:
       'A running node had no link in any census for two minutes, while another node of its mesh was running. A mesh of one node does not fire.',

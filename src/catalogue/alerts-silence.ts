@@ -1,26 +1,7 @@
-import { approximateIncrease, byNode, type Durations, indent, jobs, runningNodes, spanCounter } from './alert-promql.ts'
-import { type AlertDeclaration, censuses, counter, firesFor, gauge, up } from './alert-spec.ts'
+import { approximateIncrease, byNode, recorded, runningNodes } from './alert-promql.ts'
+import { type AlertDeclaration, censuses, counter, firesFor, gauge, refusedSpans, up } from './alert-spec.ts'
 
-/** Unix time in seconds at which an expression was last above 0, by node; 0 for never. */
-function lastTime(what: string, d: Durations): string {
-  return `max_over_time((
-  time() * (${what} > bool 0)
-)[${d('1h', '3m')}:30s])`
-}
-
-const lastCensus = (d: Durations) => lastTime(approximateIncrease('mesh.audit', d('1m', '1m')), d)
-
-/**
- * Time of the last ordered stop. The series may end right after its increase, for example with the Collector. If
- * nothing was scraped before, the last earlier value counts: an old stop must not count as a new one.
- */
-function lastStop(d: Durations): string {
-  const [stopped, window] = [spanCounter('mesh.node.stopped'), d('1m', '1m')]
-  const latest = `last_over_time(${stopped}[${window}])`
-  const unscraped = `last_over_time(${stopped}[${d('1h')}] offset ${window}) unless on () up{job="${jobs.spans}"} offset ${window} == 1`
-  const increase = `${latest} - (${stopped} offset ${window} or (${unscraped}) or 0 * ${latest})`
-  return lastTime(`sum by (${byNode}) (${increase})`, d)
-}
+const [lastCensus, lastStop] = [recorded('node:last_census:timestamp'), recorded('node:last_stop:timestamp')]
 
 const [censusCounter, sweepSpans, sweeps] = [
   counter('mesh.audit'),
@@ -33,9 +14,10 @@ export const silenceAlerts = {
   MeshPrunerSilent: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs but does not sweep its members',
     severity: 'warn',
+    basis: 'numbers',
     expr: (d) => {
       const window = d('2m', '90s')
-      const counts = approximateIncrease('mesh.audit', window)
+      const counts = recorded('node:censuses:increase2m')
       // A single census shows no increase. Nodes of the previous version have no count, only spans.
       return `${counts} > 1.5
 and max by (${byNode}) (increase(mesh_sweeps[${window}])) == 0
@@ -81,20 +63,24 @@ or ${counts} > 0
   MeshNodeSilent: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sends no more spans and did not stop in order',
     severity: 'page',
-    // Both times lag by their windows, which differ.
-    expr: (d) => `(
-${indent(lastCensus(d))} > 0
-  unless ${runningNodes(d)}
+    basis: 'silence',
+    // Both times lag by their windows, which differ. What is silent already stays so while the pipeline is incomplete.
+    expr: () => `(
+  ${lastCensus} > 0
+  unless ${runningNodes}
 )
 unless (
-${indent(lastStop(d))}
-  >=
-${indent(lastCensus(d))} - 60
+  ${lastStop} >= ${lastCensus} - 60
+)
+unless (
+  ${lastCensus} and on () ${recorded('pipeline:incomplete:bool')} == 1
+  unless on (${byNode}) ALERTS{alertname="MeshNodeSilent",alertstate="firing"}
 )`,
-    // After an outage Prometheus has two differing samples within 40 s.
+    // After a refusal a node sends again within 15 s, which takes two flushes, a scrape and an evaluation to be seen.
     forTime: '1m',
+    forAtLeast: '50s',
     meaning:
-      'A node that sent spans within the last hour has sent none for two minutes, and its last span was not mesh.node.stopped. The alert ends when spans arrive again, or an hour after the last one.',
+      'A node that sent spans within the last hour has sent none for two minutes, and its last span was not mesh.node.stopped. While the Collector refuses spans, and for two minutes after an outage of it, no further node counts as silent. The alert ends when spans arrive again, or an hour after the last one.',
     cure: 'Check whether the process runs. If not: see its log, its exit code (137: out-of-memory kill) and its last memory use. If it runs: it hangs (SIGSTOP, CPU limit), or it cannot reach the Collector; then other nodes still list it as a member.',
     search: { span: 'mesh.audit' },
     emitDelay: '0s',
@@ -127,6 +113,39 @@ ${indent(lastCensus(d))} - 60
           [up]: '1+0x212 0 1+0x60',
         },
         checks: { '34m': firesFor('n1'), '36m30s': firesFor('n1'), '39m': firesFor('n1') },
+      },
+      'a refusal of five minutes: a live node is heard again after it, one that died meanwhile fires': {
+        series: {
+          [censusCounter]: `${censuses(24)} 7+0x32 ${censuses(60, 1, 17)}`,
+          [counter('mesh.audit', 'n2')]: `${censuses(24)} 7+0x32 9+0x60`,
+          ...refusedSpans('0+0x24 5+5x29 150+0x60', 116),
+          [up]: '1+0x116',
+        },
+        checks: { '7m': [], '9m': [], '10m': [], '12m': [], '13m30s': firesFor('n2') },
+      },
+      'a node that fell silent before the refusal fires through it': {
+        series: {
+          [censusCounter]: `${censuses(24)} 7+0x90`,
+          ...refusedSpans('0+0x48 5+5x20 105+0x45', 114),
+          [up]: '1+0x114',
+        },
+        checks: { '6m': [], '7m': firesFor('n1'), '10m': firesFor('n1'), '12m': firesFor('n1') },
+      },
+      'a node that died just before the refusal fires when it has ended': {
+        series: {
+          [censusCounter]: `${censuses(24)} 7+0x90`,
+          ...refusedSpans('0+0x26 5+5x28 145+0x60', 114),
+          [up]: '1+0x114',
+        },
+        checks: { '8m': [], '9m': [], '10m40s': firesFor('n1') },
+      },
+      'the Collector is down for five minutes: a live node is heard again, one that died meanwhile fires': {
+        series: {
+          [censusCounter]: `${censuses(24)} stale _x30 0 ${censuses(60, 1, 10)}`,
+          [counter('mesh.audit', 'n2')]: `${censuses(24)} stale`,
+          [up]: '1+0x23 0+0x29 1+0x62',
+        },
+        checks: { '7m': [], '9m': [], '10m': [], '11m30s': [], '12m30s': firesFor('n2') },
       },
       'ordered stop': {
         series: { [censusCounter]: `${censuses(60)} 20+0x420`, [counter('mesh.node.stopped')]: '_x60 0 1+0x420' },

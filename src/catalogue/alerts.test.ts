@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { leakCheck } from '../testing/leak-check.ts'
 import { renderAlertsPage } from './alert-page.ts'
 import { durations, scrapeSeconds, secondsOf, shortestWindow } from './alert-promql.ts'
@@ -10,6 +11,7 @@ import { type AlertName, alertNames, alertOf, firesWithinMs, flushSeconds } from
 import { sampleLimit } from './alerts-pipeline.ts'
 import { attributes } from './attributes.ts'
 import { boardRows } from './board-panels.ts'
+import { recordingNames, recordings, recordingsIn } from './recordings.ts'
 import { specOf } from './span-effect.ts'
 import { type SpanName, spans } from './spans.ts'
 
@@ -41,20 +43,24 @@ test('a time factor changes durations only', () => {
 
 test('every duration of an expression goes through the time factor, except the step of a subquery', () => {
   const durationsUsed: string[] = []
-  for (const name of alertNames) {
-    const text = alertOf(name).expr((written) => {
+  const exprs = [...alertNames.map(alertOf), ...Object.values(recordings)].map(({ expr }) => expr)
+  for (const expr of exprs) {
+    const text = expr((written) => {
       durationsUsed.push(written)
       return 'T'
     })
-    assert.deepEqual(text.replaceAll(':30s]', ']').match(duration), null, name)
+    assert.deepEqual(text.replaceAll(/:[13]0s\]/g, ']').match(duration), null, text)
   }
   assert.ok(durationsUsed.length > alertNames.length)
 })
 
 test('a small time factor: windows keep four scrapes, delays keep one evaluation', () => {
   const shortest = renderRules({ timeFactor: 0.001 })
-  const windows = Array.from(shortest.matchAll(/(?:\[|offset )(\d+s)/g), ([, text = '']) => secondsOf(text))
-  assert.equal(Math.min(...windows), secondsOf(shortestWindow))
+  // Not a rate, but an exact difference of two scrapes.
+  const exact = '20s'
+  const windows = Array.from(shortest.matchAll(/(?:\[|offset )(\d+s)/g), ([, text = '']) => text)
+  const shorter = windows.filter((text) => secondsOf(text) < secondsOf(shortestWindow))
+  assert.deepEqual([...new Set(shorter)], [exact])
   const waits = Array.from(shortest.matchAll(/(?:for|interval): (\d+s)/g), ([, text = '']) => secondsOf(text))
   assert.equal(Math.min(...waits), scrapeSeconds)
 })
@@ -101,7 +107,9 @@ test('expressions, meanings and cures use existing spans, attributes and labels 
   gauges.push('mesh_process_rss_mb', 'mesh_process_cpu_seconds', 'mesh_process_cpu_ms_per_s')
   for (const name of alertNames) {
     const { expr, cure, meaning, search } = alertOf(name)
-    const text = expr(durations(1))
+    const d = durations(1)
+    const own = expr(d)
+    const text = [own, ...recordingsIn(own, d).map((recording) => recordings[recording].expr(d))].join('\n')
     for (const [, span = ''] of text.matchAll(/span_name="([^"]+)"/g)) assert.ok(span in spans, `${name}: ${span}`)
     for (const [word] of text.matchAll(/\bmesh_\w+/g))
       assert.ok([...labels, ...gauges].includes(word), `${name}: ${word}`)
@@ -114,7 +122,11 @@ test('expressions, meanings and cures use existing spans, attributes and labels 
 })
 
 test('no alert and no board counts routine spans, which are sampled', () => {
-  const alertTexts = alertNames.map((name) => [name, alertOf(name).expr(durations(1))] as const)
+  const d = durations(1)
+  const alertTexts = [
+    ...alertNames.map((name) => [name, alertOf(name).expr(d)] as const),
+    ...recordingNames.map((name) => [name, recordings[name].expr(d)] as const),
+  ]
   const boardTexts = boardRows.flatMap(({ panels }) =>
     panels.flatMap(({ title, queries }) => queries.map(({ expr }) => [title, expr] as const)),
   )
@@ -171,12 +183,50 @@ test('Prometheus and the Collector have the intervals and limits that the rules 
   for (const [, job] of shipped.matchAll(/job="([^"]+)"\}/g)) assert.ok(jobs.includes(job), job)
 })
 
-test('Alertmanager refers to existing alerts only and inhibits those about the mesh', async () => {
-  const alertmanager = await config('alertmanager.yml')
-  const named = Array.from(alertmanager.matchAll(/Mesh[A-Z]\w+/g), ([name]) => name)
-  assert.ok(named.includes('MeshPipelineDown'))
-  for (const name of named) assert.ok((alertNames as readonly string[]).includes(name), name)
-  assert.match(alertmanager, /target_matchers: \["about = mesh"\]/)
+test('Alertmanager inhibits existing alerts of the same node only, none that counts events, and none because of the pipeline', async () => {
+  const { inhibit_rules: rules } = parse(await config('alertmanager.yml')) as { inhibit_rules: InhibitRule[] }
+  assert.ok(rules.length > 0)
+  const matching = (matchers: readonly string[]) => alertNames.filter((name) => matchers.every(matches(name)))
+  for (const { source_matchers: source, target_matchers: target, equal } of rules) {
+    const [sources, targets] = [matching(source), matching(target)]
+    assert.ok(sources.length > 0 && targets.length > 0, source.join())
+    assert.deepEqual(equal, ['mesh_id', 'mesh_node_name'])
+    for (const name of sources) assert.equal(alertOf(name).about, 'mesh', name)
+    for (const name of targets) assert.notEqual(alertOf(name).basis, 'events', name)
+  }
+})
+
+interface InhibitRule {
+  readonly source_matchers: readonly string[]
+  readonly target_matchers: readonly string[]
+  readonly equal?: readonly string[]
+}
+
+/** Whether an alert may match a matcher of Alertmanager; a label that the rule does not set may have any value. */
+function matches(name: AlertName): (matcher: string) => boolean {
+  const { severity, about } = alertOf(name)
+  const labels: Readonly<Record<string, string>> = { alertname: name, severity, about }
+  return (matcher) => {
+    const [, label = '', operator, quoted = ''] = /^(\w+) ?(=~?|!=) ?"?([^"]*)"?$/.exec(matcher) ?? []
+    const value = labels[label]
+    if (value === undefined) return true
+    if (operator === '=~') return new RegExp(`^(?:${quoted})$`).test(value)
+    return (value === quoted) === (operator === '=')
+  }
+}
+
+test('an alert is held back by nothing, by arrears or by silence of the pipeline, as its basis says', () => {
+  for (const name of alertNames) {
+    const { basis, expr } = alertOf(name)
+    const used = recordingsIn(expr(durations(1)), durations(1))
+    assert.equal(used.includes('pipeline:incomplete:bool'), basis === 'silence', name)
+    if (used.includes('pipeline:catching_up:bool')) assert.equal(basis === 'events', false, name)
+  }
+})
+
+test('every recording rule is used, directly or by another', () => {
+  const used = recordingsIn(alertNames.map((name) => alertOf(name).expr(durations(1))).join(), durations(1))
+  assert.deepEqual(used, recordingNames)
 })
 
 test('the cure of MeshNodeAlone names every span of a seed without a link', () => {

@@ -7,6 +7,7 @@ import { pipelineAlerts } from './alerts-pipeline.ts'
 import { registryAlerts } from './alerts-registries.ts'
 import { seedAlerts } from './alerts-seeds.ts'
 import { silenceAlerts } from './alerts-silence.ts'
+import { recordings, recordingsIn } from './recordings.ts'
 
 export type { AlertSpec } from './alert-spec.ts'
 
@@ -36,13 +37,18 @@ const everySeconds = { page: scrapeSeconds, warn: 30 } as const
 /** An alert is pending for at least one evaluation interval. */
 const shortestFor = `${scrapeSeconds}s`
 
+/** How often the rules of a severity are evaluated. */
+export function evaluationInterval(severity: AlertSpec['severity'], timeFactor: number): string {
+  return durations(timeFactor)(`${everySeconds[severity]}s`, shortestFor)
+}
+
 /** `for`, `keep_firing_for` and the evaluation interval of an alert, scaled by the time factor. */
 export function timesOf(name: AlertName, timeFactor: number) {
-  const { severity, forTime, keepFiring } = alertOf(name)
+  const { severity, forTime, forAtLeast = shortestFor, keepFiring } = alertOf(name)
   const d = durations(timeFactor)
   return {
-    every: d(`${everySeconds[severity]}s`, shortestFor),
-    ...(forTime !== undefined && { forTime: d(forTime, shortestFor) }),
+    every: evaluationInterval(severity, timeFactor),
+    ...(forTime !== undefined && { forTime: d(forTime, forAtLeast) }),
     ...(keepFiring !== undefined && { keepFiring: d(keepFiring, shortestFor) }),
   }
 }
@@ -50,12 +56,14 @@ export function timesOf(name: AlertName, timeFactor: number) {
 /**
  * Upper bound in milliseconds from the cause until the alert is active in Alertmanager. It is the sum of: the export of
  * the span; two flushes, since the Collector shows a new counter at 0 first; a scrape; the windows and the `for` of the
- * rule; an evaluation. Alertmanager then waits `group_wait` before it notifies.
+ * rule; an evaluation, and one of a recording rule in another group. Alertmanager then waits `group_wait` before it notifies.
  */
 export function firesWithinMs(name: AlertName, timeFactor = 1): number {
-  const { emitDelay, windowDelays } = alertOf(name)
+  const { emitDelay, windowDelays, severity, expr } = alertOf(name)
   const { every, forTime } = timesOf(name, timeFactor)
-  const windows = windowDelays?.(durations(timeFactor)) ?? []
+  const d = durations(timeFactor)
+  const elsewhere = recordingsIn(expr(d), d).some((recording) => recordings[recording].group !== severity)
+  const windows = [...(windowDelays?.(d) ?? []), ...(elsewhere ? [`${scrapeSeconds}s`] : [])]
   const delaySeconds = [emitDelay, ...windows].reduce((sum, delay) => sum + (delay === '0s' ? 0 : secondsOf(delay)), 0)
   // The state of an alert changes at evaluations only.
   const evaluations = 1 + Math.ceil((forTime === undefined ? 0 : secondsOf(forTime)) / secondsOf(every))

@@ -188,7 +188,7 @@ async function judgeEnd(
   const { statedMs, endMs } = watched
   if (isEarly) return resultOf('failed', watched, 'it fired before its cause')
   if (afterMs === undefined) {
-    if (isSuppressed) return resultOf('not shown', watched, 'a silence, or an alert about the pipeline, suppresses it')
+    if (isSuppressed) return resultOf('not shown', watched, 'a silence, or another alert of its node, suppresses it')
     return resultOf('failed', watched, `it did not fire within ${patience} times its stated time`)
   }
   const endedAfterMs = await watchEnd(watched, options)

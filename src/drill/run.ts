@@ -84,7 +84,7 @@ export async function runDrills(options: DrillOptions): Promise<readonly DrillRe
     const stackScenarios = needed.filter(({ holdsStack }) => holdsStack === true)
     if (stackScenarios.length < needed.length && stackScenarios.length > 0 && options.stack !== undefined)
       await waitForStops(options)
-    // Stack scenarios run alone: their alerts inhibit the alerts of all meshes.
+    // Stack scenarios run alone: the spans of all meshes are late in them.
     for (const scenario of stackScenarios) await run(scenario)
   } finally {
     await processes.close()

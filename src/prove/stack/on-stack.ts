@@ -32,34 +32,35 @@ export function fromEnv(name: string, fallback: number): number {
 
 const pollMs = 5_000
 
-/** Records the active and the inhibited alerts of an Alertmanager until it is disposed of. */
+/** Records the active alerts of an Alertmanager until it is disposed of. */
 export function watchAlerts(url: string) {
   const alertmanager = new Alertmanager(url)
   const abort = new AbortController()
   const { signal } = abort
-  const alerts = { active: new Map<string, string>(), suppressed: new Map<string, string>() }
+  const alerts = new Map<string, string>()
   let polls = 0
-  const record = async (which: 'active' | 'suppressed') => {
-    for (const { alertname = '', about = '', job, exporter } of await alertmanager.all(which))
-      alerts[which].set([alertname, job ?? exporter].filter((part) => part !== undefined).join(' of '), about)
+  const record = async () => {
+    for (const { alertname = '', about = '', job, exporter } of await alertmanager.all('active'))
+      alerts.set([alertname, job ?? exporter].filter((part) => part !== undefined).join(' of '), about)
   }
   const watch = async () => {
     while (!signal.aborted) {
       // Alertmanager may be unreachable for a moment, so answered polls are counted.
-      const results = await Promise.all([record('active'), record('suppressed')]).catch(() => undefined)
-      if (results !== undefined) polls++
+      const answered = await record().then(
+        () => true,
+        () => false,
+      )
+      if (answered) polls++
       await sleep(pollMs, undefined, { signal }).catch(() => {})
     }
   }
-  /** Names of the alerts so far about the mesh, or about the pipeline of its spans. */
-  const namesOf = (which: keyof typeof alerts, about: 'mesh' | 'pipeline') =>
-    [...alerts[which]].flatMap(([name, alertAbout]) => (alertAbout === about ? [name] : [])).sort()
   const watching = watch()
   return {
     /** Number of answered polls. */
     polls: () => polls,
-    fired: (about: 'mesh' | 'pipeline') => namesOf('active', about),
-    inhibited: (about: 'mesh' | 'pipeline') => namesOf('suppressed', about),
+    /** Names of the alerts so far about the mesh, or about the pipeline of its spans. */
+    fired: (about: 'mesh' | 'pipeline') =>
+      [...alerts].flatMap(([name, alertAbout]) => (alertAbout === about ? [name] : [])).sort(),
     [Symbol.asyncDispose]: async () => {
       abort.abort()
       await watching

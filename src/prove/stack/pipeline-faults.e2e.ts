@@ -100,7 +100,6 @@ async function diskFull(stack: RunningStack, disk: SmallDisk, cluster: Cluster, 
   const checks: Check[] = [
     atLeast('polls of Alertmanager while the disk was full', 10, watch.polls()),
     equals('alerts about the mesh that fired while the disk was full', '', fired.mesh.join(', ')),
-    // The nodes resend refused spans, which are counted again: this alert inhibits alerts about the mesh.
     equals('MeshCollectorRefusing', 'fired', fired.pipeline.includes('MeshCollectorRefusing') ? 'fired' : 'did not'),
     equals('nodes that were ready meanwhile', nodes, readiness.filter(({ ready }) => ready === true).length),
   ]

@@ -1,0 +1,133 @@
+import {
+  approximateIncrease,
+  byNode,
+  type Durations,
+  increase,
+  jobs,
+  type RecordingName,
+  spanCounter,
+  spanIncrease,
+} from './alert-promql.ts'
+
+/** A recording rule: an expression that several alerts share, or that is too long to repeat. */
+export interface Recording {
+  /** What the series says; a comment in the rule file. */
+  readonly brief: string
+  /** Evaluated with the rules of this severity, before them. */
+  readonly group: 'page' | 'warn'
+  readonly expr: (d: Durations) => string
+}
+
+/** Unix time in seconds at which an expression was last above 0, by node; 0 for never. */
+function lastTime(what: string, d: Durations): string {
+  return `max_over_time((
+  time() * (${what} > bool 0)
+)[${d('1h', '3m')}:30s])`
+}
+
+/** Spans that the Collector refused within the last two scrapes; 0 while its metrics have no such counter. */
+function refusedLately(d: Durations): string {
+  const refused = increase('otelcol_receiver_refused_spans_total', 'job', d('20s', '20s'), d, jobs.collector)
+  return `sum(${refused})
+or 0 * max(up{job="${jobs.collector}"})`
+}
+
+/** Ordered stops within a minute. The series may end right after its increase, for example with the Collector. If
+ * nothing was scraped before, the last earlier value counts: an old stop must not count as a new one. */
+function stopsWithinMinute(d: Durations): string {
+  const [stopped, window] = [spanCounter('mesh.node.stopped'), d('1m', '1m')]
+  const latest = `last_over_time(${stopped}[${window}])`
+  const unscraped = `last_over_time(${stopped}[${d('1h')}] offset ${window}) unless on () up{job="${jobs.spans}"} offset ${window} == 1`
+  return `sum by (${byNode}) (${latest} - (${stopped} offset ${window} or (${unscraped}) or 0 * ${latest}))`
+}
+
+const spansUp = `up{job="${jobs.spans}"}`
+
+/** In the order of evaluation: each may use those before it. */
+export const recordings: Readonly<Record<RecordingName, Recording>> = {
+  'pipeline:refused_spans:increase20s': {
+    brief: 'Spans that the Collector refused within the last two scrapes.',
+    group: 'page',
+    expr: refusedLately,
+  },
+  'pipeline:incomplete:bool': {
+    brief:
+      '1 while nodes may hold spans that nobody has counted: the Collector refused some within two scrapes, or did not answer within two minutes, after which every node has connected again. Silence proves nothing then.',
+    group: 'page',
+    expr: (d) => `max(
+  pipeline:refused_spans:increase20s > bool 0
+  or 1 - min_over_time(${spansUp}[${d('2m', '2m')}])
+)`,
+  },
+  'pipeline:catching_up:bool': {
+    brief:
+      '1 while spans may arrive that are older than a minute: the Collector refused spans, or did not answer, throughout a minute that ended within the last three. Their number is exact, their rate is not.',
+    group: 'page',
+    expr: (d) => `max(max_over_time((
+  min_over_time(pipeline:refused_spans:increase20s[${d('1m', '1m')}]) > bool 0
+  or max_over_time(${spansUp}[${d('1m', '1m')}]) == bool 0
+)[${d('3m', '3m')}:30s]))`,
+  },
+  'node:censuses:increase2m': {
+    brief: 'Censuses of a node within two minutes: above 0, it runs and its spans arrive.',
+    group: 'page',
+    expr: (d) => approximateIncrease('mesh.audit', d('2m', '90s')),
+  },
+  'node:last_census:timestamp': {
+    brief: 'When the last census of a node was counted, within the last hour.',
+    group: 'page',
+    expr: (d) => lastTime(approximateIncrease('mesh.audit', d('1m', '1m')), d),
+  },
+  'node:last_stop:timestamp': {
+    brief: 'When the last ordered stop of a node was counted, within the last hour.',
+    group: 'page',
+    expr: (d) => lastTime(stopsWithinMinute(d), d),
+  },
+  'node:seed_retries:increase1m': {
+    brief:
+      'Failed dials of seeds within a minute. A node without peers dials every 30 s, for 10 s each: a minute without a failure ends its campaign.',
+    group: 'page',
+    expr: (d) => spanIncrease('mesh.seed.retry', d('1m', '1m'), d),
+  },
+  'node:broken_invariants:increase40s': {
+    brief: 'Broken invariants that the last census found.',
+    group: 'page',
+    expr: (d) => spanIncrease('mesh.leak.suspected', d('40s', '40s'), d),
+  },
+  'node:broken_invariants:increase5m': {
+    brief: 'Broken invariants that censuses found within five minutes.',
+    group: 'page',
+    expr: (d) => spanIncrease('mesh.leak.suspected', d('5m', '90s'), d),
+  },
+  // `increase()` ignores the first value of a series, and the ten connections of a start exceed the threshold.
+  'node:connections_opened:increase1h': {
+    brief: 'Connections that a node opened within an hour.',
+    group: 'warn',
+    expr: (d) => spanIncrease('mesh.connection.opened', d('1h'), d),
+  },
+  'node:connections_closed:increase1h': {
+    brief: 'Connections that a node closed within an hour.',
+    group: 'warn',
+    expr: (d) => spanIncrease('mesh.connection.closed', d('1h'), d),
+  },
+  'node:starts:increase1h': {
+    brief: 'Starts of a node within an hour.',
+    group: 'warn',
+    expr: (d) => spanIncrease('mesh.node.started', d('1h'), d),
+  },
+}
+
+export const recordingNames = Object.keys(recordings) as readonly RecordingName[]
+
+/** The recordings that an expression uses, directly or through others, in their order. */
+export function recordingsIn(expr: string, d: Durations): readonly RecordingName[] {
+  const used = new Set<RecordingName>()
+  const texts = [expr]
+  for (let text = texts.pop(); text !== undefined; text = texts.pop())
+    for (const name of recordingNames)
+      if (text.includes(name) && !used.has(name)) {
+        used.add(name)
+        texts.push(recordings[name].expr(d))
+      }
+  return recordingNames.filter((name) => used.has(name))
+}
