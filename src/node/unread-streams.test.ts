@@ -73,12 +73,15 @@ test('a guest that opens streams and never reads: bounded and reported, and anot
   try {
     const { pubsub } = node.libp2p.services
     await until(() => pubsub.getSubscribers(topic).length === 2, 30_000, 'both have subscribed')
-    isDeaf = true
-    for (const protocol of protocols)
-      for (let n = 0; n < opensPerProtocol; n++) deaf.connection.newStream(protocol).catch(() => {})
     const connectionsTo = () =>
       node.libp2p.getConnections().filter(({ remotePeer }) => String(remotePeer) === deaf.peer)
     const streams = () => connectionsTo().flatMap((connection) => connection.streams)
+    // Once the peer has used up its streams, the node could not open its own.
+    const sendsGossip = () => streams().some((one) => one.direction === 'outbound' && one.protocol.includes('meshsub'))
+    await until(sendsGossip, 30_000, 'the node sends gossip to the peer')
+    isDeaf = true
+    for (const protocol of protocols)
+      for (let n = 0; n < opensPerProtocol; n++) deaf.connection.newStream(protocol).catch(() => {})
     const buffered = () =>
       streams().reduce((sum, { readBufferLength, writeBufferLength }) => sum + readBufferLength + writeBufferLength, 0)
     let [mostStreams, mostBytes] = [0, 0]
