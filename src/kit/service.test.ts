@@ -16,6 +16,7 @@ import {
   withLinkedApps,
 } from '../testing/suite/mesh-app.ts'
 import { setEnvironment } from '../testing/surroundings.ts'
+import { digestTopic } from './gossip/gossip-channel.ts'
 import type { MeshMessage } from './index.ts'
 import type { InternalInit } from './init.ts'
 import { tracemeshInternal } from './service.ts'
@@ -45,8 +46,12 @@ describe('a start with an unusable pubsub service fails', () => {
 
 describe('a stop', () => {
   test('a member without a link to the node hears its goodbye over gossip, and does not wait for its silence', () =>
-    withLinkedApps(Array(3).fill({ neighbours: 0, gossipDigestMs: 500 }), async (_hub, leaver, other) => {
+    withLinkedApps(Array(3).fill({ neighbours: 0, gossipDigestMs: 500 }), async (hub, leaver, other) => {
       await until(() => hasMember(other, leaver), 20_000, 'the member without a link')
+      // The first seconds of gossip go by before it has a way from end to end.
+      const gossipNeighbours = () => hub.pubsub.getMeshPeers(digestTopic('mesh-a'))
+      const hasWay = () => [leaver, other].every(({ mesh }) => gossipNeighbours().includes(mesh.peer))
+      await until(hasWay, 20_000, 'gossip from end to end')
       assert.equal(areLinked(other, leaver), false)
       await leaver.libp2p.stop()
       const isGone = () => !hasMember(other, leaver)
