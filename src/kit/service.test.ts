@@ -17,6 +17,7 @@ import {
 } from '../testing/suite/mesh-app.ts'
 import { setEnvironment } from '../testing/surroundings.ts'
 import { digestTopic } from './gossip/gossip-channel.ts'
+import { gossipInternals } from './gossip/gossip-internals.ts'
 import type { MeshMessage } from './index.ts'
 import type { InternalInit } from './init.ts'
 import { tracemeshInternal } from './service.ts'
@@ -49,8 +50,9 @@ describe('a stop', () => {
     withLinkedApps(Array(3).fill({ neighbours: 0, gossipDigestMs: 500 }), async (hub, leaver, other) => {
       await until(() => hasMember(other, leaver), 20_000, 'the member without a link')
       // The first seconds of gossip go by before it has a way from end to end.
-      const gossipNeighbours = () => hub.pubsub.getMeshPeers(digestTopic('mesh-a'))
-      const hasWay = () => [leaver, other].every(({ mesh }) => gossipNeighbours().includes(mesh.peer))
+      const gossipMesh = gossipInternals(hub.pubsub)?.mesh
+      const hasWay = () =>
+        [leaver, other].every(({ mesh }) => gossipMesh?.get(digestTopic('mesh-a'))?.has(mesh.peer) === true)
       await until(hasWay, 20_000, 'gossip from end to end')
       assert.equal(areLinked(other, leaver), false)
       await leaver.libp2p.stop()
