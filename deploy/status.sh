@@ -1,29 +1,33 @@
 #!/usr/bin/env bash
-# usage: deploy/status.sh
+# usage: deploy/status.sh [--settings FILE]
 #
 # Prints each container with its health, restarts and memory, unhealthy services, firing alerts, and the addresses.
+#
+#   --settings FILE   the stack of these settings; by default the one that was started from here
 #
 # Exit codes: 0 all healthy, 1 a service is unhealthy or an alert fires, 2 usage error, 3 no Docker.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-for part in say settings docker wait where; do
+for part in say settings check-settings docker stack wait where; do
   # shellcheck disable=SC1090
   . "$here/lib/$part.sh"
 done
 
 main() {
-  local code=0 alerts problems
+  local code=0 alerts problems file=''
   case ${1:-} in
     '') ;;
+    --settings) require_value $# "$1"; file=$(find_settings_file "$2") ;;
     -h | --help) usage && return ;;
     *) usage_error "unknown option $1" ;;
   esac
   find_docker
+  use_stack "$file"
   find_compose
-  [ -n "$(containers)" ] || fail 1 'the stack is not running' 'Start it: deploy/start.sh'
+  [ -n "$(containers)" ] || fail 1 "the stack $(setting COMPOSE_PROJECT_NAME) is not running" 'Start it: deploy/start.sh'
   table
   say
-  problems=$({ unhealthy && missing; } | sort -u | paste -sd ' ' -)
+  problems=$({ unhealthy && missing; } | summary)
   if [ -n "$problems" ]; then code=1 && say "unhealthy: $problems; see: docker logs CONTAINER"; else say 'all healthy'; fi
   if alerts=$(compose exec -T alertmanager amtool --alertmanager.url=http://127.0.0.1:9093 alert query 2>/dev/null); then
     alerts=$(tail -n +2 <<<"$alerts")
@@ -37,7 +41,7 @@ main() {
 
 # Services without a container, a line each. Compose 1 also lists services of inactive profiles.
 missing() {
-  comm -23 <(compose config --services 2>/dev/null | grep -vx grafana | sort) <(states | cut -d ' ' -f 1 | sort -u) | sed 's/$/ (removed)/'
+  comm -23 <(compose config --services 2>/dev/null | grep -vx grafana | sort) <(states | cut -d ' ' -f 1 | sort -u) | sed 's/$/:removed/'
 }
 
 table() {

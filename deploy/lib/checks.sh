@@ -38,20 +38,47 @@ check_disk() {
     say "note: $free GB free at $root; a week of spans needs up to $week_gb. SPANS_FILES, JAEGER_TTL and PROMETHEUS_KEEPS_AT_MOST bound them."
 }
 
-# A running stack uses its own ports.
+# Names all ports that are in use, with free ones. A running stack uses its own ports.
 check_ports() {
-  local key port owner ours
-  ours=$(containers | xargs -r docker inspect --format '{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{end}}{{end}}')
+  local key port owner ours used=' ' taken='' lines=()
+  ours=$(containers | xargs -r docker inspect --format '{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{end}}{{end}}' | paste -sd ' ' -)
+  for key in $(port_keys); do used="$used$(setting "$key") "; done
   for key in $(port_keys); do
     [ "$key" != GRAFANA_PORT ] || [ "$grafana" = yes ] || continue
     port=$(setting "$key")
     [ -n "$port" ] || continue
-    [[ " $ours " != *[[:space:]]"$port"[[:space:]]* ]] || continue
-    listening "$port" || continue
+    [[ " $ours " != *" $port "* ]] || continue
+    listening "$(bound_host "$key")" "$port" || continue
     owner=$(docker ps --filter "publish=$port" --format '{{.Names}}' | head -n 1)
-    fail 1 "port $port is in use${owner:+ by the container $owner}" "Stop the program that listens there, or change $key in deploy/.env." \
-      "For once: $key=$((port + 10000 > 65535 ? port - 10000 : port + 10000)) deploy/start.sh"
+    taken="$taken${taken:+, }$port ($key${owner:+, by the container $owner})"
+    lines+=("  $key=$(free_port "$key" "$port")")
   done
+  [ -z "$taken" ] || fail 1 "in use: port $taken" 'Stop the programs that listen there, or set other ports: in your shell for once, or in' \
+    "$(shown "$settings_file"):" "${lines[@]}"
+}
+
+# free_port KEY PORT: a free one that no other key has.
+free_port() {
+  local port=$(($2 + 10000 > 65535 ? $2 - 10000 : $2 + 10000))
+  while [[ $used == *" $port "* ]] || listening "$(bound_host "$1")" "$port"; do port=$((port + 1)); done
+  printf '%s\n' "$port"
+}
+
+# What a bind address beyond loopback exposes.
+report_exposure() {
+  local address
+  address=$(setting BIND_ADDRESS)
+  case $address in
+    127.*) ;;
+    *) say "note: BIND_ADDRESS=$address exposes Jaeger, Prometheus and Alertmanager${grafana:+ (and Grafana, if it runs)} without a password: whoever" \
+      'reaches them reads all spans and silences alerts. Only the page asks for a token, in clear text. Allow' \
+      'only your own network in the firewall, or put a proxy with TLS and sign-in in front and set the URLs.' ;;
+  esac
+  address=$(setting OTLP_BIND_ADDRESS)
+  case $address in
+    127.*) ;;
+    *) say "note: OTLP_BIND_ADDRESS=$address accepts spans without a password from whoever reaches it." ;;
+  esac
 }
 
 # Each program validates its own configuration, in the image that will run with it.

@@ -1,113 +1,157 @@
-# shellcheck shell=bash disable=SC2154
-# Settings of .env: parsed as Compose parses them, and checked first.
+# shellcheck shell=bash disable=SC2034,SC2154
+# Settings: .env has the defaults, an untracked file the user's own values; a variable of the shell takes precedence.
+# All are Bash variables named cfg_KEY: Bash 3.2 of macOS has no associative arrays.
 
-# setting KEY: a variable of the shell takes precedence over .env, even an empty one where empty has a meaning.
+default_settings=$here/local.env
+# Keys that the compose files use, and two more: one of Compose itself, and the host in links. Those that begin with
+# STACK_ are no settings.
+known_keys=$({ grep -ohE '(^|[^$])\$\{[A-Z_]+' "$here"/compose*.yaml | grep -oE '[A-Z_]+$' | grep -v '^STACK_'; printf '%s\n' COMPOSE_PROJECT_NAME PUBLIC_HOST; } | sort -u)
+
 setting() {
-  if [ -n "${!1:-}" ] || { [ "${!1+set}" = set ] && may_be_empty "$1"; }; then printf '%s\n' "${!1}"; else sed -n "s/^$1=//p" "$here/.env"; fi
-}
-
-setting_keys() {
-  sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p' "$here/.env"
-}
-
-# Keys that compose.yaml uses, and the one that Compose itself uses.
-used_keys() {
-  { grep -oE '(^|[^$])\$\{[A-Z_]+:[?-]' "$here/compose.yaml" | grep -oE '[A-Z_]+'; echo COMPOSE_PROJECT_NAME; } | sort -u
+  local name=cfg_$1
+  printf '%s\n' "${!name:-}"
 }
 
 port_keys() {
-  setting_keys | grep '_PORT$'
+  grep '_PORT$' <<<"$known_keys"
 }
 
-# Replaces the images of .env.
-use_offline_images() {
-  set -a
-  # shellcheck disable=SC1091
-  . "$here/offline.env"
-  set +a
-}
-
-invalid() {
-  fail 2 "$1=$2 in deploy/.env or your shell: $3" "Expected: $4." "The committed value: git show HEAD:deploy/.env | grep ^$1="
-}
-
-check_settings() {
-  local key line cpus=''
-  [ -r "$here/.env" ] || fail 2 "$here/.env is not readable" 'Restore it: git checkout deploy/.env'
-  # Compose 2 replaces $NAME by the variable; Compose 1 does not.
-  line=$(grep -nvE '^([A-Z_]+=[^ "'\''$]*|#.*|)$' "$here/.env" | head -n 1) || true
-  # The message omits the value, which may be a secret.
-  [ -z "$line" ] || fail 2 "deploy/.env, line ${line%%:*} is invalid" 'A line is KEY=value, without spaces, quotes and $, or a comment that begins with #.'
-  for key in $(setting_keys); do
-    used_keys | grep -qx "$key" ||
-      fail 2 "$key in deploy/.env is an unknown setting" "Known settings: $(used_keys | paste -sd ' ' -)"
-    check_value "$key" "$(setting "$key")"
-  done
-  for key in $(used_keys); do
-    may_be_empty "$key" || [ -n "$(setting "$key")" ] || fail 2 "$key is missing in deploy/.env" "Restore it: git show HEAD:deploy/.env | grep ^$key="
-  done
-  check_ports_differ
-}
-
-may_be_empty() {
-  [ "$1" = PAGE_TOKEN ] || [ "$1" = PPROF_PORT ]
-}
-
-check_value() {
-  local key=$1 value=$2
-  if [ -z "$value" ] && may_be_empty "$key"; then return; fi
-  case $key in
-    *_PORT) [[ $value =~ ^[1-9][0-9]{0,4}$ && $value -le 65535 ]] || invalid "$key" "$value" 'is not a port' 'a number from 1 to 65535' ;;
-    *_GOMEMLIMIT)
-      [[ $value =~ ^[1-9][0-9]{0,5}MiB$ ]] || invalid "$key" "$value" 'is not a memory limit of Go' 'whole mebibytes, such as 200MiB'
-      [ "${value%MiB}" -lt "$(mebibytes "$(setting "${key%GOMEMLIMIT}MEMORY")")" ] ||
-        invalid "$key" "$value" "is not below ${key%GOMEMLIMIT}MEMORY" "about four fifths of ${key%GOMEMLIMIT}MEMORY" ;;
-    *_MEMORY)
-      [[ $value =~ ^[1-9][0-9]{0,8}[kmg]$ ]] || invalid "$key" "$value" 'is not a size' 'a number with k, m or g, such as 160m'
-      [ "$(mebibytes "$value")" -ge 16 ] || invalid "$key" "$value" 'is too small' 'at least 16m' ;;
-    *_CPUS)
-      cpus=${cpus:-$(docker info --format '{{.NCPU}}')}
-      if ! [[ $value =~ ^[0-9]+(\.[0-9]{1,2})?$ ]] || ! awk "BEGIN { exit !($value > 0 && $value <= $cpus) }"; then
-        invalid "$key" "$value" "is not a share of the $cpus available CPUs" "a number above 0 and up to $cpus, such as 0.50"
-      fi ;;
-    *_IMAGE) [[ $value =~ ^[a-z0-9][a-zA-Z0-9._/:@-]*$ ]] || invalid "$key" "$value" 'is not an image' 'name:tag' ;;
-    LATE_SEED_SECONDS) [[ $value =~ ^[0-9]{1,2}$ && $value -le 60 ]] || invalid "$key" "$value" 'is not a duration' 'whole seconds from 0 to 60' ;;
-    MESH_CONNECTIONS_HIGH) check_integer "$key" "$value" 2 10000 ;;
-    MESH_NEIGHBOURS)
-      check_integer "$key" "$value" 1 64
-      [ "$value" -le "$(setting MESH_CONNECTIONS_HIGH)" ] || invalid "$key" "$value" 'is above MESH_CONNECTIONS_HIGH' "at most $(setting MESH_CONNECTIONS_HIGH)" ;;
-    MESH_TRACE_ROUTINE) [[ $value =~ ^(0(\.[0-9]{1,6})?|1)$ ]] || invalid "$key" "$value" 'is not a share' 'a number from 0 to 1, such as 0.1' ;;
-    MESH_STALENESS_MS) check_integer "$key" "$value" 1000 3600000 ;;
-    # At least one batch of the Collector.
-    QUEUE_ITEMS) check_integer "$key" "$value" 2048 100000000 ;;
-    SPANS_FILES | SPANS_FILE_MB) check_integer "$key" "$value" 1 10000 ;;
-    CALLS_LIMIT) check_integer "$key" "$value" 100 1000000 ;;
-    SERIES_EXPIRATION | JAEGER_TTL) [[ $value =~ ^[1-9][0-9]*[hms]$ ]] || invalid "$key" "$value" 'is not a duration' 'a number with h, m or s, such as 25h' ;;
-    NODE_LOG_LEVEL)
-      [[ $value =~ ^(trace|debug|info|warn|error|fatal|silent)$ ]] || invalid "$key" "$value" 'is not a log level' 'trace, debug, info, warn, error, fatal or silent' ;;
-    PROMETHEUS_KEEPS) [[ $value =~ ^[1-9][0-9]*[hdwy]$ ]] || invalid "$key" "$value" 'is not a duration' 'a number with h, d, w or y, such as 15d' ;;
-    PROMETHEUS_KEEPS_AT_MOST) [[ $value =~ ^[1-9][0-9]*[MG]B$ ]] || invalid "$key" "$value" 'is not a size' 'a number with MB or GB, such as 1GB' ;;
-    PAGE_TOKEN) [[ $value =~ ^[A-Za-z0-9._~+/=-]{16,256}$ ]] || invalid "$key" '(hidden)' "is not a token (${#value} characters)" '16 to 256 letters, digits and . _ ~ + / = -, or none' ;;
-    COMPOSE_PROJECT_NAME) [[ $value =~ ^[a-z0-9][a-z0-9_-]*$ ]] || invalid "$key" "$value" 'is not a project name' 'lower-case letters, digits, - and _' ;;
-  esac
-}
-
-# check_integer KEY VALUE MIN MAX
-check_integer() {
-  [[ $2 =~ ^[1-9][0-9]{0,8}$ && $2 -ge $3 && $2 -le $4 ]] || invalid "$1" "$2" 'is out of range' "a whole number from $3 to $4"
-}
-
-# In MiB, rounded down.
-mebibytes() {
+# The path of a file for messages.
+shown() {
+  local root=${here%/*}
   case $1 in
-    *k) printf '%d\n' $((${1%k} / 1024)) ;;
-    *g) printf '%d\n' $((${1%g} * 1024)) ;;
-    *) printf '%d\n' "${1%m}" ;;
+    "$root"/*) printf '%s\n' "${1#"$root/"}" ;;
+    *) printf '%s\n' "$1" ;;
   esac
 }
 
-check_ports_differ() {
-  local key twice
-  twice=$(for key in $(port_keys); do setting "$key"; done | sort | uniq -d | head -n 1)
-  [ -z "$twice" ] || fail 2 "port $twice is assigned twice in deploy/.env: $(for key in $(port_keys); do [ "$(setting "$key")" != "$twice" ] || printf '%s ' "$key"; done)" 'Assign a different port to each.'
+# read_settings PREFIX FILE: sets PREFIX_KEY for each KEY=value, and line_PREFIX_KEY. Understands CRLF, spaces around
+# both, quotes, comments after a value, and `export`. Messages omit the value, which may be a secret.
+read_settings() {
+  local prefix=$1 file=$2 line number=0 key value seen=' ' place name
+  name=$(shown "$file")
+  [ -r "$file" ] || fail 2 "$name is not readable" 'Restore it, or name another with --settings.'
+  read_keys=''
+  while IFS= read -r line || [ -n "$line" ]; do
+    number=$((number + 1)) place="$name, line $number"
+    [ "$number" -gt 1 ] || line=${line#$'\xef\xbb\xbf'}
+    trim "$line"
+    case $trimmed in '' | '#'*) continue ;; esac
+    [[ $trimmed =~ ^(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=[[:space:]]*(.*)$ ]] ||
+      fail 2 "$place is invalid" 'A line is KEY=value, or a comment that begins with #.'
+    key=${BASH_REMATCH[2]}
+    unquote "${BASH_REMATCH[3]}" || fail 2 "$place: the quotes of $key do not match" "Expected: $key=\"value\""
+    value=$unquoted
+    [[ $value != *[\"\'\$\`\\[:cntrl:]]* ]] ||
+      fail 2 "$place: $key contains a quote, \$, \`, \\ or a control character" 'Compose would change such a value. Remove the character.'
+    [[ $seen != *" $key "* ]] || fail 2 "$place: $key is already set" "Remove this line, or the earlier one."
+    seen="$seen$key " read_keys="$read_keys $key"
+    printf -v "${prefix}_$key" %s "$value"
+    printf -v "line_${prefix}_$key" %s "$number"
+  done <"$file"
+}
+
+trim() {
+  trimmed=${1#"${1%%[![:space:]]*}"}
+  trimmed=${trimmed%"${trimmed##*[![:space:]]}"}
+}
+
+unquote() {
+  case $1 in
+    \"* | \'*)
+      [[ $1 =~ ^\"([^\"]*)\"[[:space:]]*(#.*)?$ || $1 =~ ^\'([^\']*)\'[[:space:]]*(#.*)?$ ]] || return 1
+      unquoted=${BASH_REMATCH[1]} ;;
+    '#'*) unquoted='' ;;
+    *) trim "${1%%[[:space:]]#*}" && unquoted=$trimmed ;;
+  esac
+}
+
+# load_settings FILE: sets cfg_KEY and from_KEY of every known key: from the shell, now or as remembered; from the
+# images of deploy/offline.sh; from FILE, if it exists; or from .env.
+load_settings() {
+  local key name line layer
+  settings_file=$1 shell_keys=''
+  read_known default "$here/.env"
+  if [ -e "$settings_file" ]; then read_known own "$settings_file"; fi
+  for key in $known_keys; do
+    if [ -n "${!key:-}" ] || { [ "${!key+set}" = set ] && may_be_empty "$key"; }; then
+      assign "$key" "${!key}" 'your shell'
+      shell_keys="$shell_keys $key"
+      continue
+    fi
+    for layer in shell offline own default; do
+      name=${layer}_$key line=line_${layer}_$key
+      [ "${!name+set}" = set ] || continue
+      [ "$layer" != shell ] || shell_keys="$shell_keys $key"
+      case $layer in
+        shell) assign "$key" "${!name}" 'your shell at its start' ;;
+        offline) assign "$key" "${!name}" deploy/offline.env ;;
+        own) assign "$key" "${!name}" "$(shown "$settings_file"), line ${!line}" ;;
+        default) assign "$key" "${!name}" deploy/.env ;;
+      esac
+      break
+    done
+  done
+}
+
+assign() {
+  printf -v "cfg_$1" %s "$2"
+  printf -v "from_$1" %s "$3"
+}
+
+# read_known PREFIX FILE: fails for an unknown key.
+read_known() {
+  local key line
+  read_settings "$1" "$2"
+  for key in $read_keys; do
+    line=line_$1_$key
+    grep -qx "$key" <<<"$known_keys" ||
+      fail 2 "$(shown "$2"), line ${!line}: $key is an unknown setting" "Known settings: $(paste -sd ' ' - <<<"$known_keys")"
+  done
+}
+
+# Settings that follow from others when they are empty, and days and weeks, which Go does not know.
+derive_settings() {
+  local key
+  [ -n "$cfg_PUBLIC_HOST" ] || cfg_PUBLIC_HOST=$cfg_BIND_ADDRESS
+  cfg_PAGE_URL=${cfg_PAGE_URL:-http://$cfg_PUBLIC_HOST:$cfg_PAGE_PORT}
+  cfg_JAEGER_URL=${cfg_JAEGER_URL:-http://$cfg_PUBLIC_HOST:$cfg_JAEGER_UI_PORT}
+  cfg_PROMETHEUS_EXTERNAL_URL=${cfg_PROMETHEUS_EXTERNAL_URL:-http://$cfg_PUBLIC_HOST:$cfg_PROMETHEUS_PORT}
+  cfg_ALERTMANAGER_EXTERNAL_URL=${cfg_ALERTMANAGER_EXTERNAL_URL:-http://$cfg_PUBLIC_HOST:$cfg_ALERTMANAGER_PORT}
+  cfg_GRAFANA_ROOT_URL=${cfg_GRAFANA_ROOT_URL:-http://$cfg_PUBLIC_HOST:$cfg_GRAFANA_PORT}
+  for key in PAGE_URL JAEGER_URL PROMETHEUS_EXTERNAL_URL ALERTMANAGER_EXTERNAL_URL GRAFANA_ROOT_URL; do
+    printf -v "cfg_$key" %s "$(setting "$key" | sed 's,/*$,,')"
+  done
+  for key in SERIES_EXPIRATION JAEGER_TTL; do printf -v "cfg_$key" %s "$(in_hours "$(setting "$key")")"; done
+}
+
+in_hours() {
+  case $1 in
+    *d) printf '%sh\n' $((${1%d} * 24)) ;;
+    *w) printf '%sh\n' $((${1%w} * 168)) ;;
+    *) printf '%s\n' "$1" ;;
+  esac
+}
+
+# Images of deploy/offline.sh, in place of those of the settings.
+use_offline_images() {
+  read_settings offline "$here/offline.env"
+}
+
+# Creates the user's settings with a token of their own, at the first start.
+create_settings() {
+  local token
+  token=$(head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')
+  (umask 077 && sed "s,^PAGE_TOKEN=\$,PAGE_TOKEN=$token," "$here/local.env.template" >"$default_settings") ||
+    fail 2 "$(shown "$default_settings") cannot be written" 'Name a file elsewhere: deploy/start.sh --settings FILE'
+  say "created $(shown "$default_settings") for settings of your own, with a token for the page"
+}
+
+# Finds the settings file of `--settings`: an absolute path.
+find_settings_file() {
+  local path=$1
+  case $path in /*) ;; *) path=$PWD/$path ;; esac
+  [ -f "$path" ] || fail 2 "$1 does not exist" "Create it: install -m 600 deploy/local.env.template $1"
+  [[ $path != *[\"\'\$\`\\[:cntrl:]]* ]] || fail 2 "the path $1 contains a quote, \$, \`, \\ or a control character" 'Rename it.'
+  printf '%s\n' "$path"
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # Waits until every service is healthy.
 
-# Services that are not (yet) healthy, a line each.
+# Services of the containers that are not (yet) healthy, a line for each container.
 unhealthy() {
   local service state health code rest
   while read -r service state health code rest; do
@@ -14,6 +14,11 @@ unhealthy() {
   done < <(states)
 }
 
+# Reads services and names each once, with the number of its containers if there are several.
+summary() {
+  sort | uniq -c | awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $2; if ($1 > 1) printf " (%d)", $1 } END { print "" }'
+}
+
 # fail_if_crashed SERVICES: exits when waiting cannot help one of them: OOM-killed, or exited again and again.
 fail_if_crashed() {
   local service state health code restarts oom id prefix
@@ -23,31 +28,32 @@ fail_if_crashed() {
     docker logs --tail 10 "$id" >&2 2>&1 || true
     prefix=NODE
     if is_backend "$service"; then prefix=$(tr '[:lower:]' '[:upper:]' <<<"$service"); fi
-    [ "$oom" = false ] || fail 1 "$service was OOM-killed: it needs more memory than its limit" "Raise ${prefix}_MEMORY in deploy/.env (now $(setting "${prefix}_MEMORY"))."
+    [ "$oom" = false ] || fail 1 "$service was OOM-killed: it needs more memory than its limit" "Raise ${prefix}_MEMORY in $(shown "$settings_file") (now $(setting "${prefix}_MEMORY"))."
     fail 1 "$service exits right after its start (exit $code, health $health); its last log lines are above" "The whole log: docker logs ${id:0:12}" 'Stop the rest: deploy/stop.sh'
   done < <(states)
 }
 
 # wait_healthy SECONDS JAEGER-SECONDS: time limits since SECONDS was 0; the second applies when only Jaeger is missing.
 wait_healthy() {
-  local waiting all before='' patient=no
+  local waiting count names all before='' patient=no
   all=$(states | wc -l)
   [ "$all" -gt 0 ] || fail 1 'Compose started no container' 'Check its configuration: cd deploy && docker compose config'
   while :; do
-    waiting=$(unhealthy | sort | uniq | paste -sd ' ' -)
+    waiting=$(unhealthy)
     [ -n "$waiting" ] || break
-    fail_if_crashed "$waiting"
-    if [ "$waiting" != "$before" ]; then
-      say "$((all - $(unhealthy | wc -l))) of $all healthy; waiting for ${waiting:0:150}"
-      before=$waiting
+    fail_if_crashed "${waiting//$'\n'/ }"
+    count=$(wc -l <<<"$waiting") names=$(summary <<<"$waiting")
+    if [ "$names" != "$before" ]; then
+      say "$((all - count)) of $((all)) containers healthy; waiting for $names"
+      before=$names
     fi
     if [ "$SECONDS" -ge "$1" ] && [ "$waiting" = jaeger ] && [ "$SECONDS" -lt "$2" ]; then
       [ "$patient" = yes ] || say "Jaeger reads the index of its stored spans: minutes for a week of spans, $2 s at most"
       patient=yes
     elif [ "$SECONDS" -ge "$1" ]; then
-      fail 1 "not healthy after $SECONDS s: $waiting" 'They keep trying. See: deploy/status.sh' "And: docker logs CONTAINER; stop with: deploy/stop.sh"
+      fail 1 "not healthy after $SECONDS s: $names" 'They keep trying. See: deploy/status.sh' "And: docker logs CONTAINER; stop with: deploy/stop.sh"
     fi
     sleep 2
   done
-  say "all $all healthy after $SECONDS s"
+  say "all $((all)) containers healthy after $SECONDS s"
 }

@@ -17,8 +17,9 @@ interface JaegerUiOptions {
   readonly meshes: readonly string[]
 }
 
-/** The shipped stack: an observer's page on loopback, which also documents the spans. */
-const shipped = { page: 'http://127.0.0.1:16680', meshes: ['mesh-a', 'mesh-b'] }
+/** Page to which the shipped configuration links: an observer's on loopback, which also documents the spans. */
+export const linkedPage = 'http://127.0.0.1:16680'
+const shipped = { page: linkedPage, meshes: ['mesh-a', 'mesh-b'] }
 const defaults: JaegerUiOptions = { ...shipped, docs: docsOf(shipped.page) }
 
 /** Turns an attribute value into a link; `#{key}` is the value of an attribute on the span or one of its ancestors. */

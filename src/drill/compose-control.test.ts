@@ -58,6 +58,25 @@ test('COMPOSE is set: that command is used', async (t) => {
   assert.deepEqual(await calls(), ['compose ps -q collector'])
 })
 
+test('a stack that start.sh started under another project: found by its record; of several, the one that is named', async (t) => {
+  const clone = temporaryDirectory(t)
+  const records = join(clone, 'deploy/.started')
+  await mkdir(records, { recursive: true })
+  await writeFile(join(clone, 'deploy/compose.yaml'), 'x-tracemesh: stack\nservices: {}\n')
+  const log = join(clone, 'log')
+  const script = `echo "$1 $COMPOSE_PROJECT_NAME $PAGE_PORT" >> ${log}; echo 1234`
+  await fakeProgram(t, 'docker-compose', script)
+  const seen = () => readFile(log, 'utf8')
+  await writeFile(join(records, 'a.env'), "COMPOSE_PROJECT_NAME='a'\nPAGE_PORT='1'\n")
+  await (await composeControl(clone)).stop('jaeger')
+  assert.match(await seen(), /ps a 1\nstop a 1\n$/)
+  await writeFile(join(records, 'b.env'), "COMPOSE_PROJECT_NAME='b'\n")
+  await assert.rejects(composeControl(clone), isStackError(/COMPOSE_PROJECT_NAME to one of a, b/))
+  setEnvironment(t, { COMPOSE_PROJECT_NAME: 'b' })
+  await (await composeControl(clone)).stop('jaeger')
+  assert.match(await seen(), /ps b \nstop b \n$/)
+})
+
 test('a compose.yaml of another stack, here or in COMPOSE_FILE: refused', async (t) => {
   const calls = await fakeProgram(t, 'docker-compose', 'echo "file $COMPOSE_FILE"')
   const foreign = temporaryDirectory(t)

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { parseEnv, promisify } from 'node:util'
 import { errorMessage, MeshError } from '../core/errors.ts'
 import type { StackControl, StackService } from './scenario.ts'
 
@@ -16,8 +16,9 @@ const commands = [['docker', 'compose'], ['docker-compose']] as const
 
 /**
  * Stops and starts services of the stack in `compose.yaml`: of the current directory, of its `deploy`, or of this
- * clone. `COMPOSE` sets another Compose, as for `deploy/start.sh`. Throws MESH_STACK_UNHELD when the file is missing or
- * belongs to another stack, Compose is missing, or the stack does not run.
+ * clone. `COMPOSE` sets another Compose and `COMPOSE_PROJECT_NAME` another stack, as for `deploy/start.sh`. Throws
+ * MESH_STACK_UNHELD when the file is missing or belongs to another stack, Compose is missing, or not exactly one stack
+ * runs.
  */
 export async function composeControl(directory = process.cwd()): Promise<StackControl> {
   const files = [resolve(directory, 'compose.yaml'), resolve(directory, 'deploy/compose.yaml'), clone]
@@ -33,19 +34,41 @@ export async function composeControl(directory = process.cwd()): Promise<StackCo
   const [program, ...args] = compose
   // Every version of Compose finds compose.yaml and .env in its working directory.
   const cwd = dirname(file)
-  // COMPOSE_FILE would override the working directory.
-  const env = { ...process.env, COMPOSE_FILE: undefined }
-  const runCompose = async (service: StackService, ...verb: readonly string[]) => {
+  const runCompose = async (settings: Settings, service: StackService, ...verb: readonly string[]) => {
+    // COMPOSE_FILE would override the working directory.
+    const env = { ...process.env, ...settings, COMPOSE_FILE: undefined }
     try {
       return await run(program, [...args, ...verb, service], { timeout: limitMs, cwd, env })
     } catch (error) {
       throw stackError(service, lastLine(error))
     }
   }
-  const { stdout } = await runCompose('collector', 'ps', '-q')
-  if (stdout.trim() === '')
+  const running: Settings[] = []
+  for (const settings of startedStacks(cwd)) {
+    const { stdout } = await runCompose(settings, 'collector', 'ps', '-q')
+    if (stdout.trim() !== '') running.push(settings)
+  }
+  const [settings] = running
+  if (settings === undefined)
     throw stackError('collector', `no service of ${file} is running; start it with deploy/start.sh`)
-  return { stop: (service) => runCompose(service, 'stop'), start: (service) => runCompose(service, 'start') }
+  if (running.length > 1) {
+    const names = running.map(({ COMPOSE_PROJECT_NAME }) => COMPOSE_PROJECT_NAME).join(', ')
+    throw stackError('collector', `several stacks of ${file} are running; set COMPOSE_PROJECT_NAME to one of ${names}`)
+  }
+  return {
+    stop: (service) => runCompose(settings, service, 'stop'),
+    start: (service) => runCompose(settings, service, 'start'),
+  }
+}
+
+type Settings = NodeJS.Dict<string>
+
+/** Settings with which deploy/start.sh has started each stack; without any, those of deploy/.env. */
+function startedStacks(deploy: string): readonly Settings[] {
+  const records = globSync(join(deploy, '.started/*.env')).map((file) => parseEnv(readFileSync(file, 'utf8')))
+  const chosen = process.env['COMPOSE_PROJECT_NAME']
+  if (chosen) return [records.find(({ COMPOSE_PROJECT_NAME }) => COMPOSE_PROJECT_NAME === chosen) ?? {}]
+  return records.length > 0 ? records : [{}]
 }
 
 async function findCompose(): Promise<readonly [string, ...string[]]> {

@@ -9,7 +9,7 @@ leakCheck()
 
 test('no flags: the lab of the README', () => {
   const flags = readLabFlags({})
-  assert.deepEqual([flags.nodes, flags.meshes, bridgesOf(flags), flags.page], [8, 2, 2, '127.0.0.1:16680'])
+  assert.deepEqual([flags.nodes, flags.meshes, bridgesOf(flags), flags.page], [8, 2, 2, '127.0.0.1:16700'])
   assert.deepEqual([flags.for, flags.otlp, flags.seed], [undefined, undefined, undefined])
   assert.equal(bridgesOf(readLabFlags({ meshes: '1' })), 0)
   assert.equal(readLabFlags({ 'jaeger-ui': 'http://127.0.0.1:1/ui/' })['jaeger-ui'], 'http://127.0.0.1:1/ui')

@@ -37,7 +37,7 @@ export const labFlags = {
   'jaeger-ui': { description: 'URL of the Jaeger UI for links', ...httpUrl() },
   page: {
     description: 'listen address of the page; the next free port when it is in use',
-    defaultValue: '127.0.0.1:16680',
+    defaultValue: '127.0.0.1:16700',
     expected: 'host:port with a loopback host (port 0 picks a free one), or off',
     schema: z.string().refine((text) => text === 'off' || isLoopback(parseHostPort(text)?.host ?? '')),
   },

@@ -17,8 +17,8 @@ export interface LabServer {
 
 /** Request bodies of the lab are small. Guess. */
 const maxBodyBytes = 4_096
-/** Ports to try after one in use: other labs may run. */
-const maxTries = 20
+/** Ports to try from the given one on: other labs may run. */
+export const pagePorts = 20
 
 /**
  * Serves the page of a lab with its data and controls. `listen`: `host:port` with a loopback host; when the port is in
@@ -107,7 +107,7 @@ function statusOf(error: Error & { statusCode?: number }): number {
 }
 
 async function listenFrom(app: FastifyInstance, host: string, port: number, listen: string): Promise<string> {
-  const ports = port === 0 ? [0] : [...Array.from({ length: maxTries }, (_, index) => port + index), 0]
+  const ports = port === 0 ? [0] : [...Array.from({ length: pagePorts }, (_, index) => port + index), 0]
   for (const one of ports.filter((candidate) => candidate < 65_536)) {
     try {
       return await app.listen({ host, port: one })

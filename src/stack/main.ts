@@ -1,3 +1,4 @@
+import { linkedPage } from '../catalogue/jaeger-ui.ts'
 import { type CommandAction, command, terminal as io, toExitCode } from '../commands/command.ts'
 import { host, runUntilStopped } from '../commands/run-until-stopped.ts'
 import { type RunningStack, startStack } from './bare.ts'
@@ -36,7 +37,8 @@ function addressText({ urls, directory }: RunningStack): string {
     `Alertmanager  ${urls.alertmanager}`,
     `Spans go to   ${urls.otlp}`,
     `Data is in    ${directory}`,
-    `A mesh for it: npm start -- --otlp ${urls.otlp} --query ${urls.jaeger} --jaeger-ui ${urls.jaeger}`,
+    // Jaeger's links lead to this page.
+    `A mesh for it: npm start -- --otlp ${urls.otlp} --query ${urls.jaeger} --jaeger-ui ${urls.jaeger} --page ${new URL(linkedPage).host}`,
     '',
   ].join('\n')
 }

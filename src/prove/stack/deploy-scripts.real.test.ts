@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
-import { globSync } from 'node:fs'
-import { chmod, cp, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { existsSync, globSync } from 'node:fs'
+import { chmod, cp, mkdir, mkdtempDisposable, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTcpServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { configTable } from '../../node/config-table.ts'
+import { freeTcpPorts } from '../../processes/free-ports.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { skipWithout } from '../../testing/requirement.ts'
+import { temporaryDirectory } from '../../testing/surroundings.ts'
 import { plainEnvironment, root, sh } from '../shell.ts'
 import { composeCommands } from './containers.ts'
 
@@ -17,16 +20,19 @@ leakCheck()
 const deploy = join(root, 'deploy')
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
 
-/** Runs lines of Bash after the parts of deploy/lib, with the files of `here` and a Docker with four CPUs. */
-function lib(lines: string, env: Readonly<Record<string, string>> = {}, here = deploy) {
-  const parts = ['say', 'settings', 'docker', 'wait', 'where'].map((part) => `. "$here/lib/${part}.sh"`)
-  const script = ['set -euo pipefail', `here=${quoted(here)}`, ...parts, 'docker() { echo 4; }', lines].join('\n')
+const libraries = ['say', 'settings', 'check-settings', 'docker', 'stack', 'checks', 'wait', 'where']
+const parts = libraries.map((part) => `. "$here/lib/${part}.sh"`)
+
+/** Runs lines of Bash after the parts of deploy/lib, with the settings of `file` and a Docker with four CPUs. */
+function lib(lines: string, env: Readonly<Record<string, string>> = {}, file = '/nowhere', here = deploy) {
+  const load = ['docker() { echo 4; }', `load_settings ${quoted(file)}`, 'record=/nowhere']
+  const script = ['set -euo pipefail', `here=${quoted(here)}`, ...parts, ...load, lines].join('\n')
   return sh(`bash -c ${quoted(script)}`, root, { ...plainEnvironment(), ...env }, AbortSignal.timeout(60_000))
 }
 
 test('an invalid setting: exit 2, with the valid values', async () => {
   const refused: readonly (readonly [string, string, RegExp])[] = [
-    ['PAGE_TOKEN', 'sixteen-or-more-$HOME', /PAGE_TOKEN=\(hidden\).*is not a token/],
+    ['PAGE_TOKEN', 'sixteen-or-more-$HOME', /PAGE_TOKEN=\(hidden\) in your shell: is not a token/],
     ['PAGE_TOKEN', 'short', /16 to 256 letters/],
     ['MESH_CONNECTIONS_HIGH', '1', /from 2 to 10000/],
     ['MESH_NEIGHBOURS', '65', /from 1 to 64/],
@@ -35,39 +41,121 @@ test('an invalid setting: exit 2, with the valid values', async () => {
     ['SPANS_FILES', '0', /from 1 /],
     ['SPANS_FILE_MB', '1.5', /from 1 /],
     ['CALLS_LIMIT', '08000', /from 100 /],
-    ['SERIES_EXPIRATION', '1d', /h, m or s/],
-    ['JAEGER_TTL', 'week', /h, m or s/],
-    ['PPROF_PORT', '16680', /port 16680 is assigned twice/],
+    ['SERIES_EXPIRATION', '1y', /s, m, h, d or w/],
+    ['JAEGER_TTL', 'week', /such as 7d/],
+    ['PROMETHEUS_KEEPS', '0d', /such as 15d/],
+    ['PPROF_PORT', '16680', /port 16680 is assigned twice\n.*16680: PAGE_PORT PPROF_PORT/],
     ...['0', 'x', '70000', '127.0.0.1:6060'].map((port) => ['PPROF_PORT', port, /is not a port/] as const),
+    ['BIND_ADDRESS', 'localhost', /is not an IPv4 address/],
+    ['BIND_ADDRESS', '203.0.113.9', /is not an address of this machine/],
+    ['BIND_ADDRESS', '0.0.0.0', /needs PUBLIC_HOST/],
+    ['PUBLIC_HOST', 'host:80', /without a port/],
+    ['JAEGER_URL', 'https://example.org/jaeger', /at the root of its host/],
+    ['PROMETHEUS_EXTERNAL_URL', 'example.org', /is not a URL/],
+    ['JAEGER_UI_ASSETS', '/nowhere', /has no readable index.html/],
   ]
-  for (const [key, value, says] of refused) {
-    const { code, output } = await lib('check_settings', { [key]: value })
+  const results = await Promise.all(refused.map(([key, value]) => lib('check_settings', { [key]: value })))
+  for (const [index, [key, value, says]] of refused.entries()) {
+    const { code, output } = results[index] ?? { code: null, output: '' }
     assert.equal(code, 2, `${key}=${value}: ${output}`)
     assert.match(output, says)
   }
   const few = await lib('check_settings', { MESH_CONNECTIONS_HIGH: '4' })
-  assert.match(few.output, /MESH_NEIGHBOURS=8 .* is above MESH_CONNECTIONS_HIGH/)
+  assert.match(few.output, /MESH_NEIGHBOURS=8 in deploy\/\.env: is above MESH_CONNECTIONS_HIGH/)
   assert.match((await lib('check_settings', { PPROF_PORT: '6060', PAGE_TOKEN: 'short' })).output, /PAGE_TOKEN/)
   const good = { PAGE_TOKEN: 'letters.digits_~+/=-0123', MESH_NEIGHBOURS: '64', PPROF_PORT: '6060' }
-  for (const env of [{}, good]) {
+  const elsewhere = { BIND_ADDRESS: '0.0.0.0', PUBLIC_HOST: 'server.example.org', JAEGER_URL: 'https://j.example.org' }
+  for (const env of [{}, good, elsewhere]) {
     const { code, output } = await lib('check_settings', env)
     assert.deepEqual([code, output], [0, ''])
   }
 })
 
-test('a $ in .env, or no project name: exit 2, and the value stays hidden', async () => {
-  await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-env-'))
-  const here = temporary.path
+test('a settings file with CRLF, spaces, quotes, comments and export: understood, the shell takes precedence', async (t) => {
+  const file = join(temporaryDirectory(t), 'own.env')
+  const lines = [
+    '\ufeff# comment',
+    '  export PAGE_PORT = "17680"   # why',
+    "PUBLIC_HOST='server.example.org'",
+    'JAEGER_TTL=7d # a week',
+    'SERIES_EXPIRATION=1w',
+    'GRAFANA_ROOT_URL=https://example.org/grafana/',
+    'OTLP_PORT=24317',
+    'JAEGER_UI_ASSETS = "/tmp/with space"',
+    'PPROF_PORT=',
+  ]
+  await writeFile(file, lines.join('\r\n'))
+  const keys = ['PAGE_URL', 'JAEGER_URL', 'JAEGER_TTL', 'SERIES_EXPIRATION', 'GRAFANA_ROOT_URL', 'OTLP_PORT']
+  const print = [...keys, 'JAEGER_UI_ASSETS', 'PPROF_PORT'].map((key) => `setting ${key}`).join('\n')
+  const { output } = await lib(`derive_settings\n${print}`, { OTLP_PORT: '14317' }, file)
+  assert.deepEqual(output.split('\n'), [
+    'http://server.example.org:17680',
+    'http://server.example.org:16686',
+    ...['168h', '168h', 'https://example.org/grafana', '14317', '/tmp/with space', '', ''],
+  ])
+  const { output: source } = await lib('check_settings', {}, file)
+  assert.match(source, /JAEGER_UI_ASSETS=\/tmp\/with space in .*own\.env, line 8: has no readable index/)
+})
+
+test('a settings file with an error: exit 2, names the line and the key, and the value stays hidden', async (t) => {
+  const file = join(temporaryDirectory(t), 'own.env')
+  const wrong: readonly (readonly [line: string, says: RegExp])[] = [
+    ['SECRET-0123456789', /own\.env, line 2 is invalid\n.*KEY=value/],
+    ['PAGE_TOKEN=SECRET-0123$HOME', /line 2: PAGE_TOKEN contains a quote, \$/],
+    ['PAGE_TOKEN="SECRET-0123', /line 2: the quotes of PAGE_TOKEN do not match/],
+    ['PAGE_TOKEN="SECRET" 0123', /line 2: the quotes of PAGE_TOKEN do not match/],
+    ['PAGE_TOKEN=SECRET-"0123', /line 2: PAGE_TOKEN contains a quote/],
+    ['JAEGER_PROT=1', /line 2: JAEGER_PROT is an unknown setting\n.*JAEGER_UI_PORT/],
+    ['PAGE_PORT=1\nPAGE_PORT=2', /line 3: PAGE_PORT is already set/],
+  ]
+  for (const [line, says] of wrong) {
+    await writeFile(file, `# comment\n${line}\n`)
+    const { code, output } = await lib('', {}, file)
+    assert.equal(code, 2, `${line}: ${output}`)
+    assert.match(output, says)
+    assert.doesNotMatch(output, /SECRET/)
+  }
+})
+
+test('deploy/.env without a project name: exit 2', async (t) => {
+  const here = temporaryDirectory(t)
   await cp(deploy, here, { recursive: true })
   const file = join(here, '.env')
-  const env = await readFile(file, 'utf8')
-  await writeFile(file, env.replace(/^COMPOSE_PROJECT_NAME=.*$/m, ''))
-  assert.match((await lib('check_settings', {}, here)).output, /COMPOSE_PROJECT_NAME is missing/)
-  await writeFile(file, env.replace('PAGE_TOKEN=', 'PAGE_TOKEN=0123456789$abcdef'))
-  const { code, output } = await lib('check_settings', {}, here)
-  assert.equal(code, 2, output)
-  assert.match(output, /line \d+ is invalid\n.*without spaces, quotes and \$/)
-  assert.doesNotMatch(output, /0123456789/)
+  await writeFile(file, (await readFile(file, 'utf8')).replace(/^COMPOSE_PROJECT_NAME=.*$/m, ''))
+  assert.match((await lib('check_settings', {}, '/nowhere', here)).output, /COMPOSE_PROJECT_NAME is missing/)
+})
+
+test('ports in use: all in one message, with the keys to change and free ports', async () => {
+  const servers = await Promise.all(['PAGE_PORT', 'PROMETHEUS_PORT', 'GRAFANA_PORT'].map(listenAnywhere))
+  try {
+    const env = Object.fromEntries(servers.map(({ key, port }) => [key, String(port)]))
+    const lines = 'docker() { case "$*" in *publish=*) echo other_1;; esac; }\ngrafana=no\ncheck_ports'
+    const { code, output } = await lib(lines, env)
+    assert.equal(code, 1, output)
+    const [page, prometheus] = servers.map(({ port }) => port)
+    const taken = (port: number | undefined, key: string) => `${port} \\(${key}, by the container other_1\\)`
+    assert.match(output, RegExp(`in use: port .*${taken(page, 'PAGE_PORT')}`))
+    assert.match(output, RegExp(`in use: port .*${taken(prometheus, 'PROMETHEUS_PORT')}`))
+    assert.match(output, /^ +PAGE_PORT=\d+$/m)
+    assert.match(output, /^ +PROMETHEUS_PORT=\d+$/m)
+    assert.doesNotMatch(output, /GRAFANA/)
+  } finally {
+    for (const { server } of servers) server.close()
+  }
+})
+
+async function listenAnywhere(key: string) {
+  const server = createTcpServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { key, server, port: (server.address() as { port: number }).port }
+}
+
+test('a bind address beyond loopback: the start says what it exposes', async () => {
+  const open = { BIND_ADDRESS: '0.0.0.0', PUBLIC_HOST: 'server.example.org', OTLP_BIND_ADDRESS: '0.0.0.0' }
+  const { output } = await lib('report_exposure', open)
+  assert.match(output, /BIND_ADDRESS=0\.0\.0\.0 exposes Jaeger, Prometheus and Alertmanager/)
+  assert.match(output, /OTLP_BIND_ADDRESS=0\.0\.0\.0 accepts spans/)
+  assert.equal((await lib('report_exposure')).output, '')
 })
 
 test('tunable settings of .env: equal to the defaults of each program', async () => {
@@ -120,6 +208,10 @@ const broker = 'echo a-broker running starting 0 0 false 1a2b /a-broker'
 const restarted = `states() { echo collector running none 0 7 false 1a2b /collector; ${broker}; }`
 const waitHealthy = (seconds: number) => `SECONDS=${seconds}\nwait_healthy 120 900`
 const waits: Readonly<Record<string, readonly [lines: string, says: RegExp]>> = {
+  'a service with several unhealthy containers: counted and named as often, and nothing is cut': [
+    `states() { for n in {1..32}; do ${broker.replaceAll('a-broker', 'a-compute')}; echo service-with-a-long-name-$n running starting 0 0 false 2c /c; done; }\n${waitHealthy(119)}`,
+    /^0 of 64 containers healthy; waiting for a-compute \(32\), (service-with-a-long-name-\d+(, |\n)){32}/,
+  ],
   'an unhealthy service after 120 s since SECONDS was 0: exit 1': [
     `states() { ${broker}; }\n${waitHealthy(119)}`,
     /not healthy after 12\d s: a-broker\n/,
@@ -147,40 +239,58 @@ for (const [title, [lines, says]] of Object.entries(waits))
   })
 
 test('COMPOSE_FILE of another stack: ignored', async () => {
-  const { code, output } = await lib('compose=(env)\ncompose', { COMPOSE_FILE: '/elsewhere/compose.yaml' })
+  const lines = `compose=(sh -c 'env; echo "$@"' -)\ncompose up`
+  const { code, output } = await lib(lines, { COMPOSE_FILE: '/elsewhere/compose.yaml' })
   assert.equal(code, 0, output)
   assert.doesNotMatch(output, /elsewhere/)
+  assert.match(output, /^--file compose\.yaml up$/m)
+})
+
+test('quick health checks: with Compose 2 and an engine from version 25 on, not with others', async () => {
+  const files = async (compose: string, engine: string) => {
+    const lines = `compose=(fake)\nfake() { echo ${compose}; }\ndocker() { echo ${engine}; }`
+    return (await lib(`${lines}\nif can_check_quickly; then echo yes; else echo no; fi`)).output
+  }
+  assert.equal(await files('v2.40.3', '28.2.2'), 'yes\n')
+  assert.equal(await files('5.0.1', '25.0.0'), 'yes\n')
+  assert.equal(await files('1.29.2', '28.2.2'), 'no\n')
+  assert.equal(await files('2.40.3', '20.10.24+dfsg1'), 'no\n')
+  assert.equal(await files('2.9.0', '25.0.0'), 'no\n')
+  const added = `compose=(echo)\ncfg_STACK_QUICK_CHECKS=yes cfg_PPROF_PORT=6060 cfg_JAEGER_UI_ASSETS=/page\ncompose up`
+  const names = ['compose.yaml', 'compose.pprof.yaml', 'compose.jaeger-page.yaml', 'compose.quick-checks.yaml']
+  assert.equal((await lib(added)).output, `${names.map((name) => `--file ${name}`).join(' ')} up\n`)
 })
 
 test('a generated token: shown on a terminal, elsewhere the command that shows it', async (t) => {
   const made =
-    'states() { echo observer running healthy 0 0 false 0123456789abcdef; }\ndocker() { echo SECRET; }\nwhere'
+    'states() { echo observer running healthy 0 0 false 0123456789abcdef; }\ndocker() { echo SECRET; }\npage_text() { :; }\nwhere'
   const piped = await lib(made)
   assert.doesNotMatch(piped.output, /SECRET/)
   assert.match(piped.output, /token: see: docker exec 0123456789ab cat \/var\/lib\/tracemesh\/page-token\n/)
   const configured = await lib(made, { PAGE_TOKEN: 'a-token-of-some-length' })
-  assert.match(configured.output, /token: PAGE_TOKEN of deploy\/\.env\n/)
+  assert.match(configured.output, /token: PAGE_TOKEN of your shell\n/)
   const { code } = await lib('command -v script')
   if (code !== 0) return skipWithout(t, 'script', 'the program `script` is not installed')
   await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-terminal-'))
   const file = join(temporary.path, 'where.sh')
-  const parts = ['say', 'settings', 'docker', 'where'].map((part) => `. "$here/lib/${part}.sh"`)
-  await writeFile(file, [`here=${quoted(deploy)}`, ...parts, made].join('\n'))
+  await writeFile(file, [`here=${quoted(deploy)}`, ...parts, 'load_settings /nowhere', made].join('\n'))
   const command = `script -qec ${quoted(`bash ${file}`)} /dev/null`
   const shown = await sh(command, root, plainEnvironment(), AbortSignal.timeout(60_000))
   assert.match(shown.output, /token: SECRET\r?\n/)
 })
 
 test('stop.sh with remaining objects: exit 1, names them and the command to remove them', async () => {
+  // A copy: the clone may have records of a stack that runs.
   await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-docker-'))
   const bin = temporary.path
+  await cp(deploy, join(bin, 'deploy'), { recursive: true, filter: (path) => !path.includes('.started') })
   const program = async (name: string, script: string) => {
     await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`)
     await chmod(join(bin, name), 0o755)
   }
   const stop = (flags: string) => {
     const env = { ...plainEnvironment(bin), COMPOSE: 'down-fails' }
-    return sh(`deploy/stop.sh ${flags}`, root, env, AbortSignal.timeout(60_000))
+    return sh(`deploy/stop.sh ${flags}`, bin, env, AbortSignal.timeout(60_000))
   }
   await program('down-fails', 'case "$*" in *down*) echo "has active endpoints" >&2; exit 1;; esac')
   await program('docker', 'case "$1" in network) echo mesh_default;; volume) echo mesh_jaeger;; esac')
@@ -202,9 +312,138 @@ test('stop.sh with remaining objects: exit 1, names them and the command to remo
   await program('sleep', 'true')
   const ordered = await stop('')
   assert.match(ordered.output, /until Prometheus has counted the goodbyes/)
-  assert.match(await readFile(calls, 'utf8'), /^stop a-broker$[\s\S]*^--profile grafana down /m)
+  assert.match(await readFile(calls, 'utf8'), / stop a-broker$[\s\S]* --profile grafana down /m)
   const now = await stop('--now')
   assert.doesNotMatch(now.output, /counted the goodbyes/)
+})
+
+/** A clone's deploy directory whose Docker and Compose are scripts: containers are lines of a file. */
+async function fakeClone(t: TestContext) {
+  const clone = temporaryDirectory(t)
+  const bin = join(clone, 'bin')
+  for (const part of ['deploy', 'otel', 'jaeger'])
+    await cp(join(root, part), join(clone, part), {
+      recursive: true,
+      filter: (path) => !/\/(k8s|pictures|\.started|local\.env)$/.test(path),
+    })
+  await mkdir(bin)
+  const program = async (name: string, script: string) => {
+    await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  }
+  const row = 'a-broker running healthy 0 0 false 1a2b /a-broker'
+  const docker = [
+    `cd ${quoted(clone)}`,
+    'case "$*" in',
+    '  *publish=*) ;;',
+    // The filter has the name of the project; each running project is a file.
+    '  "ps "*) for p in up/*; do case "$*" in *"project=$(basename $p) "*) echo 1a2b;; esac; done;;',
+    `  inspect*Health*) echo ${row};;`,
+    '  info*NCPU*) echo 4;;',
+    'esac',
+  ]
+  await program('docker', docker.join('\n'))
+  const compose = [
+    'case "$*" in',
+    '  *"up -d"*) mkdir -p ../up && touch ../up/$COMPOSE_PROJECT_NAME;;',
+    '  *down*) rm -f ../up/$COMPOSE_PROJECT_NAME;;',
+    'esac',
+    'echo "$COMPOSE_PROJECT_NAME $PAGE_PORT $COMPOSE_PROFILES $JAEGER_IMAGE $*" >> ../calls',
+  ]
+  await program('fake-compose', compose.join('\n'))
+  await program('sleep', 'true')
+  const ports = await freeTcpPorts(Array.from({ length: 10 }, () => 0))
+  const [page = 0, other = 0, ...rest] = ports
+  const keys = ['JAEGER_UI', 'PROMETHEUS', 'ALERTMANAGER', 'GRAFANA', 'OTLP', 'OTLP_HTTP', 'COLLECTOR_HEALTH']
+  const lines = keys.map((key, index) => `${key}_PORT=${rest[index]}`)
+  return {
+    deploy: join(clone, 'deploy'),
+    page,
+    other,
+    ports: lines,
+    /** The last call of Compose that starts or removes containers: project, port of the page, profile, image. */
+    lastCall: async () =>
+      (await readFile(join(clone, 'calls'), 'utf8'))
+        .split('\n')
+        .findLast((line) => /up -d|down/.test(line))
+        ?.split(' --')[0],
+    run: (command: string, env: Readonly<Record<string, string>> = {}) =>
+      sh(`deploy/${command}`, clone, { ...plainEnvironment(bin), COMPOSE: '', ...env }, AbortSignal.timeout(60_000)),
+  }
+}
+
+test('a stack: later commands speak of what it was started with, until stop.sh', async (t) => {
+  const { deploy, page, other, ports, lastCall, run } = await fakeClone(t)
+  const file = join(deploy, 'own settings.env')
+  await writeFile(file, [...ports, `PAGE_PORT=${page}`, 'COMPOSE_PROJECT_NAME=own'].join('\r\n'))
+  const once = { COMPOSE: 'fake-compose', PAGE_PORT: String(other) }
+  const start = await run(`start.sh --settings ${quoted(file)} --nodes 1 --offline`, once)
+  assert.equal(start.code, 0, start.output)
+  assert.match(start.output, RegExp(`^page +http://127\\.0\\.0\\.1:${other} `, 'm'))
+  assert.match(start.output, /^project +own, settings: deploy\/own settings\.env$/m)
+  const image = 'tracemesh-offline/jaeger:2.13.0'
+  assert.equal(await lastCall(), `own ${other}  ${image}`)
+  const mode = async (path: string) => ((await stat(join(deploy, path))).mode & 0o777).toString(8)
+  assert.deepEqual([await mode('.started/own.env'), await mode('.started/own/ui.json')], ['600', '644'])
+  const ui = await readFile(join(deploy, '.started/own/ui.json'), 'utf8')
+  assert.match(ui, RegExp(`"http://127\\.0\\.0\\.1:${other}/#/topology"`))
+  assert.doesNotMatch(ui, /:16680/)
+  const status = await run('status.sh')
+  assert.match(status.output, RegExp(`^page +http://127\\.0\\.0\\.1:${other} `, 'm'), status.output)
+  assert.doesNotMatch(status.output, /unbound|error/)
+  const again = await run('start.sh')
+  assert.equal(again.code, 0, again.output)
+  assert.equal(await lastCall(), `own ${other}  ${image}`)
+  const stop = await run('stop.sh --now')
+  assert.equal(stop.code, 0, stop.output)
+  assert.equal(await lastCall(), `own ${other}  ${image}`)
+  assert.equal(existsSync(join(deploy, '.started')), false, 'without volumes nothing is left')
+})
+
+test('the first start: creates settings with a token for their owner alone; the next keeps them', async (t) => {
+  const { deploy, page, ports, lastCall, run } = await fakeClone(t)
+  const env = {
+    COMPOSE: 'fake-compose',
+    PAGE_PORT: String(page),
+    ...Object.fromEntries(ports.map((line) => line.split('='))),
+  }
+  const first = await run('start.sh --nodes 1', env)
+  assert.equal(first.code, 0, first.output)
+  assert.match(first.output, /created deploy\/local\.env/)
+  const file = join(deploy, 'local.env')
+  const token = /^PAGE_TOKEN=([\w-]{32})$/m.exec(await readFile(file, 'utf8'))?.[1]
+  assert.notEqual(token, undefined)
+  assert.equal(((await stat(file)).mode & 0o777).toString(8), '600')
+  assert.doesNotMatch(first.output, RegExp(token ?? ''))
+  assert.match(first.output, /token: PAGE_TOKEN of deploy\/local\.env/)
+  const second = await run('start.sh --grafana')
+  assert.doesNotMatch(second.output, /created/)
+  assert.match((await lastCall()) ?? '', RegExp(`^tracemesh ${page} grafana `))
+  await run('start.sh')
+  assert.match((await lastCall()) ?? '', RegExp(`^tracemesh ${page} grafana `))
+  await writeFile(file, 'COMPOSE_PROJECT_NAME=renamed\n')
+  const renamed = await run('start.sh')
+  assert.equal(renamed.code, 2, renamed.output)
+  assert.match(renamed.output, /the stack tracemesh runs with deploy\/local\.env.*renamed\n.*deploy\/stop\.sh/)
+  const missing = await run('start.sh --settings nowhere.env')
+  assert.match(missing.output, /nowhere\.env does not exist\n.*local\.env\.template/)
+})
+
+test('several stacks of one clone: the scripts ask for a name', async (t) => {
+  const { deploy, run } = await fakeClone(t)
+  const records = join(deploy, '.started')
+  await mkdir(records)
+  for (const name of ['a', 'b'])
+    await writeFile(
+      join(records, `${name}.env`),
+      `COMPOSE_PROJECT_NAME='${name}'\nSTACK_SETTINGS='/x'\nSTACK_SHELL=''\n`,
+    )
+  for (const script of ['start.sh', 'status.sh', 'stop.sh']) {
+    const { code, output } = await run(script, { COMPOSE: 'fake-compose' })
+    assert.equal(code, 2, output)
+    assert.match(output, RegExp(`started from here: a, b\\n.*COMPOSE_PROJECT_NAME=a deploy/${script}`))
+  }
+  const named = await run('status.sh', { COMPOSE: 'fake-compose', COMPOSE_PROJECT_NAME: 'a' })
+  assert.match(named.output, /the stack a is not running/)
 })
 
 const scripts = globSync('deploy/{*,lib/*,offline/*}.sh', { cwd: root })
@@ -234,8 +473,14 @@ test('compose.yaml: valid for each installed Compose', async (t) => {
   for (const compose of composeCommands) {
     if ((await run(`${compose} version`)).code !== 0) continue
     found.push(compose)
-    const { code, output } = await run(`${compose} --profile grafana config --quiet`, resolve(root, 'deploy'))
-    assert.equal(code, 0, `${compose}: ${output}`)
+    const isFirst = compose === 'docker-compose'
+    const added = ['pprof', 'jaeger-page', ...(isFirst ? [] : ['quick-checks'])]
+    const files = ['compose.yaml', ...added.map((name) => `compose.${name}.yaml`)].map((file) => `--file ${file}`)
+    for (const options of ['', `${files.join(' ')} `]) {
+      const command = `PPROF_PORT=6060 JAEGER_UI_ASSETS=/tmp ${compose} ${options}--profile grafana config --quiet`
+      const { code, output } = await run(command, resolve(root, 'deploy'))
+      assert.equal(code, 0, `${compose}: ${output}`)
+    }
   }
   if (found.length === 0) skipWithout(t, 'compose', 'neither Compose v1 nor v2 is installed')
 })

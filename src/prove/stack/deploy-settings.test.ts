@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'yaml'
+import { readLabFlags } from '../../lab/flags.ts'
+import { pagePorts } from '../../lab/server.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { root } from '../shell.ts'
 
@@ -15,11 +18,48 @@ function settings(text: string): Record<string, string> {
   return Object.fromEntries([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, key = '', value = '']) => [key, value]))
 }
 
-test('settings of .env: exactly the variables of compose.yaml; profiling is off', () => {
-  assert.equal(settings(read('.env'))['PPROF_PORT'], '')
-  const variables = [...read('compose.yaml').matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, key]) => key)
-  const settingNames = Object.keys(settings(read('.env'))).filter((key) => key !== 'COMPOSE_PROJECT_NAME')
-  assert.deepEqual(settingNames.toSorted(), [...new Set(variables)].toSorted())
+/** The files of Compose; start.sh adds all but the first when they apply. */
+const composeFiles = globSync('compose*.yaml', { cwd: deploy })
+
+test('settings of .env: exactly the variables of the compose files, and the host in links; all that is exposed is off', () => {
+  const env = settings(read('.env'))
+  const off = ['PPROF_PORT', 'PAGE_TOKEN', 'JAEGER_UI_ASSETS', 'PUBLIC_HOST'].map((key) => env[key])
+  assert.deepEqual([...off, env['BIND_ADDRESS'], env['OTLP_BIND_ADDRESS']], ['', '', '', '', '127.0.0.1', '127.0.0.1'])
+  const texts = composeFiles.map(read).join('\n')
+  const variables = [...texts.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, key = '']) => key)
+  const expected = variables.filter((key) => !key.startsWith('STACK_'))
+  const settingNames = Object.keys(env).filter((key) => !['COMPOSE_PROJECT_NAME', 'PUBLIC_HOST'].includes(key))
+  assert.deepEqual(settingNames.toSorted(), [...new Set(expected)].toSorted())
+})
+
+test('the template of own settings: known keys, and one token to generate', () => {
+  const template = read('local.env.template')
+  const known = Object.keys(settings(read('.env')))
+  assert.deepEqual(settings(template), { PAGE_TOKEN: '' })
+  const examples = Object.keys(settings(template.replace(/^# (?=[A-Z_]+=)/gm, '')))
+  assert.ok(examples.length >= 4)
+  assert.deepEqual(
+    examples.filter((key) => !known.includes(key)),
+    [],
+  )
+})
+
+test('the lab and the stack: no port in common', () => {
+  const { page } = readLabFlags({})
+  const first = Number(page.split(':')[1])
+  const ports = Object.entries(settings(read('.env'))).filter(([key]) => key.endsWith('_PORT'))
+  assert.ok(ports.length >= 8)
+  for (const [key, port] of ports)
+    assert.ok(Number(port) < first || Number(port) >= first + pagePorts, `${key}=${port}, the lab from ${first}`)
+})
+
+test('quick health checks: of every service that has one', () => {
+  const { services: quick } = parse(read('compose.quick-checks.yaml'), { merge: true })
+  const checked = Object.keys(services(read('compose.yaml'))).filter(
+    (name) => !['collector', 'collector-volume'].includes(name),
+  )
+  assert.deepEqual(Object.keys(quick).toSorted(), checked.toSorted())
+  for (const name of checked) assert.deepEqual(quick[name], { healthcheck: { start_interval: '2s' } })
 })
 
 test('offline builds have the versions of the images', () => {
@@ -76,6 +116,6 @@ test('every service has a limit of memory and CPU, restarts, and listens on loop
     assert.ok(isNode(block) || /mem_limit:/.test(block), `${name} has a limit of memory`)
     assert.ok(isNode(block) || name === 'collector-volume' || /cpus:/.test(block), `${name} has a limit of CPU`)
     for (const [, port] of block.matchAll(/"([^"]*\$\{\w*_PORT[^"]*:\d+)"/g))
-      assert.ok(port?.startsWith('127.0.0.1:'), `${name}: ${port}`)
+      assert.match(port ?? '', /^(127\.0\.0\.1|\$\{(OTLP_)?BIND_ADDRESS:\?\}):/, name)
   }
 })

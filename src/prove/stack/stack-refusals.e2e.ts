@@ -96,7 +96,8 @@ type Refusal = readonly [what: string, code: number, fault: Fault, ...says: RegE
 function refusals(takenPort: string, bare: string): readonly Refusal[] {
   const noDaemon = { env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' } }
   const unknownKey = { append: ['deploy/.env', '\nJAEGER_PROT=16686\n'] } as const
-  const malformedLine = { append: ['deploy/.env', '\nPAGE_PORT = 1\n'] } as const
+  const malformedLine = { append: ['deploy/.env', '\nPAGE_PORT 1\n'] } as const
+  const twice = { append: ['deploy/.env', '\nPAGE_PORT=1\n'] } as const
   const group = '\n  - name: broken\n    rules: [{ alert: Broken, expr: "sum(" }]\n'
   const brokenRule = { append: ['otel/rules/mesh.yml', group] } as const
   const brokenCollector = { append: ['otel/collector.yaml', '\nnonsense: 1\n'] } as const
@@ -106,14 +107,15 @@ function refusals(takenPort: string, bare: string): readonly Refusal[] {
       'a port is taken',
       1,
       { env: { PAGE_PORT: takenPort } },
-      RegExp(`port ${takenPort} is in use`),
-      /change PAGE_PORT/,
+      RegExp(`in use: port ${takenPort} \\(PAGE_PORT\\)`),
+      /deploy\/local\.env:\n +PAGE_PORT=\d+\n/,
     ],
     ['no Docker daemon answers', 3, noDaemon, /daemon does not answer/, /systemctl start docker/, /npm start/],
     ['Docker is not installed', 3, { env: { PATH: bare } }, /not installed/, /Install Docker/],
     ['an invalid value', 2, { env: { NODE_MEMORY: 'lots' } }, /NODE_MEMORY=lots/, /such as 160m/],
-    ['an unknown key', 2, unknownKey, /JAEGER_PROT .* is an unknown setting/, /JAEGER_UI_PORT/],
+    ['an unknown key', 2, unknownKey, /line \d+: JAEGER_PROT is an unknown setting/, /JAEGER_UI_PORT/],
     ['a malformed line', 2, malformedLine, /line \d+/, /KEY=value/],
+    ['a key that is set twice', 2, twice, /line \d+: PAGE_PORT is already set/],
     ['a broken rule file', 1, brokenRule, /otel\/rules/, /parse error|unclosed|unexpected/, /npm run generate/],
     [
       'a broken configuration of the Collector',
