@@ -70,14 +70,14 @@ report_exposure() {
   address=$(setting BIND_ADDRESS)
   case $address in
     127.*) ;;
-    *) say "note: BIND_ADDRESS=$address exposes Jaeger, Prometheus and Alertmanager${grafana:+ (and Grafana, if it runs)} without a password: whoever" \
-      'reaches them reads all spans and silences alerts. Only the page asks for a token, in clear text. Allow' \
-      'only your own network in the firewall, or put a proxy with TLS and sign-in in front and set the URLs.' ;;
+    *) say "note: BIND_ADDRESS=$address exposes Jaeger, Prometheus and Alertmanager, and Grafana if it runs, without a password:" \
+      'every host that reaches them can read all spans and silence alerts. Only the page asks for a token, in clear' \
+      'text. Restrict access with a firewall, or put a proxy with TLS and sign-in in front.' ;;
   esac
   address=$(setting OTLP_BIND_ADDRESS)
   case $address in
     127.*) ;;
-    *) say "note: OTLP_BIND_ADDRESS=$address accepts spans without a password from whoever reaches it." ;;
+    *) say "note: OTLP_BIND_ADDRESS=$address accepts spans without a password from every host that reaches it." ;;
   esac
 }
 

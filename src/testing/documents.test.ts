@@ -58,6 +58,9 @@ const files = globSync('**', {
   exclude: (name) => ['node_modules', '.git', '.tracemesh', 'dist'].includes(name),
 })
 
+/** Files of an operator, which git ignores. */
+const untracked = ['deploy/local.env', 'deploy/compose.override.yaml']
+
 /** Quoted paths and file names of a document that the clone does not have; `*` and NAME stand for any name. */
 function missingFiles(text: string): string[] {
   const quotes = Array.from(text.matchAll(/`([\w./*-]+)`/g), ([, quote = '']) => quote)
@@ -65,6 +68,7 @@ function missingFiles(text: string): string[] {
     /\.(?:tsx?|js|md|ya?ml|sh|json|html|css)$|^(?:src|deploy|otel|docs)\//.test(quote),
   )
   return paths.filter((path) => {
+    if (untracked.includes(path)) return false
     const pattern = path
       .replace(/\/$/, '')
       .replaceAll('.', '\\.')
