@@ -61,6 +61,8 @@ settings_of_start() {
   load_settings "$settings_file"
   check_settings
   derive_settings
+  [ -z "${own_PAGE_TOKEN:-}" ] || [ -z "$(find "$settings_file" -perm -o=r)" ] ||
+    say "note: every user of this machine can read the token of the page in $(shown "$settings_file"): chmod 600 it"
   [ -z "$was_running" ] || [ "$project" = "$cfg_COMPOSE_PROJECT_NAME" ] ||
     fail 2 "the stack $project runs with $(shown "$settings_file"), which now has COMPOSE_PROJECT_NAME=$cfg_COMPOSE_PROJECT_NAME" 'Stop it first: deploy/stop.sh'
   record=$records/$cfg_COMPOSE_PROJECT_NAME.env was_running=$(containers)

@@ -20,13 +20,20 @@ install_packages() {
 
 # The daemon outlives this script, as a service does.
 docker_daemon() {
-  local log=$stack/log/dockerd.log
+  local fd log=$stack/log/dockerd.log
   if docker info >/dev/null 2>&1; then
     say 'the Docker daemon runs'
     return
   fi
   [ "$(id -u)" = 0 ] || fail 3 'starting the Docker daemon needs root' "Run: sudo $0 docker"
-  setsid dockerd >"$log" 2>&1 </dev/null 9>&- &
+  (
+    # It must not keep the caller's descriptors open, such as that of a lock.
+    for fd in /proc/self/fd/*; do
+      fd=${fd##*/}
+      [ "$fd" -le 2 ] || eval "exec $fd>&-"
+    done
+    exec setsid dockerd >"$log" 2>&1 </dev/null
+  ) &
   printf '%s\n' $! >"$stack/dockerd.pid"
   for _ in $(seq 60); do
     if docker info >/dev/null 2>&1; then

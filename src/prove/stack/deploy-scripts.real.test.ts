@@ -279,6 +279,22 @@ test('a generated token: shown on a terminal, elsewhere the command that shows i
   assert.match(shown.output, /token: SECRET\r?\n/)
 })
 
+test('images without a page: the addresses say so and where to look; with one, or without an answer, nothing', async (t) => {
+  const bodies: Record<string, string> = {}
+  const server = createServer((request, response) => void response.end(bodies[request.url ?? ''] ?? 'a page'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const port = String((server.address() as { port: number }).port)
+  const env = { JAEGER_UI_PORT: port, PROMETHEUS_PORT: port }
+  const notes = async () => (await lib('derive_settings\nmissing_pages', env)).output
+  assert.equal(await notes(), '')
+  bodies['/'] = '<p>\nThis is a placeholder for the Jaeger UI home page.\n</p>'
+  assert.match(await notes(), /Jaeger has no page.*http:\/\/127\.0\.0\.1:16680\/#\/traces\n.*JAEGER_UI_ASSETS/)
+  bodies['/query'] = 'Error opening React index.html: open web/ui/static'
+  assert.match(await notes(), /Prometheus has no page.*http:\/\/127\.0\.0\.1:9093\/#\/alerts/)
+})
+
 test('stop.sh with remaining objects: exit 1, names them and the command to remove them', async () => {
   // A copy: the clone may have records of a stack that runs.
   await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-docker-'))
@@ -374,12 +390,15 @@ async function fakeClone(t: TestContext) {
 test('a stack: later commands speak of what it was started with, until stop.sh', async (t) => {
   const { deploy, page, other, ports, lastCall, run } = await fakeClone(t)
   const file = join(deploy, 'own settings.env')
-  await writeFile(file, [...ports, `PAGE_PORT=${page}`, 'COMPOSE_PROJECT_NAME=own'].join('\r\n'))
+  const own = [`PAGE_PORT=${page}`, 'COMPOSE_PROJECT_NAME=own', 'PAGE_TOKEN=SECRET-0123456789']
+  await writeFile(file, [...ports, ...own].join('\r\n'), { mode: 0o644 })
   const once = { COMPOSE: 'fake-compose', PAGE_PORT: String(other) }
   const start = await run(`start.sh --settings ${quoted(file)} --nodes 1 --offline`, once)
   assert.equal(start.code, 0, start.output)
   assert.match(start.output, RegExp(`^page +http://127\\.0\\.0\\.1:${other} `, 'm'))
   assert.match(start.output, /^project +own, settings: deploy\/own settings\.env$/m)
+  assert.match(start.output, /every user of this machine can read the token .* deploy\/own settings\.env/)
+  assert.doesNotMatch(start.output, /SECRET/)
   const image = 'tracemesh-offline/jaeger:2.13.0'
   assert.equal(await lastCall(), `own ${other}  ${image}`)
   const mode = async (path: string) => ((await stat(join(deploy, path))).mode & 0o777).toString(8)
@@ -444,6 +463,24 @@ test('several stacks of one clone: the scripts ask for a name', async (t) => {
   }
   const named = await run('status.sh', { COMPOSE: 'fake-compose', COMPOSE_PROJECT_NAME: 'a' })
   assert.match(named.output, /the stack a is not running/)
+})
+
+test('offline.sh docker: the daemon keeps no descriptor of the caller, such as a lock', async (t) => {
+  if (process.platform !== 'linux') return t.skip('only Linux lists descriptors below /proc')
+  const bin = temporaryDirectory(t)
+  const program = (name: string, script: string) =>
+    writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  await program('id', 'echo 0')
+  await program('dpkg', 'true')
+  await program('docker', `test -e ${bin}/up`)
+  await program('dockerd', `ls -l /proc/$$/fd > ${bin}/open; touch ${bin}/up; sleep 2`)
+  const env = { ...plainEnvironment(bin), TRACEMESH_STACK: join(bin, 'stack') }
+  const command = `exec 7>${bin}/lock-of-the-caller; deploy/offline.sh docker`
+  const { code, output } = await sh(command, root, env, AbortSignal.timeout(60_000))
+  assert.equal(code, 0, output)
+  const open = await readFile(join(bin, 'open'), 'utf8')
+  assert.match(open, /dockerd\.log/)
+  assert.doesNotMatch(open, /lock/)
 })
 
 const scripts = globSync('deploy/{*,lib/*,offline/*}.sh', { cwd: root })
