@@ -100,6 +100,24 @@ test('HTML from the store is returned as plain text', async (t) => {
   assert.match(String((await app.inject('/api/v3/services')).headers['content-type']), /^text\/plain/)
 })
 
+test('a search by tags: passes through, and is empty for a store without tags', async (t) => {
+  const url = '/api/traces?service=a&tags=%7B%22b%22%3A%22c%22%7D'
+  const jaeger = await startProxy(t, { body: '{"data":[]}' })
+  const response = await jaeger.app.inject(url)
+  assert.deepEqual([response.statusCode, response.json(), jaeger.requests], [200, { data: [] }, [url]])
+  for (const other of [
+    { code: 404, body: '{"error":{"message":"no route"}}' },
+    { type: 'text/html', body: '<html>' },
+  ]) {
+    const { app } = await startProxy(t, other)
+    const none = await app.inject(url)
+    assert.deepEqual([none.statusCode, none.body], [204, ''])
+  }
+  const failing = await startProxy(t, { code: 500, body: '{"errors":[]}' })
+  assert.equal((await failing.app.inject(url)).statusCode, 500)
+  assert.equal((await jaeger.app.inject('/api/traces/0af7')).statusCode, 404)
+})
+
 test('paths outside /api/v3 are refused', async (t) => {
   const { app, requests } = await startProxy(t, { body: '{}' })
   for (const url of [

@@ -7,18 +7,33 @@ import { isJson } from '../traces/fetch-json.ts'
 const timeoutMs = 30_000
 
 /**
- * Registers `/api/v3/*` as a proxy to the store or Jaeger at `queryUrl`. A search without results returns an empty
- * result instead of 404: a browser would log each 404 as an error.
+ * Registers `/api/v3/*` as a proxy to the store or Jaeger at `queryUrl`, and Jaeger's search by tags. A search without
+ * results returns an empty result instead of 404, and a store without tags returns 204: a browser would log each 404 as
+ * an error.
  */
 export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
   // Normalized for the comparison below: `http://jaeger:80` is `http://jaeger/`.
   const base = new URL(`${queryUrl.replace(/\/+$/, '')}/api/v3/`).href
-  app.get('/api/v3/*', async (request, reply) => {
+  app.get('/api/traces', (request, reply) => {
+    const target = new URL('../traces', base)
+    target.search = new URL(request.url, base).search
+    return proxy(reply, target, forwardTagSearch)
+  })
+  app.get('/api/v3/*', (request, reply) => {
     const target = URL.parse(request.url.slice('/api/v3/'.length), base)
     // Dot segments could leave the base path.
     if (target === null || !target.href.startsWith(base)) {
       return reply.code(400).send({ error: 'bad request', message: 'the path is outside /api/v3' })
     }
+    const search = isSearch(target.href.slice(base.length))
+    return proxy(reply, target, (response) => forward(response, reply, search))
+  })
+
+  async function proxy(
+    reply: FastifyReply,
+    target: URL,
+    forwardTo: (response: Response, reply: FastifyReply) => Promise<FastifyReply>,
+  ): Promise<FastifyReply> {
     // A client that disconnects must not keep the store busy.
     const abort = new AbortController()
     reply.raw.once('close', () => abort.abort())
@@ -30,8 +45,16 @@ export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
       const message = `trace store at ${queryUrl} did not respond: ${causeMessage(error)}`
       return reply.code(502).send({ error: 'trace store unreachable', message })
     }
-    return forward(response, reply, isSearch(target.href.slice(base.length)))
-  })
+    return forwardTo(response, reply)
+  }
+}
+
+/** For an unknown path a store answers 404, and Jaeger with the page of its user interface. */
+async function forwardTagSearch(response: Response, reply: FastifyReply): Promise<FastifyReply> {
+  const hasTags = response.status !== 404 && response.headers.get('content-type')?.startsWith('application/json')
+  if (hasTags) return forward(response, reply, false)
+  await response.body?.cancel()
+  return reply.code(204).send()
 }
 
 /** Only for searches does 404 mean no results; elsewhere it means an unknown path. */

@@ -3,6 +3,8 @@ import { MeshError } from '../core/errors.ts'
 export interface FetchOptions {
   /** Whether 404 means "nothing found", as for traces; for other requests it means an unknown path. */
   readonly isSearch: boolean
+  /** Whether the server may lack this API: the result is then undefined. */
+  readonly isOptional?: boolean
   readonly fetch: typeof fetch
   /** Timeout of the complete response, in milliseconds. */
   readonly timeoutMs: number
@@ -11,18 +13,23 @@ export interface FetchOptions {
 /** Longest response, in bytes: about 100,000 spans of Jaeger. */
 const maxBodyBytes = 64 * 1024 * 1024
 
+/** Responses of servers and proxies without an API, beside the page of Jaeger's user interface. */
+const absentStatuses: readonly number[] = [204, 401, 403, 404, 405, 501]
+
 /**
- * Fetches JSON from a trace store; undefined if the store answers a search with 404 and JSON.
+ * Fetches JSON from a trace store; undefined if the store answers a search with 404 and JSON, or lacks an optional API.
  *
  * @throws MESH_TRACES_UNREACHABLE without a response in time, MESH_TRACES_REFUSED for an error status,
  * MESH_TRACES_UNREADABLE for a response that is not JSON.
  */
-export async function fetchJson(url: string, { fetch, timeoutMs, isSearch }: FetchOptions): Promise<unknown> {
+export async function fetchJson(url: string, { fetch, timeoutMs, ...options }: FetchOptions): Promise<unknown> {
   const { status, contentType, body } = await fetchResponse(url, fetch, timeoutMs)
-  if (isSearch && status === 404 && isJson(body)) return undefined
+  const isPage = contentType.includes('html')
+  if (options.isOptional && (isPage || absentStatuses.includes(status))) return undefined
+  if (options.isSearch && status === 404 && isJson(body)) return undefined
   if (status < 200 || status > 299) throw new MeshError('MESH_TRACES_REFUSED', { url, status, reason: reasonOf(body) })
   // For an unknown path Jaeger sends the page of its user interface, with 200.
-  if (contentType.includes('html')) throw unreadableError(url, 'it is a web page, not the API of a trace store')
+  if (isPage) throw unreadableError(url, 'it is a web page, not the API of a trace store')
   try {
     return JSON.parse(body)
   } catch (error) {

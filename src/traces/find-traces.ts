@@ -7,10 +7,19 @@ interface Range {
 
 /** Result of one request. */
 export interface Page {
-  /** Complete traces; if there are as many as requested, the store may have more. */
+  /** Complete traces. */
   readonly traces: readonly Trace[]
+  /** Whether there are as many as requested: the store may have more. */
+  readonly isFull: boolean
   /** One reason for each span that could not be read. */
   readonly unreadable: readonly string[]
+}
+
+interface Limits {
+  /** Most traces of one request. */
+  readonly count: number
+  /** Milliseconds after which no further request begins. */
+  readonly ms: number
 }
 
 type FetchPage = (range: Range, count: number) => Promise<Page>
@@ -23,27 +32,28 @@ const defaultLimit = 100
  * Searches, newest first. A store may filter by service, name and time only, so this filters by attributes too. While a
  * response is full, it requests the newer half of the time range on its own.
  */
-export async function findTraces(query: Query, countLimit: number, fetchPage: FetchPage): Promise<FindResult> {
+export async function findTraces(query: Query, limits: Limits, fetchPage: FetchPage): Promise<FindResult> {
   const { fromMs, toMs, limit = defaultLimit, attributes = {} } = validateQuery(query)
   const hasAttributes = Object.keys(attributes).length > 0
+  const untilMs = performance.now() + limits.ms
   // One more than the limit shows whether there are more.
-  let count = Math.min(countLimit, limit + 1)
+  let count = Math.min(limits.count, limit + 1)
   const matches = matcherOf(query)
   const tracesById = new Map<string, Trace>()
   const ranges: Range[] = [{ fromMs, toMs }]
   let requestCount = 0
   let indivisible = 0
   const unreadable = new Set<string>()
-  while (ranges.length > 0 && tracesById.size <= limit && requestCount++ < maxRequests) {
+  const mayRequest = () => requestCount < maxRequests && performance.now() < untilMs
+  while (ranges.length > 0 && tracesById.size <= limit && mayRequest()) {
+    requestCount++
     const range = ranges.pop() as Range
     const page = await fetchPage(range, count)
-    const { traces } = page
+    const { traces, isFull } = page
     for (const reason of page.unreadable) unreadable.add(reason)
-    // An unreadable span may have been a trace of its own.
-    const isFull = traces.length + page.unreadable.length >= count
-    if (hasAttributes && count < countLimit && isFull && !traces.every((trace) => trace.spans.some(matches))) {
+    if (hasAttributes && count < limits.count && isFull && !traces.every((trace) => trace.spans.some(matches))) {
       // This store ignores attributes: request as many traces as it returns.
-      count = countLimit
+      count = limits.count
       ranges.push(range)
       continue
     }
@@ -58,6 +68,8 @@ export async function findTraces(query: Query, countLimit: number, fetchPage: Fe
 
   function describePartial(): string | undefined {
     if (tracesById.size > limit) return `more than ${limit} traces match; these are the newest`
+    if (ranges.length > 0 && requestCount < maxRequests)
+      return `gave up after ${limits.ms / 1_000} s; use a shorter time range`
     if (ranges.length > 0) return `gave up after ${maxRequests} requests; use a shorter time range`
     if (indivisible > 0)
       return `more than ${count} traces start within one millisecond, the most that the store returns at once`

@@ -51,7 +51,7 @@ function problemOf(run: () => void): string | undefined {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>
+export type Fields = Readonly<Record<string, unknown>>
 
 function spanOf(span: Fields, scope: TraceSpan['scope'], resource: TraceSpan['resource']): TraceSpan {
   const start = nanoseconds(span['startTimeUnixNano'], 'startTimeUnixNano')
@@ -119,11 +119,12 @@ function attributes(pairs: unknown): Record<string, Value> {
 }
 
 /** The fields of an object; empty for anything else. */
-function fieldsOf(value: unknown): Fields {
+export function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
 }
 
-function entriesOf(value: unknown): readonly unknown[] {
+/** The entries of a list; empty for anything else. */
+export function entriesOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 

@@ -84,6 +84,13 @@ test('a search that cannot be completed: reports the request limit or the crowde
   assert.match(crowded.partial ?? '', /one millisecond/)
 })
 
+test('a search that takes too long: begins no further request, and says so', async () => {
+  const { queries, respond } = fakeStore(3_000, { maxTraces: 10 })
+  const reader = readerFor(respond, { countLimit: 10, searchMs: 0 })
+  const { partial } = await reader.find({ ...query, attributes: { late: 'never' } })
+  assert.deepEqual([partial, queries.length], ['gave up after 0 s; use a shorter time range', 0])
+})
+
 test('a query with an invalid time range or limit: is refused', async () => {
   const reader = new TraceReader('http://127.0.0.1:1')
   for (const wrong of [
@@ -224,9 +231,10 @@ test('spans of the previous version: their attributes get the current names and 
   ])
 })
 
-/** A reader of a server that answers with these responses. */
+/** A reader of a server that answers `/api/v3` with these responses, and has no other API. */
 function readerFor(respond: (url: URL) => Response, options: ReaderOptions = {}): TraceReader {
-  return new TraceReader('http://store', { fetch: async (url) => respond(new URL(String(url))), ...options })
+  const serve = (url: URL) => (url.pathname.startsWith('/api/v3/') ? respond(url) : jaegerError(404, 'no route'))
+  return new TraceReader('http://store', { fetch: async (url) => serve(new URL(String(url))), ...options })
 }
 
 async function read(oneSpan: object): Promise<TraceSpan | undefined> {

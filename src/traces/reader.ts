@@ -1,6 +1,8 @@
 import { fetchJson, unreadableError } from './fetch-json.ts'
 import { type FindResult, findTraces, type Page, type Query } from './find-traces.ts'
+import { otlpOfJaeger } from './jaeger-json.ts'
 import { type ReadResult, readSpans, ShapeError, toList, toRecord } from './otlp-json.ts'
+import { tagParameters, tagSets } from './tag-search.ts'
 import { type Trace, tracesOf } from './trace.ts'
 
 export type { FindResult, Query } from './find-traces.ts'
@@ -11,13 +13,16 @@ export interface ReaderOptions {
   readonly countLimit?: number
   /** Timeout of each request, in milliseconds. */
   readonly timeoutMs?: number
+  /** Time after which a search begins no further request, in milliseconds. */
+  readonly searchMs?: number
 }
 
-const defaults = { countLimit: 500, timeoutMs: 10_000 }
+const defaults = { countLimit: 500, timeoutMs: 10_000, searchMs: 30_000 }
 
 /**
  * Reads traces from a server with Jaeger's `/api/v3`: Jaeger 2.13 and newer, and the pocket store. Runs in Node and in
- * a browser. Sends each parameter in the spellings of all versions.
+ * a browser. Sends each parameter in the spellings of all versions. Attributes that `/api/v3` of Jaeger 2.13 ignores go
+ * to `/api/traces`, where the server has that.
  *
  * Each method throws MESH_TRACES_UNREACHABLE, MESH_TRACES_REFUSED or MESH_TRACES_UNREADABLE.
  */
@@ -26,19 +31,25 @@ export class TraceReader {
   readonly #fetch: typeof fetch
   readonly #countLimit: number
   readonly #timeoutMs: number
+  readonly #searchMs: number
+  /** Whether the server has `/api/traces`; unknown before the first search by attributes. */
+  #hasTagSearch: boolean | undefined
+  /** Whether that finds kind, status and scope; not so with Jaeger's memory. */
+  #hasFieldTags: boolean | undefined
 
   /** `url`: without `/api/v3`; empty in a browser for the page's own origin. */
   constructor(url: string, options: ReaderOptions = {}) {
-    this.#base = `${url.replace(/\/+$/, '')}/api/v3`
+    this.#base = `${url.replace(/\/+$/, '')}/api`
     // A browser's `fetch` must not be called as a method.
     this.#fetch = options.fetch ?? ((...args) => fetch(...args))
     this.#countLimit = options.countLimit ?? defaults.countLimit
     this.#timeoutMs = options.timeoutMs ?? defaults.timeoutMs
+    this.#searchMs = options.searchMs ?? defaults.searchMs
   }
 
   /** In alphabetical order. */
   services(): Promise<string[]> {
-    return this.#query('/services', (answer) => {
+    return this.#query('/v3/services', (answer) => {
       const services = toList(toRecord(answer ?? {}, 'the answer')['services'], 'services')
       return services.filter((name) => typeof name === 'string').sort()
     })
@@ -47,7 +58,7 @@ export class TraceReader {
   /** Names of spans, each once, in alphabetical order. */
   operations(service: string): Promise<string[]> {
     const query = new URLSearchParams({ service })
-    return this.#query(`/operations?${query}`, (answer) => {
+    return this.#query(`/v3/operations?${query}`, (answer) => {
       const operations = toList(toRecord(answer ?? {}, 'the answer')['operations'], 'operations')
       const names = operations.map((entry) => toRecord(entry, 'operations[]')['name'])
       return [...new Set(names.filter((name) => typeof name === 'string'))].sort()
@@ -56,7 +67,7 @@ export class TraceReader {
 
   /** Without unreadable spans; undefined if there is no such trace. */
   async trace(id: string): Promise<Trace | undefined> {
-    const path = `/traces/${encodeURIComponent(id)}`
+    const path = `/v3/traces/${encodeURIComponent(id)}`
     const { spans, unreadable } = await this.#query(path, readAnswer)
     const [reason] = unreadable
     if (spans.length === 0 && reason !== undefined) throw unreadableError(`${this.#base}${path}`, reason)
@@ -66,19 +77,63 @@ export class TraceReader {
 
   /** Throws RangeError for an invalid time range, or a limit below one. */
   find(query: Query): Promise<FindResult> {
-    return findTraces(query, this.#countLimit, (span, count) => this.#page(query, span, count))
+    const limits = { count: this.#countLimit, ms: this.#searchMs }
+    return findTraces(query, limits, (range, count) => this.#page({ ...query, ...range }, count))
   }
 
-  async #page(query: Query, range: { fromMs: number; toMs: number }, count: number): Promise<Page> {
-    const parameters = searchParameters({ ...query, ...range }, count)
-    const { spans, unreadable } = await this.#query(`/traces?${parameters}`, readAnswer)
-    return { traces: tracesOf(spans), unreadable }
+  async #page(query: Query, count: number): Promise<Page> {
+    return (await this.#tagPage(query, count)) ?? (await this.#plainPage(query, count))
+  }
+
+  async #plainPage(query: Query, count: number): Promise<Page> {
+    return pageOf([await this.#query(`/v3/traces?${searchParameters(query, count)}`, readAnswer)], count)
+  }
+
+  /** Undefined if the store cannot search by these attributes, or there are none. */
+  async #tagPage(query: Query, count: number): Promise<Page | undefined> {
+    if (this.#hasTagSearch === false) return undefined
+    const sets = tagSets(query.attributes)
+    const plain = tagSets(query.attributes, false)
+    if (JSON.stringify(sets) === JSON.stringify(plain) || !(await this.#hasFields(query)))
+      return this.#tagged(query, plain, count)
+    return this.#tagged(query, sets, count)
+  }
+
+  async #tagged(query: Query, sets: ReturnType<typeof tagSets>, count: number): Promise<Page | undefined> {
+    if (sets.length === 0) return undefined
+    const results = await Promise.allSettled(
+      sets.map((tags) => this.#query(`/traces?${tagParameters(query, tags, count)}`, readTagged)),
+    )
+    // A store may refuse one spelling of a value as a malformed pattern.
+    const found = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const [failed] = results.filter((result) => result.status === 'rejected')
+    if (found.length === 0 && failed !== undefined) throw failed.reason
+    const pages = found.filter((result) => result !== undefined)
+    this.#hasTagSearch = pages.length > 0
+    return this.#hasTagSearch ? pageOf(pages, count) : undefined
+  }
+
+  /** Whether the storage has the fields of spans among their tags, as any span of the service shows. */
+  async #hasFields({ service, fromMs, toMs }: Query): Promise<boolean> {
+    if (this.#hasFieldTags !== undefined) return this.#hasFieldTags
+    const { traces } = await this.#plainPage({ service, fromMs, toMs }, 1)
+    const sample = traces[0]?.spans.find((span) => span.service === service && span.kind !== '')
+    if (sample === undefined) return false
+    const { name: span, kind, startMs } = sample
+    const around = { service, span, fromMs: startMs - 1, toMs: startMs + 1 }
+    const page = await this.#tagged(around, tagSets({ 'span.kind': kind }), 1)
+    this.#hasFieldTags = page !== undefined && page.traces.length > 0
+    return this.#hasFieldTags
   }
 
   async #query<T>(path: string, read: (answer: unknown) => T): Promise<T> {
     const url = `${this.#base}${path}`
-    const search = path.startsWith('/traces')
-    const answer = await fetchJson(url, { fetch: this.#fetch, timeoutMs: this.#timeoutMs, isSearch: search })
+    const answer = await fetchJson(url, {
+      fetch: this.#fetch,
+      timeoutMs: this.#timeoutMs,
+      isSearch: path.startsWith('/v3/traces'),
+      isOptional: path.startsWith('/traces'),
+    })
     try {
       return read(answer)
     } catch (error) {
@@ -90,6 +145,21 @@ export class TraceReader {
 
 function readAnswer(answer: unknown): ReadResult {
   return answer === undefined ? { spans: [], unreadable: [] } : readSpans(answer)
+}
+
+/** The results of one question. */
+function pageOf(results: readonly ReadResult[], count: number): Page {
+  return {
+    traces: tracesOf(results.flatMap(({ spans }) => spans)),
+    unreadable: results.flatMap(({ unreadable }) => unreadable),
+    // An unreadable span may have been a trace of its own.
+    isFull: results.some(({ spans, unreadable }) => tracesOf(spans).length + unreadable.length >= count),
+  }
+}
+
+function readTagged(answer: unknown): ReadResult | undefined {
+  const converted = otlpOfJaeger(answer)
+  return converted === undefined ? undefined : readSpans(converted)
 }
 
 /** Jaeger 2.13 reads snake case only, newer versions prefer camel case; the count has had three names. */

@@ -136,12 +136,31 @@ async function compareAnswers(sides: readonly [Side, Side], fromMs: number, toMs
     'an attribute of the resource': { ...base, span: 'mesh.window', attributes: { 'mesh.node.name': 'node-4' } },
     'an attribute of a span': { ...base, attributes: { 'mesh.registry.size': 7 } },
     'failed spans': { ...base, service: 'shop', attributes: { error: true } },
+    'spans that are ok': { ...base, service: 'shop', attributes: { 'span.status': 'ok' } },
+    clients: { ...base, service: 'shop', attributes: { 'span.kind': 'client' } },
+    'a scope': { ...base, attributes: { 'scope.name': 'tracemesh', 'mesh.registry.size': 7 } },
+    'a value with operators': { ...base, attributes: { 'mesh.connection.address': '/ip4/(127|10).0.0.1' } },
     both: { ...base, span: 'mesh.audit.peers', attributes: { 'mesh.registry.size': 7, 'mesh.node.name': 'node-6' } },
   }
-  for (const [what, query] of Object.entries(searches))
-    await compare(`find ${what}`, async ({ reader }) => plain(await reader.find(query)))
+  for (const [what, query] of Object.entries(searches)) {
+    const comparable = 'attributes' in query ? untimed : plain
+    await compare(`find ${what}`, async ({ reader }) => comparable(await reader.find(query)))
+  }
+  // The same as a reader finds that filters by itself.
+  const [, { url, reader }] = sides
+  const filtering = new TraceReader(url, { fetch: withoutTags })
+  for (const [what, query] of Object.entries(searches)) {
+    if (!('attributes' in query)) continue
+    const found = async (by: TraceReader) => untimed(await by.find(query))
+    const [ours, theirs] = await Promise.allSettled([found(reader), found(filtering)])
+    results.push({ what: `find ${what}, without /api/traces of Jaeger`, difference: differenceOf(ours, theirs) })
+  }
   return results
 }
+
+/** `fetch` of a server without `/api/traces`. */
+const withoutTags: typeof fetch = async (input, init) =>
+  String(input).includes('/api/traces') ? new Response('{}', { status: 404 }) : fetch(input, init)
 
 /** Two equal failures are a difference: every query here has an answer. */
 export function differenceOf(
@@ -243,6 +262,12 @@ function order(a = '', b = ''): number {
 /** A sorted copy without prototypes, for comparison. */
 function plain(found: unknown): unknown {
   return sorted(JSON.parse(JSON.stringify(found)))
+}
+
+/** The same without times: Jaeger's search by tags has whole microseconds. */
+function untimed(found: unknown): unknown {
+  const isTime = (key: string) => key === 'startMs' || key === 'durationMs'
+  return plain(JSON.parse(JSON.stringify(found, (key, value) => (isTime(key) ? undefined : value))))
 }
 
 /** The first difference of two answers, with its surroundings. */
