@@ -1,4 +1,4 @@
-import type { SpanName } from './spans.ts'
+import type { NodeCountedSpan } from './span-counts.ts'
 
 /**
  * Scales a duration of a rule, such as `90s` or `5m`, but not below `atLeast`. Every duration of an expression goes
@@ -40,8 +40,11 @@ export const byNode = 'mesh_id, mesh_node_name'
 /** Scrape jobs of `otel/prometheus.yml`. */
 export const jobs = { spans: 'mesh-spans', collector: 'collector' } as const
 
+/** Nodes of the previous version have no count of sweeps: the Collector counts their spans. */
+type CountedSpan = NodeCountedSpan | 'mesh.staleness.pruned'
+
 /** Counter of spans of one name; one series per node. */
-export function spanCounter(span: SpanName): string {
+export function spanCounter(span: CountedSpan): string {
   return `traces_span_metrics_calls_total{span_name="${span}"}`
 }
 
@@ -49,24 +52,28 @@ export function spanCounter(span: SpanName): string {
  * Exact increase of a counter within `window`, for events of which even the first one matters. PromQL's `increase()`
  * estimates, and misses a counter whose first scraped value is not 0.
  *
- * The base value, if there is no sample before the window: 0, if the job was scraped and had no such series. The last
- * value before the gap, if the job was not scraped; otherwise an old event would fire again. The first value, if
- * Prometheus has no earlier data at all and the series existed at the first scrape. A counter that decreased has
- * restarted.
+ * The base value: that at the start of the window. The last one before the gap, if the job was not scraped then;
+ * otherwise an old event would fire again. The first value, if Prometheus has no earlier data at all. It is 0 for a
+ * series that was missing in a scrape within the window: it is new, or it expired and begins again from 0. A counter
+ * that decreased has restarted.
  */
 export function increase(counter: string, by: string, window: string, d: Durations, job: string = jobs.spans): string {
   const [up, past] = [`up{job="${job}"}`, d('1d')]
   return increaseSince(
     counter,
     by,
-    `${counter} offset ${window}
-or (last_over_time(${counter}[${past}] offset ${window}) unless on () ${up} offset ${window} == 1)
-or (
-  min_over_time(${counter}[${window}])
-  and count_over_time(${counter}[${window}]) >= on () group_left () max(sum_over_time(${up}[${window}]))
-  unless on () last_over_time(${up}[${past}] offset ${window})
-)`,
+    `(
+  ${counter} offset ${window}
+  or (last_over_time(${counter}[${past}] offset ${window}) unless on (instance) ${up} offset ${window} == 1)
+  or (min_over_time(${counter}[${window}]) unless on (instance) last_over_time(${up}[${past}] offset ${window}))
+)
+unless (${missedBy(counter, window, up)})`,
   )
+}
+
+/** Series that a scrape of their Collector within `window` missed. */
+function missedBy(counter: string, window: string, up: string): string {
+  return `count_over_time(${counter}[${window}]) < on (instance) group_left () sum_over_time(${up}[${window}])`
 }
 
 /** Increase of a counter since its value in the `past`; from 0 if that has no sample, or a higher one. */
@@ -84,7 +91,7 @@ ${indent(indent(indent(past)))}
 }
 
 /** Spans of one name that a node emitted within `window`: see `increase`. */
-export function spanIncrease(span: SpanName, window: string, d: Durations): string {
+export function spanIncrease(span: NodeCountedSpan, window: string, d: Durations): string {
   return increase(spanCounter(span), byNode, window, d)
 }
 
@@ -105,16 +112,16 @@ export function recorded(name: RecordingName): string {
  * to this window. The count starts after the last scrape that may contain some (`pipeline:catching_up:bool`), and after
  * a gap at the first sample.
  */
-export function timelyIncrease(span: SpanName, window: string): string {
+export function timelyIncrease(span: NodeCountedSpan, window: string): string {
   const [counter, up] = [spanCounter(span), `up{job="${jobs.spans}"}`]
   const past = `last_over_time((${counter} and on () ${recorded('pipeline:catching_up:bool')} == 1)[${window}:${scrapeSeconds}s])
-or ${counter} offset ${window}
-or (min_over_time(${counter}[${window}]) unless on () ${up} offset ${window} == 1)`
+or (${counter} offset ${window} unless (${missedBy(counter, window, up)}))
+or (min_over_time(${counter}[${window}]) unless on (instance) ${up} offset ${window} == 1)`
   return increaseSince(counter, byNode, past)
 }
 
 /** Estimated number of spans of one name within `window`: for periodic spans that are not sampled. */
-export function approximateIncrease(span: SpanName, window: string): string {
+export function approximateIncrease(span: CountedSpan, window: string): string {
   return `sum by (${byNode}) (increase(${spanCounter(span)}[${window}]))`
 }
 

@@ -72,7 +72,7 @@ export function refusedSpans(values: string, samples: number) {
 
 /** Counter series of a span as the Collector exposes it, by default of node `n1` in mesh `a`. */
 export function counter(span: SpanName, node = 'n1'): string {
-  const labels = `mesh_id="a",mesh_node_name="${node}",mesh_node_role="compute"`
+  const labels = `mesh_id="a",mesh_node_name="${node}",mesh_node_role="compute",instance="collector:8889"`
   return `traces_span_metrics_calls_total{span_name="${span}",${labels}}`
 }
 

@@ -1,5 +1,6 @@
-import { byNode, type Durations, increase, jobs, shortestWindow, spanIncrease } from './alert-promql.ts'
-import { type AlertDeclaration, counter, firesFor, gauge, up } from './alert-spec.ts'
+import { byNode, type Durations, increase, indent, jobs, shortestWindow, spanIncrease } from './alert-promql.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, ofNodes, up } from './alert-spec.ts'
+import { spansCountedBy } from './span-counts.ts'
 
 /** Sample limit of a scrape of the span metrics, as in `otel/prometheus.yml`: beyond it the scrape fails. */
 export const sampleLimit = 50_000
@@ -15,6 +16,21 @@ function refusedSpans(d: Durations): string {
     increased('otelcol_exporter_enqueue_failed_spans_total', 'exporter'),
     increased('otelcol_exporter_send_failed_spans_total', 'exporter'),
   ].join('\nor ')
+}
+
+/** Selectors of the series that a limit bounds, by the group that has it. */
+const trouble = spansCountedBy('trouble').join('|')
+const seriesByNode = [
+  { group: 'node', labels: `mesh_node_name!="",span_name!~"${trouble}"` },
+  { group: 'trouble', labels: `mesh_node_name!="",span_name=~"${trouble}"` },
+]
+
+function countOf(group: string, labels: string): string {
+  return `label_replace(count by (mesh_id) (traces_span_metrics_calls_total{${labels}}), "mesh_series", "${group}", "", "")`
+}
+
+function names(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `n${index + 1}`)
 }
 
 const collector = 'instance="collector:8888",job="collector"'
@@ -53,34 +69,61 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
   },
   MeshCardinalityOverflow: {
     summary:
-      'The span metrics reach their limit on series: the Collector folds new ones into one, or Prometheus will soon reject all',
-    severity: 'warn',
+      'The span metrics reach their limit on series: beyond it no alert fires for new nodes, or Prometheus rejects all',
+    severity: 'page',
     basis: 'numbers',
     per: 'part',
     about: 'pipeline',
-    expr: () => `count by (mesh_id) (
-  label_replace(traces_span_metrics_calls_total{otel_metric_overflow="true"}, "mesh_id", "$1", "job", "(.+)")
-)
+    expr: () => `(
+${indent(seriesByNode.map(({ group, labels }) => countOf(group, labels)).join('\nor '))}
+) / on (mesh_id) group_left () max by (mesh_id) (mesh_series_limit) > 0.8
+or count by (mesh_id, mesh_series) (traces_span_metrics_calls_total{otel_metric_overflow="true"})
 or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
-    meaning: `The Collector has reached its limit on series of a mesh (CALLS_LIMIT): it counts new nodes together under otel_metric_overflow, where no rule sees them. Or one scrape has more than 80 % of the ${sampleLimit.toLocaleString('en')} samples that Prometheus accepts.`,
-    cure: 'Usually nodes have a new name at every start: set MESH_NAME to a stable name. Count by mesh_node_name to see them. A mesh of this size needs a higher CALLS_LIMIT and sample_limit. Old names expire after SERIES_EXPIRATION, or with a restart of the Collector.',
+    meaning: `A mesh has 80 % of the series that the Collector allows it (CALLS_LIMIT) of spans that every node emits (mesh_series is node) or of failures and warnings (trouble). Beyond the limit it counts new nodes together under otel_metric_overflow, where no rule sees them: the alert fires for these series, too. Or one scrape has more than 80 % of the ${sampleLimit.toLocaleString('en')} samples that Prometheus accepts.`,
+    cure: 'Count by mesh_node_name to see the nodes. Usually they have a new name at every start: set MESH_NAME to a stable name. Many nodes: set CALLS_LIMIT to 20 for each node of the mesh, and give Collector and Prometheus the memory of the table in docs/operating.md. Old names expire after two hours without spans (failures and warnings: SERIES_EXPIRATION), or with a restart of the Collector.',
     search: 'pipeline',
     emitDelay: '5s',
     cases: {
-      'a mesh reaches the limit of the Collector': {
-        series: { 'traces_span_metrics_calls_total{otel_metric_overflow="true",job="a"}': '_x6 1+1x60' },
-        checks: { '50s': [], '1m30s': [{ labels: { mesh_id: 'a' } }] },
-      },
-      'a scrape of 41,000 samples': {
-        series: { 'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '30000+0x5 41000+0x30' },
-        checks: { '50s': [], '1m30s': [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }] },
-      },
-      'a usual number of series': {
+      'four fifths of the limit': {
         series: {
-          'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': '4000+0x30',
-          [counter('mesh.window')]: '0+1x30',
+          'mesh_series_limit{mesh_id="a"}': '10+0x66',
+          ...ofNodes(names(8), (node) => counter('mesh.audit', node), '1+1x66'),
+          [counter('mesh.audit', 'n9')]: '_x6 1+1x60',
+        },
+        checks: { '50s': [], '1m30s': [{ labels: { mesh_id: 'a', mesh_series: 'node' } }] },
+      },
+      'failures of many nodes': {
+        series: {
+          'mesh_series_limit{mesh_id="a"}': '10+0x66',
+          ...ofNodes(names(9), (node) => counter('mesh.member.expired', node), '_x6 1+0x60'),
+        },
+        checks: { '50s': [], '1m30s': [{ labels: { mesh_id: 'a', mesh_series: 'trouble' } }] },
+      },
+      'both below their limit, and spans counted by mesh': {
+        series: {
+          'mesh_series_limit{mesh_id="a"}': '10+0x66',
+          ...ofNodes(names(8), (node) => counter('mesh.audit', node), '1+1x66'),
+          ...ofNodes(names(8), (node) => counter('mesh.member.expired', node), '1+0x66'),
+          ...Object.fromEntries(
+            (['mesh.window', 'mesh.hello.received', 'mesh.member.joined'] as const).map((span) => [
+              `traces_span_metrics_calls_total{span_name="${span}",mesh_id="a"}`,
+              '1+1x66',
+            ]),
+          ),
         },
         checks: { '5m': [] },
+      },
+      'a mesh is beyond the limit of the Collector': {
+        series: {
+          'traces_span_metrics_calls_total{otel_metric_overflow="true",mesh_id="a",mesh_series="node"}': '_x6 1+1x60',
+        },
+        checks: { '50s': [], '1m30s': [{ labels: { mesh_id: 'a', mesh_series: 'node' } }] },
+      },
+      'a scrape beyond 80 % of the sample limit': {
+        series: {
+          'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': `${0.7 * sampleLimit}+0x5 ${0.81 * sampleLimit}+0x30`,
+        },
+        checks: { '50s': [], '1m30s': [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }] },
       },
     },
   },

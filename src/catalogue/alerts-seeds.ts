@@ -96,6 +96,14 @@ export const seedAlerts = {
         series: { [counter('mesh.seed.giveup')]: '1+0x30 stale _x119 1+0x40', [up]: '1+0x200' },
         checks: { '25m': [], '26m': firesFor('n1', 1) },
       },
+      'a give-up two minutes after the Collector dropped the counter of an old one': {
+        series: { [counter('mesh.seed.giveup')]: '1+0x60 stale _x11 0 1+0x60', [up]: '1+0x140' },
+        checks: { '12m': [], '12m40s': firesFor('n1', 1) },
+      },
+      'a restart of the Collector between an old give-up and the next one': {
+        series: { [counter('mesh.seed.giveup')]: '1+0x60 stale _x5 1+0x60', [up]: '1+0x60 0 0 1+0x60' },
+        checks: { '10m50s': [], '11m20s': firesFor('n1', 1) },
+      },
       'an upgrade that changes the span kind: the old count does not fire, the next give-up does': {
         series: {
           [ofKind('INTERNAL')]: '3+0x30 stale',

@@ -1,3 +1,4 @@
+import type { NodeCountedSpan } from './span-counts.ts'
 import type { SpanName } from './spans.ts'
 
 export interface BoardQuery {
@@ -31,22 +32,26 @@ const selector = 'mesh_id=~"$mesh",mesh_node_name=~"$node"'
 const byNode = 'mesh_id, mesh_node_name'
 const node = '{{mesh_node_name}}'
 
-function spanCounter(span: SpanName): string {
+function spanCounter(span: NodeCountedSpan): string {
   return `traces_span_metrics_calls_total{span_name="${span}",${selector}}`
 }
 
 /** Spans per second and node, for frequent spans. */
-function rate(span: SpanName, by = byNode): string {
+function rate(span: NodeCountedSpan, by = byNode): string {
   return `sum by (${by}) (rate(${spanCounter(span)}[$__rate_interval]))`
 }
 
 /**
- * Spans within a window, for rare spans. Unlike `increase()` it counts a counter that starts above zero. After a
- * restart of the Collector the counters restart with other labels; the sum includes both.
+ * Spans within a window, for rare spans. Unlike `increase()` it counts a counter that starts above zero. A counter that
+ * a scrape within the window missed begins at 0: it is new, or begins again after a restart of the Collector.
  */
-function spanIncrease(span: SpanName, by = byNode, window = '$__rate_interval'): string {
-  const now = `last_over_time(${spanCounter(span)}[${window}])`
-  return `sum by (${by}) (${now} - (last_over_time(${spanCounter(span)}[1h] offset ${window}) or 0 * ${now}))`
+function spanIncrease(span: NodeCountedSpan, by = byNode, window = '$__rate_interval'): string {
+  const counter = spanCounter(span)
+  const now = `last_over_time(${counter}[${window}])`
+  const scrapes = `sum_over_time(up{job="mesh-spans"}[${window}])`
+  const missed = `count_over_time(${counter}[${window}]) < on (instance) group_left () ${scrapes}`
+  const before = `last_over_time(${counter}[1h] offset ${window}) unless (${missed})`
+  return `sum by (${by}) (${now} - ((${before}) or 0 * ${now}))`
 }
 
 function gauge(metric: string): string {
@@ -58,7 +63,7 @@ function stat(title: string, description: string, expr: string, more: Partial<Bo
   return { title, description, kind: 'stat', columns: 4, queries, ...more }
 }
 
-function events(title: string, description: string, span: SpanName): BoardPanel {
+function events(title: string, description: string, span: NodeCountedSpan): BoardPanel {
   return { title, description, kind: 'bars', search: span, queries: [{ expr: spanIncrease(span), legend: node }] }
 }
 
@@ -74,8 +79,8 @@ function lines(
   return { title, description, kind: 'lines', queries: all, ...more }
 }
 
-const inRange = (span: SpanName) => `sum(${spanIncrease(span, byNode, '$__range')})`
-const hour = (span: SpanName) => spanIncrease(span, byNode, '1h')
+const inRange = (span: NodeCountedSpan) => `sum(${spanIncrease(span, byNode, '$__range')})`
+const hour = (span: NodeCountedSpan) => spanIncrease(span, byNode, '1h')
 const quantile = (span: SpanName) =>
   `histogram_quantile(0.95, sum by (le) (rate(traces_span_metrics_duration_milliseconds_bucket{span_name="${span}",mesh_id=~"$mesh"}[$__rate_interval])))`
 

@@ -6,6 +6,7 @@ import { withConfigDocs } from '../node/config-table.ts'
 import { alertsPage, renderAlertsPage } from './alert-page.ts'
 import { renderRules, rulesPage } from './alert-rules.ts'
 import { renderRuleTests, ruleTestPages } from './alert-tests.ts'
+import { collectorConfig, renderCollector } from './collector-series.ts'
 import { boardPage, renderBoard } from './grafana-board.ts'
 import { jaegerUiPage, renderJaegerUi } from './jaeger-ui.ts'
 import { renderSpans, spansPage } from './spans-page.ts'
@@ -28,6 +29,7 @@ export const pages: readonly Page[] = [
   })),
   { file: jaegerUiPage, render: () => renderJaegerUi() },
   { file: boardPage, render: () => renderBoard() },
+  { file: collectorConfig, render: () => renderCollector() },
   { file: configPage, render: () => withConfigDocs(readFileSync(configPage, 'utf8')) },
 ]
 

@@ -37,7 +37,7 @@ or 0 * max(up{job="${jobs.collector}"})`
 function stopsWithinMinute(d: Durations): string {
   const [stopped, window] = [spanCounter('mesh.node.stopped'), d('1m', '1m')]
   const latest = `last_over_time(${stopped}[${window}])`
-  const unscraped = `last_over_time(${stopped}[${d('1h')}] offset ${window}) unless on () up{job="${jobs.spans}"} offset ${window} == 1`
+  const unscraped = `last_over_time(${stopped}[${d('1h')}] offset ${window}) unless on (instance) up{job="${jobs.spans}"} offset ${window} == 1`
   return `sum by (${byNode}) (${latest} - (${stopped} offset ${window} or (${unscraped}) or 0 * ${latest}))`
 }
 

@@ -18,6 +18,11 @@ export interface SpanSpec {
    * alert or board may count these spans. `whenZero`: only while these counts are 0.
    */
   readonly routine?: true | { readonly whenZero: readonly AttributeName[] }
+  /**
+   * The Collector counts them by node, since alerts or boards do: see `span-counts.ts`. Spans of failures and warnings
+   * need no mention.
+   */
+  readonly countedByNode?: true
   /** Level of its log line; `info` by default. */
   readonly log?: LogLevel
   /** Level while the span is routine; `log` if absent. */
@@ -83,6 +88,7 @@ export const spans = {
     when: 'once per start',
     attributes: ['mesh.node.name', 'mesh.node.role', 'mesh.node.incarnation', 'mesh.node.settings'],
     optional: ['mesh.node.instance', 'mesh.node.limits', 'mesh.node.caps_bytes'],
+    countedByNode: true,
   },
   'mesh.node.stopped': {
     brief:
@@ -100,6 +106,7 @@ export const spans = {
       'mesh.stop.held_count',
       'mesh.stop.left',
     ],
+    countedByNode: true,
   },
   'mesh.node.step': {
     brief: 'One closing step, with its duration and error.',
@@ -231,6 +238,7 @@ export const spans = {
     ],
     optional: ['mesh.link.id', 'mesh.refusal.reason', ...network],
     log: 'debug',
+    countedByNode: true,
   },
   'mesh.handshake.stalled': {
     brief:
@@ -343,6 +351,7 @@ export const spans = {
       'mesh.close.by',
       'mesh.close.noticed',
     ],
+    countedByNode: true,
   },
   'mesh.connection.superseded': {
     brief:
@@ -403,6 +412,7 @@ export const spans = {
     attributes: ['mesh.audit.verdict', 'mesh.audit.cause'],
     optional: ['mesh.audit.unread', ...censusAttributeNames],
     log: 'debug',
+    countedByNode: true,
   },
   'mesh.audit.peers': registry,
   'mesh.audit.refused': registry,

@@ -118,7 +118,7 @@ async function runScenario(scenario: Scenario, all: readonly AlertName[], runner
 }
 
 async function judgeScenario(scenario: Scenario, alerts: readonly AlertName[], runner: Runner): Promise<DrillResult[]> {
-  const { options, clock, processes } = runner
+  const { options, clock, processes, prometheus } = runner
   const log = (text: string) => options.log(`${scenario.name}: ${text}`)
   log(scenario.description)
   const mesh = await processes.mesh(`drill-${scenario.name}`, scenario.size, scenario.seeded ?? true)
@@ -130,6 +130,7 @@ async function judgeScenario(scenario: Scenario, alerts: readonly AlertName[], r
     clock,
     signal,
     waitUntilKnown: () => waitUntilKnown(mesh.id, mesh.nodes.length, runner),
+    seriesLimit: () => prometheus.seriesLimit(),
   }
   try {
     const watched = alerts.map((alert) => watch(alert, mesh.id, runner))

@@ -15,6 +15,8 @@ export interface Stage {
   readonly signal: AbortSignal
   /** Resolves when Prometheus has scraped every node of the mesh several times. Throws MESH_STEP_TIMEOUT. */
   waitUntilKnown(): Promise<void>
+  /** Series that the Collector allows a mesh of one of its counters by node. Throws MESH_STACK_UNREACHABLE. */
+  seriesLimit(): Promise<number>
 }
 
 /** One condition, and the alerts that it has to make fire. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
+import { callsLimit } from '../catalogue/span-counts.ts'
 import { MeshError } from '../core/errors.ts'
 import type { AlertState } from './judge.ts'
 
@@ -7,7 +8,9 @@ import type { AlertState } from './judge.ts'
 const ruleShape = z.object({ name: z.string(), duration: z.number(), health: z.string() })
 const rulesShape = z.object({ data: z.object({ groups: z.array(z.object({ rules: z.array(ruleShape) })) }) })
 const vectorShape = z.object({
-  data: z.object({ result: z.array(z.object({ metric: z.record(z.string(), z.string()) })) }),
+  data: z.object({
+    result: z.array(z.object({ metric: z.record(z.string(), z.string()), value: z.tuple([z.number(), z.string()]) })),
+  }),
 })
 
 export type AlertRule = z.output<typeof ruleShape>
@@ -50,9 +53,19 @@ export class Prometheus {
     return series.flatMap((labels) => labels['mesh_node_name'] ?? [])
   }
 
+  /** Series that the Collector allows a mesh of a counter by node; the default, while Prometheus knows no mesh. */
+  async seriesLimit(): Promise<number> {
+    const [limit] = await this.#samples('max(mesh_series_limit)')
+    return Number(limit?.value[1] ?? callsLimit)
+  }
+
   async #vector(query: string): Promise<readonly Readonly<Record<string, string>>[]> {
+    return (await this.#samples(query)).map(({ metric }) => metric)
+  }
+
+  async #samples(query: string): Promise<z.output<typeof vectorShape>['data']['result']> {
     const { data } = await queryStack(this.#endpoint, `/api/v1/query?${new URLSearchParams({ query })}`, vectorShape)
-    return data.result.map(({ metric }) => metric)
+    return data.result
   }
 }
 

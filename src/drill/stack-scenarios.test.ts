@@ -8,7 +8,7 @@ leakCheck()
 
 const { signal } = new AbortController()
 
-test('synthetic nodes: one span each, with its mesh and a name that no rule uses', async () => {
+test('synthetic nodes: one span each, with its mesh and a name that the Collector counts by node', async () => {
   const receiver = await startReceiver()
   await sendNodeSpans(receiver.endpoint, 'drill-x', 2_500, signal)
   const names = receiver.spans.map(({ resource }) => resource['mesh.node.name'])
@@ -17,7 +17,7 @@ test('synthetic nodes: one span each, with its mesh and a name that no rule uses
   const [span] = receiver.spans
   assert.deepEqual(
     [span?.name, span?.resource['service.name'], span?.resource['mesh.id']],
-    ['mesh.drill.made_up', 'drill-x', 'drill-x'],
+    ['mesh.node.stopped', 'drill-x', 'drill-x'],
   )
   receiver.pause()
   await assert.rejects(sendNodeSpans(receiver.endpoint, 'drill-x', 1, signal), /refused/)

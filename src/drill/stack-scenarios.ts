@@ -3,8 +3,8 @@ import { status } from '@grpc/grpc-js'
 import { exportBytes, type OtlpClient, otlpClient } from '../store/otlp-client.ts'
 import { pause, type Scenario, type Stage } from './scenario.ts'
 
-/** More than the Collector's series limit of a mesh (`CALLS_LIMIT` in `otel/collector.yaml`, 5,000 by default). */
-const syntheticNodes = 6_000
+/** Share of the Collector's limit on series that made-up nodes fill: the alert fires from 80 % on. */
+const filledShare = 0.9
 /** More than the capacity of its queue (`QUEUE_ITEMS`, 500,000 by default). */
 const syntheticSpans = 2_000_000
 /** Delay between two attempts at a full queue, in milliseconds: as in a node that retries. */
@@ -15,13 +15,14 @@ export const stackScenarios: readonly Scenario[] = [
   {
     name: 'cardinality',
     alerts: ['MeshCardinalityOverflow'],
-    description: `spans of ${syntheticNodes} nodes that do not exist; a restart of the Collector removes their series`,
+    description:
+      'spans of nodes that do not exist, up to 90 % of the limit; a restart of the Collector removes their series',
     size: 0,
     holdsStack: true,
-    condition: ({ stack, otlp, mesh, signal }) => ({
+    condition: ({ stack, otlp, mesh, signal, seriesLimit }) => ({
       prepare: async () => {},
       cause: async (caused) => {
-        await sendNodeSpans(otlp, mesh.id, syntheticNodes, signal)
+        await sendNodeSpans(otlp, mesh.id, Math.ceil(filledShare * (await seriesLimit())), signal)
         caused('MeshCardinalityOverflow')
       },
       heal: async () => {
@@ -86,19 +87,21 @@ async function startAgain(stack: Stage['stack'], service: 'collector' | 'jaeger'
   await stack.start(service)
 }
 
-/** Not in the catalogue, so that no rule about the mesh uses it; the Collector counts spans with this prefix. */
+/** Not in the catalogue, so that no rule about the mesh uses it; the Collector counts it by mesh. */
 const spanName = 'mesh.drill.made_up'
+/** Counted by node. Of a node that never had a census no rule uses it. */
+const nodeSpanName = 'mesh.node.stopped'
 /** Spans per request, well below the 4 MiB limit of receivers. */
 const perRequest = 2_000
 /** Codes by which the Collector reports a full queue. */
 const fullCodes: readonly number[] = [status.RESOURCE_EXHAUSTED, status.UNAVAILABLE]
 
-function request(mesh: string, nodes: readonly string[], spansOfEach: number): Buffer {
+function request(mesh: string, nodes: readonly string[], name: string, spansOfEach: number): Buffer {
   const startMs = Date.now()
   const span = () => ({
     traceId: randomBytes(16).toString('hex'),
     spanId: randomBytes(8).toString('hex'),
-    name: spanName,
+    name,
     startMs,
   })
   const requests = nodes.map((node) =>
@@ -116,7 +119,7 @@ export async function sendNodeSpans(otlp: string, mesh: string, count: number, s
   for (let from = 0; from < count; from += perRequest) {
     signal.throwIfAborted()
     const names = Array.from({ length: Math.min(perRequest, count - from) }, (_, index) => `made-up-${from + index}`)
-    const { code, details } = await client.send(request(mesh, names, 1))
+    const { code, details } = await client.send(request(mesh, names, nodeSpanName, 1))
     if (code !== status.OK) throw new Error(`the receiver refused spans: ${details}`)
   }
 }
@@ -127,7 +130,7 @@ export async function sendNodeSpans(otlp: string, mesh: string, count: number, s
  */
 export async function fillQueue(otlp: string, mesh: string, maxSpans: number, signal: AbortSignal): Promise<number> {
   await using client = disposable(otlpClient(otlp))
-  const body = request(mesh, ['made-up'], perRequest)
+  const body = request(mesh, ['made-up'], spanName, perRequest)
   for (let sent = 0; sent < maxSpans; sent += perRequest) {
     signal.throwIfAborted()
     const { code, details } = await client.send(body)

@@ -98,11 +98,14 @@ stackTest(
       { name: 'mesh.audit', attributes: census },
       { name: 'GET /user/1' },
       { name: 'mesh.seed.giveup', attributes: { 'mesh.peer.id': peer }, status: 2 },
+      { name: 'mesh.staleness.pruned' },
+      { name: 'mesh.not.declared' },
     )
     const older = { ...resource, 'mesh.node.name': 'a-old-1' }
     const names = { 'process.memory.rss_mb': 50, 'process.cpu.ms_per_s': 7, 'process.loop.delay_p99_ms': 2 }
     const row = { name: 'mesh.audit.connections', attributes: registry }
-    await sendOf(older, '', stack.urls.otlp, { name: 'mesh.audit', attributes: names }, row)
+    const sweep = { name: 'mesh.staleness.pruned' }
+    await sendOf(older, '', stack.urls.otlp, { name: 'mesh.audit', attributes: names }, row, sweep)
     const metrics = async () => (await fetch(stack.urls.spanMetrics)).text()
     const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
     const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
@@ -121,6 +124,7 @@ stackTest(
       `mesh_guests{job="mesh-a",${node}} 2`,
       `mesh_members{job="mesh-a",${node}} 9`,
       `mesh_connections{job="mesh-a",${node}} 8`,
+      'mesh_series_limit{job="mesh-a",mesh_id="mesh-a"} 5000',
       `job="mesh-a",${node},mesh_node_role="seed",service_name="mesh-a",${of}} 1`,
       `,le="5"} 1`,
     ]
@@ -136,6 +140,18 @@ stackTest(
     assert.doesNotMatch(text, /GET \/user/)
     await until(() => isStored(stack, 'GET /user/1'), 30_000, 'the span of an application is in Jaeger')
     assert.doesNotMatch(text, /duration_milliseconds_bucket\{[^}]*mesh_node_name/)
+    const counts = text.split('\n').filter((line) => line.startsWith('traces_span_metrics_calls_total{'))
+    const nodesWith = (name: string) =>
+      counts
+        .filter((line) => line.includes(`span_name="${name}"`))
+        .map((line) => /mesh_node_name="([^"]+)"/.exec(line)?.[1])
+        .sort()
+    assert.deepEqual(nodesWith('mesh.audit'), ['a-old-1', 'a-seed-1'])
+    assert.deepEqual(nodesWith('mesh.seed.giveup'), ['a-seed-1'])
+    assert.deepEqual(nodesWith('mesh.not.declared'), [undefined])
+    // Those of the previous version are counted by node, since their census has no count.
+    assert.deepEqual(nodesWith('mesh.staleness.pruned'), ['a-old-1', undefined])
+    assert.deepEqual(nodesWith('mesh.audit.connections'), [undefined])
   },
 )
 
