@@ -10,7 +10,7 @@ export const memberAlerts = {
     basis: 'numbers',
     expr: (d) => `${parenthesized(timelyIncrease('mesh.member.expired', d('15m')))} > 3`,
     meaning:
-      'One node expired more than three members within 15 minutes, in scrapes without arrears: what arrives late, after a refusal or an outage of more than a minute, does not count. Members that leave with a goodbye do not count either.',
+      'One node expired more than three members within 15 minutes, in scrapes without arrears: what arrives late, after a refusal or an outage of more than a minute, does not count. A goodbye reaches every member, over the link or over gossip, and does not count: a roll-out, a scale-down or a restart in order does not fire.',
     cure: 'Compare which nodes expire which members. The same few members repeatedly: they crash, or their network fails (compare mesh.node.incarnation). Many different members, reported by one node: check the network of that node. mesh.member.silence_ms is the silence of each.',
     search: { span: 'mesh.member.expired' },
     emitDelay: '6s',
@@ -18,6 +18,14 @@ export const memberAlerts = {
       'four expired': {
         series: { [counter('mesh.member.expired')]: '0+0x5 4+0x120', [up]: '1+0x126' },
         checks: { '50s': [], '1m10s': firesFor('n1', 4), '18m': [] },
+      },
+      'twenty leave with a goodbye, one of which was not heard, and two crash': {
+        series: {
+          [counter('mesh.member.left')]: '0+1x19 19+0x110',
+          [counter('mesh.member.expired')]: '0+0x5 1+0x4 3+0x120',
+          [up]: '1+0x130',
+        },
+        checks: { '2m': [], '5m': [], '15m': [] },
       },
       'three expired, more of them much earlier': {
         series: { [counter('mesh.member.expired')]: '0+0x5 3+0x100 6+0x60', [up]: '1+0x170' },
@@ -66,7 +74,7 @@ ${indent(parenthesized(timelyIncrease('mesh.member.expired', d('2m'))))}
     },
     keepFiring: '5m',
     meaning:
-      'Within two minutes one node expired at least three members and a quarter of all it knew, and it knows at least three fewer than its maximum of the last ten minutes: machines, a network segment or a deployment failed, not single nodes.',
+      'Within two minutes one node expired at least three members and a quarter of all it knew, and it knows at least three fewer than its maximum of the last ten minutes: machines, a network segment or a deployment failed, not single nodes. Members that leave with a goodbye do not count, however many.',
     cure: 'Compare the nodes that report it. All survivors name the same members: check the machines of those. Two groups name each other: the mesh is partitioned, check the network between them. One node names all others: that node is isolated.',
     search: { span: 'mesh.member.expired' },
     emitDelay: '31s',
@@ -96,6 +104,15 @@ ${indent(parenthesized(timelyIncrease('mesh.member.expired', d('2m'))))}
           [up]: '1+0x130',
         },
         checks: { '12m': [], '13m': [], '15m': [] },
+      },
+      'six of ten leave with a goodbye': {
+        series: {
+          [counter('mesh.member.left')]: '0+0x5 6+0x90',
+          [counter('mesh.member.expired')]: '0+0x95',
+          [gauge('mesh_members')]: '10+0x5 4+0x90',
+          [up]: '1+0x96',
+        },
+        checks: { '1m10s': [], '3m': [] },
       },
       'three of forty members at once': {
         series: {

@@ -59,6 +59,14 @@ export class Prometheus {
     return Number(limit?.value[1] ?? callsLimit)
   }
 
+  /** Spans of one name that were counted within the last `seconds`, with those of the first scrape of a series. */
+  async spansWithin(span: string, seconds: number): Promise<number> {
+    const spans = `traces_span_metrics_calls_total{span_name="${span}"}`
+    const latest = `max_over_time(${spans}[${seconds}s])`
+    const [sum] = await this.#samples(`sum(${latest} - (${spans} offset ${seconds}s or 0 * ${latest}))`)
+    return Number(sum?.value[1] ?? 0)
+  }
+
   async #vector(query: string): Promise<readonly Readonly<Record<string, string>>[]> {
     return (await this.#samples(query)).map(({ metric }) => metric)
   }

@@ -8,21 +8,26 @@ import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, each, equals, type ProofContext, type ProofResult } from '../proof.ts'
 import { fromEnv, withStack } from './on-stack.ts'
 
-/** QUIET_SECONDS makes it shorter. */
+/** QUIET_SECONDS and CHURN_SECONDS make them shorter. */
 const quietSeconds = fromEnv('QUIET_SECONDS', 3_600)
+const churnSeconds = fromEnv('CHURN_SECONDS', 3_600)
+/** Of the churned hour: a node is away for a third of it, longer than its links may be silent. */
+const churnEveryMs = 30_000
 const pollMs = 300_000
 /** Time for every target to be up, once the stack is ready. */
 const startSeconds = 60
 const meshes = ['mesh-a', 'mesh-b']
 /** Two meshes of eight, and two bridges that belong to the first. */
 const nodesOfLab = 18
+/** Members of a mesh that count a goodbye: all but those that are away, or have not seen the node yet. */
+const leastWitnesses = 6
 
 export const proof = endToEnd({
   name: 'quiet-hour',
   about:
-    'in an undisturbed hour of a lab, its start and late seeds included, no alert fires; a node killed then fires one',
+    'in an undisturbed hour of a lab, its start and late seeds included, no alert fires, nor in an hour in which nodes leave with a goodbye and come back; a node killed then fires one',
   quick: false,
-  seconds: quietSeconds + 300,
+  seconds: quietSeconds + churnSeconds + 300,
   run: (context) => withStack(context, () => runQuietHour(context)),
 })
 
@@ -52,10 +57,26 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
   ]
   // These cannot fire within this time.
   const tooSlow = alertNames.filter((name) => firesWithinMs(name) > 1_000 * seconds)
-  progress('a node is killed')
+  const churned = await churn(lab, context)
+  const churnedSeconds = elapsed() - seconds
+  const [firedInChurn, left, expired] = [
+    await prometheus.alertsWithin(churnedSeconds, 'firing'),
+    await prometheus.spansWithin('mesh.member.left', churnedSeconds),
+    await prometheus.spansWithin('mesh.member.expired', churnedSeconds),
+  ]
+  progress(`${churned} stops and starts; ${left} goodbyes counted, ${expired} members expired; a node is killed`)
   const silentAfterMs = await timeUntilSilentAlert(lab, stack, signal)
   return {
-    figures: { seconds, pending: [...new Set(pending.map(alertLabel))], tooSlow, silentAfterMs },
+    figures: {
+      seconds,
+      pending: [...new Set(pending.map(alertLabel))],
+      tooSlow,
+      churnedSeconds,
+      churned,
+      left,
+      expired,
+      silentAfterMs,
+    },
     checks: [
       atLeast('quiet seconds', quietSeconds, seconds),
       equals('alerts that fired', '', [...new Set(fired.map(alertLabel))].join(', ')),
@@ -63,9 +84,30 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
       each('rules in health ok', 'all', rules, ({ health }) => health === 'ok'),
       equals('nodes whose spans were counted', nodesOfLab, knownNodes.flat().length),
       equals('targets that did not answer meanwhile', '', down.map(({ job }) => job).join(', ')),
+      atLeast('stops of the churned hour', Math.floor((1_000 * churnSeconds) / churnEveryMs) - 1, churned),
+      atLeast('goodbyes that others counted', churned * leastWitnesses, left),
+      equals('members that expired in the churned hour', 0, expired),
+      equals('alerts that fired in the churned hour', '', [...new Set(firedInChurn.map(alertLabel))].join(', ')),
       atMost('MeshNodeSilent fires for a node killed then after', firesWithinMs('MeshNodeSilent'), silentAfterMs, 'ms'),
     ],
   }
+}
+
+/** Stops a node in order, and starts it again before the next one is stopped; returns how often. */
+async function churn(lab: LabProcess, { signal }: ProofContext): Promise<number> {
+  const { nodes } = await lab.view()
+  const names = nodes.flatMap(({ name, role }) => (role === 'seed' || role === 'bridge' ? [] : [name]))
+  const endsAt = performance.now() + 1_000 * churnSeconds
+  let stops = 0
+  while (performance.now() + churnEveryMs <= endsAt) {
+    const name = names[stops++ % names.length] ?? ''
+    const nextAt = performance.now() + churnEveryMs
+    await lab.act(name, 'stop')
+    await sleep(churnEveryMs / 3, undefined, { signal })
+    await lab.act(name, 'start')
+    await sleep(Math.max(0, nextAt - performance.now()), undefined, { signal })
+  }
+  return stops
 }
 
 /** Kills a node; milliseconds until its alert fires. Throws after the stated time. */

@@ -138,9 +138,11 @@ export class SimMesh {
     return simNode
   }
 
-  /** SIGTERM: goodbye, then a graceful stop within a second. */
+  /** SIGTERM: goodbye over gossip and over the links, then a graceful stop within two seconds. */
   async stop(name: string): Promise<void> {
     const simNode = this.node(name)
+    simNode.driver.deliver({ type: 'leaving' })
+    this.clock.advance(200)
     simNode.driver.deliver({ type: 'stopping' })
     this.clock.advance(500)
     await simNode.network.stop()

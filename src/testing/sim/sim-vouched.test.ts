@@ -59,6 +59,36 @@ test('a killed node while gossip is slow: linked and unlinked nodes expire it wi
   mesh.close()
 })
 
+test('an hour in which nodes leave with a goodbye and come back: all others see each leave, and none expires', async (t) => {
+  const mesh = await sparse(announceSeed(t))
+  const seeds = [mesh.addressOf('node-0')]
+  const leaving = names.slice(1)
+  const since = mesh.clock.now()
+  let [goodbyes, seen, unlinked] = [0, 0, 0]
+  while (mesh.clock.now() - since < 3_600_000) {
+    const name = leaving[goodbyes % leaving.length] ?? ''
+    const { peer } = mesh.node(name)
+    const before = mesh.clock.now()
+    unlinked += mesh.nodes.filter((one) => one.name !== name && mesh.links(one.name, name).length === 0).length
+    await mesh.stop(name)
+    mesh.run(20_000)
+    seen += mesh.spans.filter(
+      ({ at, span, attributes }) => at >= before && span === 'mesh.member.left' && attributes['mesh.peer.id'] === peer,
+    ).length
+    // Every other one is a pod of a Deployment: it comes back as somebody else.
+    await mesh.start(name, { seeds, peer: goodbyes++ % 2 === 0 ? `${name}-${goodbyes}` : peer })
+    mesh.run(40_000)
+  }
+  assert.ok(unlinked > goodbyes, 'a complete graph would show nothing')
+  assert.equal(seen, goodbyes * (names.length - 1))
+  const expired = mesh.spans.filter(({ at, span }) => at >= since && span === 'mesh.member.expired')
+  assert.deepEqual(
+    expired.map(({ node, attributes }) => `${node} expired ${attributes['mesh.peer.id']}`),
+    [],
+  )
+  mesh.close()
+})
+
 test('links that close while gossip is slow: no member expires', async (t) => {
   const mesh = await sparse(announceSeed(t))
   for (let round = 0; round < 20; round++) {

@@ -31,7 +31,9 @@ export async function fakeStack({ alerts, rules = {}, nodes = () => [] }: FakeSt
     '/api/v2/status': () => ({ uptime: 'now' }),
     '/api/v2/alerts': () => alertsResponse(alerts?.() ?? []),
     '/api/v1/rules': () => ({ data: { groups: [{ rules: states }] } }),
-    '/api/v1/query': () => ({ data: { result: nodes().map((name) => ({ metric: { mesh_node_name: name } })) } }),
+    '/api/v1/query': () => ({
+      data: { result: nodes().map((name) => ({ metric: { mesh_node_name: name }, value: [0, '1'] })) },
+    }),
   }
   const server = createServer(({ url = '' }, response) => {
     requests.push(url)
