@@ -9,8 +9,9 @@ export const alertsPage = fileURLToPath(new URL('../../otel/ALERTS.md', import.m
 const preamble = `Written by \`npm run generate\` from \`src/catalogue/alerts.ts\`; a test fails when the two differ. Do not edit.
 
 Prometheus evaluates [rules/mesh.yml](rules/mesh.yml) over span metrics of the Collector, so each alert has its traces. Its
-annotations are the problem (\`summary\`), the remedy (\`cure\`), the section of this page (\`runbook\`) and a link to the
-matching Jaeger search (\`traces\`). Labels: \`severity\` (\`page\` needs action now, \`warn\` can wait until morning),
+annotations are the problem (\`summary\`), when it fires and what to do (\`description\`), the section of this page
+(\`runbook_url\`) and a link to the matching Jaeger search (\`traces\`). Labels: \`severity\` (\`critical\` needs action now,
+\`warning\` can wait until morning),
 \`about\` (\`mesh\`, or \`pipeline\` for the export of spans), \`mesh_id\`, and \`mesh_node_name\` for alerts about a node.`
 
 const practice = `## Notifications
@@ -31,7 +32,7 @@ Alertmanager's manual describes e-mail, Slack, PagerDuty and others. Put a secre
 
 \`\`\`sh
 docker exec tracemesh_alertmanager_1 amtool check-config /etc/alertmanager/alertmanager.yml   # Compose 2: tracemesh-alertmanager-1
-docker exec tracemesh_alertmanager_1 amtool --alertmanager.url=http://127.0.0.1:9093 alert add MeshSeedGiveup severity=page
+docker exec tracemesh_alertmanager_1 amtool --alertmanager.url=http://127.0.0.1:9093 alert add MeshSeedGiveup severity=critical
 \`\`\`
 
 ## Inhibition
@@ -45,16 +46,21 @@ an alert about the mesh. Instead each rule leaves out what a broken pipeline can
 - *silence* is held back while nodes may hold spans that nobody has counted: until two scrapes after the last refusal, and
   two minutes after an outage of the Collector. What was silent before fires on.
 
-## Links into Jaeger
+## Watchdog
 
-They lead to http://127.0.0.1:16686, or to \`JAEGER_URL\` in Prometheus' environment, the URL of Jaeger for a browser. They
-search the last two days.
+One alert more, \`Watchdog\` (severity \`none\`), fires all the time. Alertmanager routes it to the receiver \`watchdog\`,
+which notifies no one until it has the webhook of a dead man's switch: a service that calls you when it hears nothing.
+
+## Links
+
+Those into Jaeger lead to http://127.0.0.1:16686, or to \`JAEGER_URL\` in Prometheus' environment, the URL of Jaeger for a
+browser, and search the last two days. Those to this page lead to its repository, or to \`RUNBOOKS_URL\`, a copy of it.
 
 ## Times and thresholds
 
 Windows fit meshes with the default intervals (sweep 5 s, census 30 s). Thresholds are in \`src/catalogue/alerts-*.ts\`;
 after a change, \`npm run generate\` writes the rules, their tests and this page. "Fires within" is the time from the cause
-until the alert is active in Alertmanager, which then waits 5 s (\`page\`) or 30 s (\`warn\`) to group it with others.`
+until the alert is active in Alertmanager, which then waits 5 s (\`critical\`) or 30 s (\`warning\`) to group it with others.`
 
 /** ALERTS.md: every alert, its meaning and its remedy. */
 export function renderAlertsPage(): string {

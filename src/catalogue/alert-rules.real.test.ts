@@ -94,24 +94,27 @@ programTest(
     await writeFile(config, text.replaceAll('/etc/prometheus/rules', dirname(rulesPage)))
     const sound = await check('check', 'config', config)
     assert.ok(sound.ok, sound.text)
-    assert.ok(sound.text.includes(`${alertNames.length + recordingNames.length} rules found`), sound.text)
+    assert.ok(sound.text.includes(`${1 + alertNames.length + recordingNames.length} rules found`), sound.text)
     await writeFile(config, text.replace('scrape_interval', 'scrap_interval'))
     assert.equal((await check('check', 'config', config)).ok, false)
   },
 )
 
 programTest(
-  'amtool accepts Alertmanager’s configuration and routes both severities',
+  'amtool accepts Alertmanager’s configuration and routes both severities, and Watchdog to nobody',
   ['amtool'],
   async ({ folder, check }) => {
     const config = join(otel, 'alertmanager.yml')
     const sound = await check('check-config', config)
     assert.ok(sound.ok, sound.text)
-    for (const severity of ['page', 'warn']) {
+    for (const severity of ['critical', 'warning']) {
       const args = ['config', 'routes', 'test', `--config.file=${config}`, '--verify.receivers=operators']
       const routed = await check(...args, `severity=${severity}`, 'alertname=MeshSeedGiveup')
       assert.ok(routed.ok, routed.text)
     }
+    const toNobody = ['config', 'routes', 'test', `--config.file=${config}`, '--verify.receivers=watchdog']
+    const routed = await check(...toNobody, 'severity=none', 'alertname=Watchdog')
+    assert.ok(routed.ok, routed.text)
     const broken = join(folder, 'alertmanager.yml')
     await writeFile(broken, (await readFile(config, 'utf8')).replace('group_by', 'group_buy'))
     assert.equal((await check('check-config', broken)).ok, false)

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { runbookLink, tracesLink } from './alert-links.ts'
 import { durations, indent, type RecordingName } from './alert-promql.ts'
 import { type AlertName, alertNames, alertOf, evaluationInterval, timesOf } from './alerts.ts'
 import { recordings, recordingsIn } from './recordings.ts'
@@ -14,21 +15,17 @@ interface RuleOptions {
 /** The committed rules; `npm run generate` writes them. */
 export const rulesPage = fileURLToPath(new URL('../../otel/rules/mesh.yml', import.meta.url))
 
-/** Default URL of Jaeger's page. */
-export const jaegerByDefault = 'http://127.0.0.1:16686'
-/** Prometheus' external label, set from JAEGER_URL, takes precedence. */
-export const jaegerTemplate = `{{ with $externalLabels.jaeger }}{{ . }}{{ else }}${jaegerByDefault}{{ end }}`
-
 /**
- * Prometheus' rule file. It evaluates alerts of severity `page` at every scrape, the others less often. Throws
+ * Prometheus' rule file. It evaluates alerts of severity `critical` at every scrape, the others less often. Throws
  * RangeError unless 0 < `timeFactor` <= 1.
  */
 export function renderRules({ timeFactor, only = alertNames }: RuleOptions): string {
   const d = durations(timeFactor)
   const used = recordingsIn(only.map((name) => alertOf(name).expr(d)).join('\n'), d)
-  const groups = (['page', 'warn'] as const).flatMap((severity) => {
+  const groups = (['critical', 'warning'] as const).flatMap((severity) => {
     const names = only.filter((name) => alertOf(name).severity === severity)
     const rules = [
+      ...(severity === 'critical' && only === alertNames ? [watchdogRule()] : []),
       ...used.filter((name) => recordings[name].group === severity).map((name) => recording(name, timeFactor)),
       ...names.map((name) => rule(name, timeFactor)),
     ]
@@ -53,18 +50,29 @@ function recording(name: RecordingName, timeFactor: number): string {
 function rule(name: AlertName, timeFactor: number): string {
   const { expr, severity, about } = alertOf(name)
   const { forTime, keepFiring } = timesOf(name, timeFactor)
-  const annotations = Object.entries(annotationsOf(name)).map(([key, text]) => `${key}: ${quote(text)}`)
-  const lines = [
-    `- alert: ${name}`,
-    '  expr: |',
-    deeper(expr(durations(timeFactor)), 2),
+  const times = [
     ...(forTime === undefined ? [] : [`  for: ${forTime}`]),
     ...(keepFiring === undefined ? [] : [`  keep_firing_for: ${keepFiring}`]),
+  ]
+  return deeper(renderRule(name, expr(durations(timeFactor)), times, { severity, about }, annotationsOf(name)), 3)
+}
+
+function renderRule(
+  name: string,
+  expr: string,
+  times: readonly string[],
+  { severity, about }: { readonly severity: string; readonly about: string },
+  annotations: Readonly<Record<string, string>>,
+): string {
+  return [
+    `- alert: ${name}`,
+    '  expr: |',
+    deeper(expr, 2),
+    ...times,
     `  labels: { severity: ${severity}, about: ${about} }`,
     '  annotations:',
-    deeper(annotations.join('\n'), 2),
-  ]
-  return deeper(lines.join('\n'), 3)
+    ...Object.entries(annotations).map(([key, text]) => `    ${key}: ${quote(text)}`),
+  ].join('\n')
 }
 
 function deeper(text: string, steps: number): string {
@@ -73,21 +81,24 @@ function deeper(text: string, steps: number): string {
 
 /** Annotations of an alert, as templates. */
 export function annotationsOf(name: AlertName): Readonly<Record<string, string>> {
-  const { summary, cure } = alertOf(name)
-  return { summary, cure, runbook: `otel/ALERTS.md#${name.toLowerCase()}`, traces: tracesLink(name) }
+  const { summary, meaning, cure } = alertOf(name)
+  const description = `${meaning} What to do: ${cure}`
+  return { summary, description, runbook_url: runbookLink(name), traces: tracesLink(name) }
 }
 
-/** Opens Jaeger at the spans of the cause, in the last two days, which it searches without a start. */
-function tracesLink(name: AlertName): string {
-  const { search, per } = alertOf(name)
-  if (search === 'pipeline') return `${jaegerTemplate}/search`
-  // The configuration excludes characters that a URL or JSON would escape.
-  const tags = encodeURIComponent('{"mesh.node.name":"NAME"}').replace('NAME', '{{ $labels.mesh_node_name }}')
-  return [
-    `${jaegerTemplate}/search?service={{ $labels.mesh_id }}`,
-    ...(search === 'node' ? [] : [`operation=${search.span}`]),
-    ...(per === 'node' ? [`tags=${tags}`] : []),
-    'lookback=2d',
-    'limit=100',
-  ].join('&')
+/** The alert that always fires: a receiver that no longer gets it knows that nobody is watching. */
+export const watchdog = {
+  name: 'Watchdog',
+  labels: { severity: 'none', about: 'pipeline' },
+  annotations: {
+    summary: 'The alerts of tracemesh are evaluated and delivered',
+    description:
+      'Fires all the time, so that a service outside notices when it no longer does: Prometheus, Alertmanager or the way to the receiver is broken. What to do: route it to a dead man’s switch, as in otel/alertmanager.yml; it pages no one.',
+    runbook_url: runbookLink('Watchdog'),
+  },
+} as const
+
+function watchdogRule(): string {
+  const { name, labels, annotations } = watchdog
+  return deeper(renderRule(name, 'vector(1)', [], labels, annotations), 3)
 }

@@ -21,8 +21,8 @@ export interface FiredAlert {
 export interface AlertDeclaration {
   /** One line; Prometheus fills in `{{ $labels.x }}` and `{{ printf "%.0f" $value }}`. */
   readonly summary: string
-  /** `page` needs action now, `warn` can wait until morning. */
-  readonly severity: 'page' | 'warn'
+  /** `critical` needs action now, `warning` can wait until morning. */
+  readonly severity: 'critical' | 'warning'
   /**
    * What it is made of, which says what can falsify it. `events`: exact counts, which are right or late, so nothing holds
    * it back. `numbers`: gauges and rates; a rate leaves out spans that arrived late. `silence`: something is missing; it

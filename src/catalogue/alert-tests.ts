@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
+import { jaegerByDefault, jaegerTemplate, runbooksByDefault, runbooksTemplate } from './alert-links.ts'
 import { scrapeSeconds, secondsOf } from './alert-promql.ts'
-import { annotationsOf, jaegerByDefault, jaegerTemplate } from './alert-rules.ts'
+import { annotationsOf, watchdog } from './alert-rules.ts'
 import type { AlertCase, FiredAlert } from './alert-spec.ts'
 import { type AlertName, alertNames, alertOf } from './alerts.ts'
 import { quote } from './text-formats.ts'
@@ -31,10 +32,11 @@ export function renderRuleTests(which: Length, names: readonly AlertName[] = ale
     const cases = Object.entries(alertOf(name).cases).filter(([, one]) => lengthOf(one) === which)
     return cases.map(([title, one]) => test(name, title, one))
   })
+  if (which === 'short' && names === alertNames) tests.unshift(watchdogTest())
   return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
 #   promtool test rules otel/rules-test/*.yml
 rule_files: [../rules/mesh.yml]
-group_eval_order: [mesh-page, mesh-warn]
+group_eval_order: [mesh-critical, mesh-warning]
 evaluation_interval: ${lengths[which].every}
 tests:
 ${tests.join('\n')}
@@ -71,23 +73,37 @@ function test(name: AlertName, title: string, { series, checks, jaeger }: AlertC
   ].join('\n')
 }
 
+/** Without any series. */
+function watchdogTest(): string {
+  const { name, labels, annotations } = watchdog
+  const filled = Object.entries(annotations).map(([key, text]) => [key, filledIn(text, { labels })])
+  return [
+    `  - name: ${quote(`${name}: always`)}`,
+    `    interval: ${scrapeSeconds}s`,
+    '    alert_rule_test:',
+    `      - eval_time: 10s\n        alertname: ${name}\n        exp_alerts:`,
+    expectedAlert(labels, Object.fromEntries(filled)),
+  ].join('\n')
+}
+
+type Texts = Readonly<Record<string, string>>
+
+function expectedAlert(labels: Texts, annotations: Texts): string {
+  const lines = (texts: Texts) => Object.entries(texts).map(([key, text]) => `              ${key}: ${quote(text)}`)
+  return ['          - exp_labels:', ...lines(labels), '            exp_annotations:', ...lines(annotations)].join('\n')
+}
+
 function firedAlert(name: AlertName, alert: FiredAlert, jaeger = jaegerByDefault): string {
   const { severity, about } = alertOf(name)
-  const lines = (texts: Readonly<Record<string, string>>) =>
-    Object.entries(texts).map(([key, text]) => `              ${key}: ${quote(text)}`)
   const annotations = Object.entries(annotationsOf(name)).map(([key, text]) => [key, filledIn(text, alert, jaeger)])
-  return [
-    '          - exp_labels:',
-    ...lines({ severity, about, ...alert.labels }),
-    '            exp_annotations:',
-    ...lines(Object.fromEntries(annotations)),
-  ].join('\n')
+  return expectedAlert({ severity, about, ...alert.labels }, Object.fromEntries(annotations))
 }
 
 /** Expands the few templates that alerts use like Prometheus; a missing label is empty. */
 export function filledIn(template: string, { labels, value }: FiredAlert, jaeger = jaegerByDefault): string {
   return template
     .replaceAll(jaegerTemplate, jaeger)
+    .replaceAll(runbooksTemplate, runbooksByDefault)
     .replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')
     .replaceAll('{{ printf "%.0f" $value }}', String(value))
 }

@@ -11,7 +11,7 @@ const closed = counter('mesh.connection.closed')
 export const connectionAlerts = {
   MeshConnectionsNotClosed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} does not close the connections it opens',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'numbers',
     expr: (d) => {
       const hour = d('1h')
@@ -103,7 +103,7 @@ unless on (${byNode}) max by (${byNode}) (increase(mesh_telemetry_lost_total[${h
   },
   MeshSuspects: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has connections that should be closed',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'numbers',
     // A census reports a suspect when it appears and when it has aged; the gauge has their number at every census.
     expr: (d) =>
@@ -135,7 +135,7 @@ unless on (${byNode}) max by (${byNode}) (increase(mesh_telemetry_lost_total[${h
   },
   MeshLeakSuspected: {
     summary: 'An invariant is broken at {{ $labels.mesh_node_name }} of {{ $labels.mesh_id }}',
-    severity: 'page',
+    severity: 'critical',
     basis: 'events',
     // One census may emit several spans at once, so the expression compares recent spans with earlier ones.
     expr: () => {

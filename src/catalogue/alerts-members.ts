@@ -6,7 +6,7 @@ export const memberAlerts = {
   MeshPrunedRate: {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has expired {{ printf "%.0f" $value }} members in 15 min',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'numbers',
     expr: (d) => `${parenthesized(timelyIncrease('mesh.member.expired', d('15m')))} > 3`,
     meaning:
@@ -58,7 +58,7 @@ export const memberAlerts = {
   },
   MeshMembersExpiredInBulk: {
     summary: '{{ printf "%.0f" $value }} members of {{ $labels.mesh_id }} have expired at once',
-    severity: 'page',
+    severity: 'critical',
     basis: 'numbers',
     per: 'mesh',
     // A node that crashes and returns with a new identity repeatedly leaves the number of members as it was.

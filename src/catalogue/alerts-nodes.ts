@@ -39,7 +39,7 @@ const ofRole = (metric: string, role: string) => gauge(metric, `,mesh_node_role=
 export const nodeAlerts = {
   MeshNodeStalled: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} did not run for a while',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'events',
     expr: (d) => `${spanIncrease('mesh.node.stalled', d('10m'), d)} > 0`,
     meaning:
@@ -51,7 +51,7 @@ export const nodeAlerts = {
   },
   MeshResourcesExhausted: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has run out of descriptors or memory',
-    severity: 'page',
+    severity: 'critical',
     basis: 'events',
     expr: (d) => `${spanIncrease('mesh.resource.exhausted', d('5m'), d)} > 0`,
     keepFiring: '5m',
@@ -64,7 +64,7 @@ export const nodeAlerts = {
   },
   MeshClockSkewed: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sees a skewed clock',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'events',
     expr: (d) => `${spanIncrease('mesh.clock.skewed', d('30m'), d)} > 0`,
     meaning:
@@ -77,7 +77,7 @@ export const nodeAlerts = {
   MeshRoleOverBudget: {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} is over the {{ $labels.mesh_budget }} budget of a {{ $labels.mesh_node_role }} ({{ printf "%.0f" $value }})',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'numbers',
     expr: overBudget,
     forTime: '10m',
@@ -113,7 +113,7 @@ export const nodeAlerts = {
   },
   MeshIdentityConflict: {
     summary: '{{ printf "%.0f" $value }} nodes of {{ $labels.mesh_id }} detect two processes with one identity',
-    severity: 'page',
+    severity: 'critical',
     basis: 'events',
     per: 'mesh',
     expr: (d) => `count by (mesh_id) (

@@ -42,7 +42,7 @@ const firesForJaeger = [{ labels: { exporter: 'otlp_grpc/jaeger' } }]
 export const pipelineAlerts = {
   MeshTelemetryLost: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has lost spans',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'events',
     about: 'pipeline',
     expr: (d) => `${spanIncrease('mesh.telemetry.lost', d('15m'), d)} > 0
@@ -70,7 +70,7 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
   MeshCardinalityOverflow: {
     summary:
       'The span metrics reach their limit on series: beyond it no alert fires for new nodes, or Prometheus rejects all',
-    severity: 'page',
+    severity: 'critical',
     basis: 'numbers',
     per: 'part',
     about: 'pipeline',
@@ -129,7 +129,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
   },
   MeshCollectorRefusing: {
     summary: 'The Collector refuses or loses spans ({{ $labels.receiver }}{{ $labels.exporter }})',
-    severity: 'page',
+    severity: 'critical',
     basis: 'events',
     per: 'part',
     about: 'pipeline',
@@ -168,7 +168,7 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
   },
   MeshCollectorQueueFilling: {
     summary: 'The Collector’s queue for {{ $labels.exporter }} is filling',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'numbers',
     per: 'part',
     about: 'pipeline',
@@ -199,7 +199,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
   },
   MeshPipelineDown: {
     summary: '{{ $labels.job }} at {{ $labels.instance }} does not answer',
-    severity: 'page',
+    severity: 'critical',
     basis: 'numbers',
     per: 'part',
     about: 'pipeline',

@@ -38,7 +38,7 @@ export const registryAlerts = {
   MeshRegistryGrowing: {
     summary:
       'Registry {{ $labels.mesh_registry }} of {{ $labels.mesh_node_name }} in {{ $labels.mesh_id }} keeps growing',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'numbers',
     expr: (d) => `${growsFast(d)}\nor ${growsSlowly(d)}`,
     forTime: '45m',
@@ -76,7 +76,7 @@ export const registryAlerts = {
   },
   MeshLimitReached: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has reached a bound',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'events',
     expr: (d) => `${spanIncrease('mesh.limit.reached', d('5m'), d)} > 0`,
     meaning: 'A node reached a bound, and refused, evicted or closed something because of it.',

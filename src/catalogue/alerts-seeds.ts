@@ -22,7 +22,7 @@ const ofKind = (kind: string) => counter('mesh.seed.giveup').replace('}', `,span
 export const seedAlerts = {
   MeshSeedRetrying: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has been retrying a seed for minutes',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'events',
     expr: () => `${retrying} > 0`,
     forTime: '2m',
@@ -46,7 +46,7 @@ export const seedAlerts = {
   MeshSeedGiveup: {
     summary:
       '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} has given up a seed ({{ printf "%.0f" $value }} in 5 min)',
-    severity: 'page',
+    severity: 'critical',
     basis: 'events',
     expr: (d) => `${spanIncrease('mesh.seed.giveup', d('5m'), d)} > 0`,
     keepFiring: '10m',
@@ -120,7 +120,7 @@ export const seedAlerts = {
   },
   MeshRetryStorm: {
     summary: '{{ printf "%.0f" $value }} nodes of {{ $labels.mesh_id }} retry their seeds at once',
-    severity: 'page',
+    severity: 'critical',
     basis: 'numbers',
     per: 'mesh',
     expr: () => `count by (mesh_id) (
@@ -157,7 +157,7 @@ clamp_min(0.5 * count by (mesh_id) (${runningNodes}), 3)`,
   },
   MeshNodeAlone: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs without any link',
-    severity: 'page',
+    severity: 'critical',
     basis: 'numbers',
     expr: () => `max by (mesh_id, mesh_node_name) (mesh_links) == 0
 and ${parenthesized(runningNodes)}

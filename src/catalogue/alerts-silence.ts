@@ -13,7 +13,7 @@ const [censusCounter, sweepSpans, sweeps] = [
 export const silenceAlerts = {
   MeshPrunerSilent: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs but does not sweep its members',
-    severity: 'warn',
+    severity: 'warning',
     basis: 'numbers',
     expr: (d) => {
       const window = d('2m', '90s')
@@ -62,7 +62,7 @@ or ${counts} > 0
   },
   MeshNodeSilent: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} sends no more spans and did not stop in order',
-    severity: 'page',
+    severity: 'critical',
     basis: 'silence',
     // Both times lag by their windows, which differ. What is silent already stays so while the pipeline is incomplete.
     expr: () => `(

@@ -3,9 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { leakCheck } from '../testing/leak-check.ts'
+import { jaegerTemplate, runbooksByDefault } from './alert-links.ts'
 import { renderAlertsPage } from './alert-page.ts'
 import { durations, scrapeSeconds, secondsOf, shortestWindow } from './alert-promql.ts'
-import { annotationsOf, jaegerTemplate, renderRules } from './alert-rules.ts'
+import { annotationsOf, renderRules, watchdog } from './alert-rules.ts'
 import { filledIn, renderRuleTests } from './alert-tests.ts'
 import { type AlertName, alertNames, alertOf, firesWithinMs, flushSeconds } from './alerts.ts'
 import { sampleLimit } from './alerts-pipeline.ts'
@@ -80,7 +81,7 @@ test('a time factor outside 0 to 1 or a malformed duration throws a RangeError',
 
 test('every alert has a rule with its annotations, cases that fire and do not fire, and a section in ALERTS.md', () => {
   const rules = rulesByName(shipped)
-  assert.deepEqual([...rules.keys()].toSorted(), [...alertNames].toSorted())
+  assert.deepEqual([...rules.keys()].toSorted(), [...alertNames, watchdog.name].toSorted())
   const [tests, page] = [
     (['short', 'long', 'days'] as const).map((which) => renderRuleTests(which)).join(''),
     renderAlertsPage(),
@@ -88,7 +89,7 @@ test('every alert has a rule with its annotations, cases that fire and do not fi
   for (const name of alertNames) {
     const { severity, about, cases, meaning } = alertOf(name)
     const rule = rules.get(name) ?? ''
-    for (const key of ['summary', 'cure', 'runbook', 'traces'])
+    for (const key of ['summary', 'description', 'runbook_url', 'traces'])
       assert.match(rule, new RegExp(`^ +${key}: ["']..`, 'm'), name)
     assert.ok(rule.includes(`labels: { severity: ${severity}, about: ${about} }`), name)
     const fired = Object.values(cases).map(({ checks }) => Object.values(checks).some((fires) => fires.length > 0))
@@ -157,6 +158,20 @@ test('the link of a node alert opens a Jaeger search for its span, mesh and node
   for (const name of alertNames) {
     const texts = Object.values(annotationsOf(name)).map((text) => filledIn(text, { labels, value: 1 }))
     assert.ok(!texts.join().includes('{{'), `${name} has a template that its tests cannot fill in`)
+  }
+})
+
+test('the link to the runbook is an address of its own, in the repository of package.json', async () => {
+  const { repository } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    repository: { url: string }
+  }
+  assert.ok(runbooksByDefault.startsWith(`${repository.url.replace(/^git\+|\.git$/g, '')}/`), repository.url)
+  const page = renderAlertsPage()
+  for (const name of [...alertNames, watchdog.name]) {
+    const template =
+      name === watchdog.name ? watchdog.annotations.runbook_url : annotationsOf(name as AlertName)['runbook_url']
+    const link = new URL(filledIn(template ?? '', { labels: {} }))
+    assert.ok(page.toLowerCase().includes(`\n## ${link.hash.slice(1)}\n`), `${link}`)
   }
 })
 

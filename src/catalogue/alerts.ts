@@ -33,7 +33,7 @@ export function alertOf(name: AlertName): AlertSpec {
 /** Seconds between two flushes of the Collector's span metrics, as in `otel/collector.yaml`. */
 export const flushSeconds = 5
 /** Seconds between evaluations. */
-const everySeconds = { page: scrapeSeconds, warn: 30 } as const
+const everySeconds = { critical: scrapeSeconds, warning: 30 } as const
 /** An alert is pending for at least one evaluation interval. */
 const shortestFor = `${scrapeSeconds}s`
 

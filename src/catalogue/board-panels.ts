@@ -94,7 +94,9 @@ export const boardRows: readonly BoardRow[] = [
         'Nodes with a census in the last two minutes.',
         `count(sum by (${byNode}) (increase(${spanCounter('mesh.audit')}[2m])) > 0)`,
       ),
-      stat('Alerts firing', 'Normal: 0.', 'count(ALERTS{alertstate="firing",mesh_id=~"$mesh|"})', { badFrom: 1 }),
+      stat('Alerts firing', 'Normal: 0.', 'count(ALERTS{alertstate="firing",severity!="none",mesh_id=~"$mesh|"})', {
+        badFrom: 1,
+      }),
       stat('Give-ups', 'Seeds given up in the time range. Normal: 0.', inRange('mesh.seed.giveup'), { badFrom: 1 }),
       stat('Members expired', 'Deaths without a goodbye, once per expiring node.', inRange('mesh.member.expired'), {
         badFrom: 1,
@@ -113,7 +115,7 @@ export const boardRows: readonly BoardRow[] = [
         description: 'Meaning and remedy of each alert: otel/ALERTS.md.',
         kind: 'alerts',
         columns: 24,
-        queries: [{ expr: 'ALERTS{mesh_id=~"$mesh|"}', legend: '{{alertname}}' }],
+        queries: [{ expr: 'ALERTS{severity!="none",mesh_id=~"$mesh|"}', legend: '{{alertname}}' }],
       },
     ],
   },

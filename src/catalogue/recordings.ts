@@ -14,7 +14,7 @@ export interface Recording {
   /** What the series says; a comment in the rule file. */
   readonly brief: string
   /** Evaluated with the rules of this severity, before them. */
-  readonly group: 'page' | 'warn'
+  readonly group: 'critical' | 'warning'
   readonly expr: (d: Durations) => string
 }
 
@@ -47,13 +47,13 @@ const spansUp = `up{job="${jobs.spans}"}`
 export const recordings: Readonly<Record<RecordingName, Recording>> = {
   'pipeline:refused_spans:increase20s': {
     brief: 'Spans that the Collector refused within the last two scrapes.',
-    group: 'page',
+    group: 'critical',
     expr: refusedLately,
   },
   'pipeline:incomplete:bool': {
     brief:
       '1 while nodes may hold spans that nobody has counted: the Collector refused some within two scrapes, or did not answer within two minutes, after which every node has connected again. Silence proves nothing then.',
-    group: 'page',
+    group: 'critical',
     expr: (d) => `max(
   pipeline:refused_spans:increase20s > bool 0
   or 1 - min_over_time(${spansUp}[${d('2m', '2m')}])
@@ -62,7 +62,7 @@ export const recordings: Readonly<Record<RecordingName, Recording>> = {
   'pipeline:catching_up:bool': {
     brief:
       '1 while spans may arrive that are older than a minute: the Collector refused spans, or did not answer, throughout a minute that ended within the last three. Their number is exact, their rate is not.',
-    group: 'page',
+    group: 'critical',
     expr: (d) => `max(max_over_time((
   min_over_time(pipeline:refused_spans:increase20s[${d('1m', '1m')}]) > bool 0
   or max_over_time(${spansUp}[${d('1m', '1m')}]) == bool 0
@@ -70,49 +70,49 @@ export const recordings: Readonly<Record<RecordingName, Recording>> = {
   },
   'node:censuses:increase2m': {
     brief: 'Censuses of a node within two minutes: above 0, it runs and its spans arrive.',
-    group: 'page',
+    group: 'critical',
     expr: (d) => approximateIncrease('mesh.audit', d('2m', '90s')),
   },
   'node:last_census:timestamp': {
     brief: 'When the last census of a node was counted, within the last hour.',
-    group: 'page',
+    group: 'critical',
     expr: (d) => lastTime(approximateIncrease('mesh.audit', d('1m', '1m')), d),
   },
   'node:last_stop:timestamp': {
     brief: 'When the last ordered stop of a node was counted, within the last hour.',
-    group: 'page',
+    group: 'critical',
     expr: (d) => lastTime(stopsWithinMinute(d), d),
   },
   'node:seed_retries:increase1m': {
     brief:
       'Failed dials of seeds within a minute. A node without peers dials every 30 s, for 10 s each: a minute without a failure ends its campaign.',
-    group: 'page',
+    group: 'critical',
     expr: (d) => spanIncrease('mesh.seed.retry', d('1m', '1m'), d),
   },
   'node:broken_invariants:increase40s': {
     brief: 'Broken invariants that the last census found.',
-    group: 'page',
+    group: 'critical',
     expr: (d) => spanIncrease('mesh.leak.suspected', d('40s', '40s'), d),
   },
   'node:broken_invariants:increase5m': {
     brief: 'Broken invariants that censuses found within five minutes.',
-    group: 'page',
+    group: 'critical',
     expr: (d) => spanIncrease('mesh.leak.suspected', d('5m', '90s'), d),
   },
   // `increase()` ignores the first value of a series, and the ten connections of a start exceed the threshold.
   'node:connections_opened:increase1h': {
     brief: 'Connections that a node opened within an hour.',
-    group: 'warn',
+    group: 'warning',
     expr: (d) => spanIncrease('mesh.connection.opened', d('1h'), d),
   },
   'node:connections_closed:increase1h': {
     brief: 'Connections that a node closed within an hour.',
-    group: 'warn',
+    group: 'warning',
     expr: (d) => spanIncrease('mesh.connection.closed', d('1h'), d),
   },
   'node:starts:increase1h': {
     brief: 'Starts of a node within an hour.',
-    group: 'warn',
+    group: 'warning',
     expr: (d) => spanIncrease('mesh.node.started', d('1h'), d),
   },
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
+import { watchdog } from '../catalogue/alert-rules.ts'
 import { callsLimit } from '../catalogue/span-counts.ts'
 import { MeshError } from '../core/errors.ts'
 import type { AlertState } from './judge.ts'
@@ -32,12 +33,12 @@ export class Prometheus {
     return data.groups.flatMap(({ rules }) => rules)
   }
 
-  /** Labels of alerts that were firing or pending at any time within the last `seconds`. */
+  /** Labels of alerts that were firing or pending at any time within the last `seconds`, but Watchdog. */
   async alertsWithin(
     seconds: number,
     state: 'firing' | 'pending',
   ): Promise<readonly Readonly<Record<string, string>>[]> {
-    return this.#vector(`max_over_time(ALERTS{alertstate="${state}"}[${seconds}s])`)
+    return this.#vector(`max_over_time(ALERTS{alertstate="${state}",alertname!="${watchdog.name}"}[${seconds}s])`)
   }
 
   /** Scrape targets that were down at any time within the last `seconds`. */
@@ -99,10 +100,12 @@ export class Alertmanager {
     await queryStack(this.#endpoint, '/api/v2/status', z.object({}))
   }
 
-  /** Labels of all active or all suppressed alerts. Throws MESH_STACK_UNREACHABLE. */
+  /** Labels of all active or all suppressed alerts but Watchdog, which always fires. Throws MESH_STACK_UNREACHABLE. */
   async all(which: 'active' | 'suppressed'): Promise<readonly Readonly<Record<string, string>>[]> {
     const alerts = await queryStack(this.#endpoint, '/api/v2/alerts', alertsShape)
-    return alerts.filter(({ status }) => status.state === which).map(({ labels }) => labels)
+    return alerts.flatMap(({ status, labels }) =>
+      status.state === which && labels['alertname'] !== watchdog.name ? [labels] : [],
+    )
   }
 
   /**

@@ -285,7 +285,7 @@ type Rule = (spans: Spans) => readonly string[]
  * pages for the first span that it searches for.
  */
 export function pagesOf(spans: Spans): Page[] {
-  const paging = alertNames.filter((name) => alertOf(name).severity === 'page' && alertOf(name).about === 'mesh')
+  const paging = alertNames.filter((name) => alertOf(name).severity === 'critical' && alertOf(name).about === 'mesh')
   return paging.flatMap((alert) => (rules[alert] ?? firstSpan(alert))(spans).map((node) => ({ alert, node })))
 }
 
