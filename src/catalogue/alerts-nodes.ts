@@ -5,13 +5,14 @@ import { type Budget, roleTable } from './roles.ts'
 /** Mean over a window for a label selector, and the budget of the metric. */
 const metrics = {
   memory: {
-    mean: (labels: string, window: string) => `avg_over_time(mesh_process_rss_mb${labels}[${window}])`,
+    mean: (labels: string, window: string) =>
+      `avg_over_time(mesh_process_resident_memory_bytes${labels}[${window}]) / 1048576`,
     of: ({ rssMb }: Budget) => rssMb,
   },
   cpu: {
     // The second arm is for nodes of the previous version.
     mean: (labels: string, window: string) =>
-      `1000 * rate(mesh_process_cpu_seconds${labels}[${window}]) or avg_over_time(mesh_process_cpu_ms_per_s${labels}[${window}])`,
+      `1000 * (rate(mesh_process_cpu_seconds_total${labels}[${window}]) or avg_over_time(mesh_process_cpu_ratio${labels}[${window}]))`,
     of: ({ cpuMsPerS }: Budget) => cpuMsPerS,
   },
 } as const
@@ -32,6 +33,9 @@ function overBudget(d: Durations): string {
 function firesForBudget(role: string, what: keyof typeof metrics, value: number) {
   return [{ labels: { mesh_id: 'a', mesh_node_name: 'n1', mesh_node_role: role, mesh_budget: what }, value }]
 }
+
+/** Values in promtool's notation, from MiB to bytes. */
+const mebibytes = (values: string) => values.replaceAll(/(\d+)x/g, (_, mib) => `${mib * 1_048_576}x`)
 
 const ofRole = (metric: string, role: string) => gauge(metric, `,mesh_node_role="${role}"`)
 
@@ -88,24 +92,24 @@ export const nodeAlerts = {
     windowDelays: (d) => [d('5m')],
     cases: {
       'memory of a compute node, from the sixth minute on': {
-        series: { [ofRole('mesh_process_rss_mb', 'compute')]: '90+0x30 340+0x120' },
+        series: { [ofRole('mesh_process_resident_memory_bytes', 'compute')]: mebibytes('90x30 340x120') },
         checks: { '15m': [], '17m': firesForBudget('compute', 'memory', 340) },
       },
       'CPU of a seed; a second seed that restarts does not fire': {
         series: {
-          [ofRole('mesh_process_cpu_seconds', 'seed')]: '0+3x120',
-          [gauge('mesh_process_cpu_seconds', ',mesh_node_role="seed"', 'n2')]: '900+1x20 0+1x120',
+          [ofRole('mesh_process_cpu_seconds_total', 'seed')]: '0+3x120',
+          [gauge('mesh_process_cpu_seconds_total', ',mesh_node_role="seed"', 'n2')]: '900+1x20 0+1x120',
         },
         checks: { '13m': [], '16m': firesForBudget('seed', 'cpu', 300) },
       },
       'CPU of a seed of the previous version': {
-        series: { [ofRole('mesh_process_cpu_ms_per_s', 'seed')]: '300+0x120' },
+        series: { [ofRole('mesh_process_cpu_ratio', 'seed')]: '0.3+0x120' },
         checks: { '9m': [], '11m': firesForBudget('seed', 'cpu', 300) },
       },
       'memory within the budget of a bridge, and a short peak of a compute node': {
         series: {
-          [ofRole('mesh_process_rss_mb', 'bridge')]: '140+0x120',
-          [ofRole('mesh_process_rss_mb', 'compute')]: '90+0x30 340+0x12 90+0x90',
+          [ofRole('mesh_process_resident_memory_bytes', 'bridge')]: mebibytes('140x120'),
+          [ofRole('mesh_process_resident_memory_bytes', 'compute')]: mebibytes('90x30 340x12 90x90'),
         },
         checks: { '11m': [], '17m': [] },
       },

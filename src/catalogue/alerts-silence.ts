@@ -6,7 +6,7 @@ const [lastCensus, lastStop] = [recorded('node:last_census:timestamp'), recorded
 const [censusCounter, sweepSpans, sweeps] = [
   counter('mesh.audit'),
   counter('mesh.staleness.pruned'),
-  gauge('mesh_sweeps'),
+  gauge('mesh_sweeps_total'),
 ]
 
 /** Alerts about nodes that no longer sweep, or no longer emit spans. */
@@ -20,9 +20,9 @@ export const silenceAlerts = {
       const counts = recorded('node:censuses:increase2m')
       // A single census shows no increase. Nodes of the previous version have no count, only spans.
       return `${counts} > 1.5
-and max by (${byNode}) (increase(mesh_sweeps[${window}])) == 0
+and max by (${byNode}) (increase(mesh_sweeps_total[${window}])) == 0
 or ${counts} > 0
-  unless max by (${byNode}) (mesh_sweeps)
+  unless max by (${byNode}) (mesh_sweeps_total)
   unless ${approximateIncrease('mesh.staleness.pruned', window)} > 0`
     },
     forTime: '1m',

@@ -104,8 +104,15 @@ test('every alert has a rule with its annotations, cases that fire and do not fi
 test('expressions, meanings and cures use existing spans, attributes and labels only', () => {
   const labels = ['mesh_id', 'mesh_node_name', 'mesh_node_role', 'mesh_registry', 'mesh_budget', 'mesh_series']
   const gauges = ['size', 'capacity'].map((what) => `mesh_registry_${what}`)
-  gauges.push('mesh_links', 'mesh_guests', 'mesh_suspects', 'mesh_members', 'mesh_sweeps', 'mesh_telemetry_lost_total')
-  gauges.push('mesh_series_limit', 'mesh_process_rss_mb', 'mesh_process_cpu_seconds', 'mesh_process_cpu_ms_per_s')
+  gauges.push(
+    'mesh_links',
+    'mesh_guests',
+    'mesh_suspects',
+    'mesh_members',
+    'mesh_sweeps_total',
+    'mesh_telemetry_lost_total',
+  )
+  gauges.push('mesh_series_limit', 'mesh_process_resident_memory_bytes', 'mesh_process_cpu_seconds_total', 'mesh_process_cpu_ratio')
   for (const name of alertNames) {
     const { expr, cure, meaning, search } = alertOf(name)
     const d = durations(1)

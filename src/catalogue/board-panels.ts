@@ -168,7 +168,7 @@ export const boardRows: readonly BoardRow[] = [
       lines(
         'Sweeps per minute',
         'Normal: twelve per node. A node with fewer sweeps stalls; one without sweeps never prunes.',
-        `60 * max by (${byNode}) (rate(mesh_sweeps{${selector}}[5m]))`,
+        `60 * max by (${byNode}) (rate(mesh_sweeps_total{${selector}}[5m]))`,
         { search: 'mesh.audit' },
       ),
     ],
@@ -197,15 +197,15 @@ export const boardRows: readonly BoardRow[] = [
   {
     title: 'Processes',
     panels: [
-      lines('Resident memory', 'MiB per node, from its census.', gauge('mesh_process_rss_mb'), {
-        unit: 'mbytes',
+      lines('Resident memory', 'Per node, from its census.', gauge('mesh_process_resident_memory_bytes'), {
+        unit: 'bytes',
         search: 'mesh.audit',
       }),
       lines(
         'CPU',
-        'CPU milliseconds per second and node: 1000 is one core.',
-        `max by (${byNode}) (1000 * rate(mesh_process_cpu_seconds{${selector}}[5m]) or mesh_process_cpu_ms_per_s{${selector}})`,
-        { unit: 'ms', search: 'mesh.audit' },
+        'CPU seconds per second and node: 1 is one core.',
+        `max by (${byNode}) (rate(mesh_process_cpu_seconds_total{${selector}}[5m]) or mesh_process_cpu_ratio{${selector}})`,
+        { unit: 'percentunit', search: 'mesh.audit' },
       ),
       events('Stalls', 'The process was stopped, starved, or throttled by its CPU limit.', 'mesh.node.stalled'),
     ],

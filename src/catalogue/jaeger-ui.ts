@@ -73,11 +73,11 @@ function item(mesh: string, search: Search) {
 }
 
 /**
- * Links to the Monitor tab: most spans are of kind internal, dials of kind client. Newer versions read the kind from
+ * Links to the Monitor tab, one per kind of span, since the tab shows one at a time. Newer versions read the kind from
  * the URL; in 1.76 the user has to select it once.
  */
 function monitor(mesh: string) {
-  return ['Internal', 'Client'].map((kind) => {
+  return ['Internal', 'Client', 'Server', 'Producer', 'Consumer'].map((kind) => {
     const query = new URLSearchParams({ service: mesh, spanKind: kind.toLowerCase(), timeframe: '3600000' })
     return { label: `Span rates (kind: ${kind})`, url: `/monitor?${query}`, anchorTarget: '_self' }
   })

@@ -6,6 +6,7 @@ import { type LabProcess, startLabProcess } from '../../testing/cluster/command-
 import { endToEnd } from '../end-to-end.ts'
 import { deathLimits } from '../mesh/mesh.ts'
 import { equals, type ProofContext, type ProofResult } from '../proof.ts'
+import { monitorChecks } from './monitor-checks.ts'
 import { withStack } from './on-stack.ts'
 import { runTraceChecks } from './trace-checks.ts'
 
@@ -13,9 +14,10 @@ import { runTraceChecks } from './trace-checks.ts'
 const bootMs = 90_000
 export const proof = endToEnd({
   name: 'stack-bare',
-  about: 'a lab in the stack without containers: Jaeger’s API alone has all expected traces of its meshes',
+  about:
+    'a lab in the stack without containers: Jaeger’s API alone has all expected traces of its meshes, and its Monitor tab rates and latencies of every kind of span',
   quick: false,
-  seconds: 260,
+  seconds: 300,
   run: (context) => withStack(context, () => runBareStack(context)),
 })
 
@@ -29,8 +31,9 @@ async function runBareStack(context: ProofContext): Promise<ProofResult> {
   await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(context.seed))
   await removeTwoNodes(lab, context)
   const { checks, figures } = await runTraceChecks({ jaeger, fromMs }, context)
+  const monitor = await monitorChecks(stack, context.signal)
   const dead = serviceNames.filter((name) => stack.pid(name) === undefined)
-  return { figures, checks: [...checks, equals('services that ended by themselves', '', dead.join(', '))] }
+  return { figures, checks: [...checks, ...monitor, equals('services that ended by themselves', '', dead.join(', '))] }
 }
 
 /** Kills one node and stops another with goodbyes, once membership is complete. */
