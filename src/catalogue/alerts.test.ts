@@ -112,7 +112,12 @@ test('expressions, meanings and cures use existing spans, attributes and labels 
     'mesh_sweeps_total',
     'mesh_telemetry_lost_total',
   )
-  gauges.push('mesh_series_limit', 'mesh_process_resident_memory_bytes', 'mesh_process_cpu_seconds_total', 'mesh_process_cpu_ratio')
+  gauges.push(
+    'mesh_series_limit',
+    'mesh_process_resident_memory_bytes',
+    'mesh_process_cpu_seconds_total',
+    'mesh_process_cpu_ratio',
+  )
   for (const name of alertNames) {
     const { expr, cure, meaning, search } = alertOf(name)
     const d = durations(1)
