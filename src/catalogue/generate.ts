@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withConfigDocs } from '../node/config-table.ts'
+import { sampleTraces } from '../testing/sim/sample-traces.ts'
 import { alertsPage, renderAlertsPage } from './alert-page.ts'
 import { renderRules, rulesPage } from './alert-rules.ts'
 import { renderRuleTests, ruleTestPages } from './alert-tests.ts'
@@ -13,14 +14,14 @@ import { renderSpans, spansPage } from './spans-page.ts'
 
 export interface Page {
   readonly file: string
-  readonly render: () => string
+  readonly render: () => string | Promise<string>
 }
 
 const configPage = fileURLToPath(new URL('../../docs/configuration.md', import.meta.url))
 
 /** All generated files; `npm run generate` writes them, `npm run generate -- --check` compares them. */
 export const pages: readonly Page[] = [
-  { file: spansPage, render: () => renderSpans() },
+  { file: spansPage, render: async () => renderSpans(await sampleTraces()) },
   { file: alertsPage, render: renderAlertsPage },
   { file: rulesPage, render: () => renderRules({ timeFactor: 1 }) },
   ...(['short', 'long', 'days'] as const).map((which) => ({
@@ -38,12 +39,13 @@ export async function main(args: readonly string[], all: readonly Page[] = pages
   if (!args.includes('--check')) {
     for (const { file, render } of all) {
       await mkdir(dirname(file), { recursive: true })
-      await writeFile(file, render())
+      await writeFile(file, await render())
     }
     return 0
   }
   const texts = await Promise.all(all.map(({ file }) => readFile(file, 'utf8').catch(() => '')))
-  const stale = all.filter(({ render }, index) => texts[index] !== render())
+  const current = await Promise.all(all.map(({ render }) => render()))
+  const stale = all.filter((_, index) => texts[index] !== current[index])
   for (const { file } of stale) process.stderr.write(`${file} is stale; run \`npm run generate\`\n`)
   return stale.length === 0 ? 0 : 1
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type AttributeName, type AttributeSpec, attributes } from './attributes.ts'
+import type { AttributeSpec } from './attribute-spec.ts'
+import { type AttributeName, attributes } from './attributes.ts'
 import { endings, type Search, searches, searchUrl } from './searches.ts'
 import { attributeAnchor, spanAnchor, spansWith } from './span-index.ts'
 import { jsonText } from './text-formats.ts'

@@ -1,4 +1,5 @@
-import type { AttributeName, AttributeType, attributes } from './attributes.ts'
+import type { AttributeType } from './attribute-spec.ts'
+import type { AttributeName, attributes } from './attributes.ts'
 import type { SpanName, SpanSpec, spans } from './spans.ts'
 
 type ValueOf<T extends AttributeType> = T extends readonly (infer V extends string)[]
@@ -12,9 +13,7 @@ type ValueOf<T extends AttributeType> = T extends readonly (infer V extends stri
         : readonly string[]
 
 type Value<A extends AttributeName> = ValueOf<(typeof attributes)[A]['type']>
-type Optional<N extends SpanName> = (typeof spans)[N] extends { optional: readonly (infer A extends AttributeName)[] }
-  ? A
-  : never
+type Optional<N extends SpanName> = (typeof spans)[N] extends { optional: infer O } ? keyof O & AttributeName : never
 
 /** Required and optional attributes of a span, exactly as declared. */
 export type AttributesOf<N extends SpanName> = {
@@ -61,4 +60,9 @@ export function emitSpan<N extends SpanName>(span: N, attributes: AttributesOf<N
 /** A declaration with its defaults. */
 export function specOf(table: typeof spans, name: SpanName): SpanSpec & Required<Pick<SpanSpec, 'log'>> {
   return { log: 'info', ...table[name] }
+}
+
+/** Every attribute that a span of this name may have, required ones first. */
+export function attributesOf({ attributes, optional = {} }: SpanSpec): readonly AttributeName[] {
+  return [...attributes, ...(Object.keys(optional) as AttributeName[])]
 }

@@ -1,5 +1,7 @@
-import { type AttributeName, type AttributeSpec, attributes } from './attributes.ts'
-import { specOf } from './span-effect.ts'
+import type { AttributeSpec } from './attribute-spec.ts'
+import { type AttributeName, attributes } from './attributes.ts'
+import { registries } from './registries.ts'
+import { attributesOf } from './span-effect.ts'
 import { type SpanName, spans } from './spans.ts'
 
 /** Anchor of a span's section: Markdown viewers drop the dots of its heading. */
@@ -16,10 +18,12 @@ export function attributeAnchor(name: AttributeName): string {
 export function spansWith(attribute: AttributeName): readonly SpanName[] {
   const names = Object.keys(spans) as SpanName[]
   if (attribute === 'mesh.seq') return names
-  return names.filter((name) => {
-    const { attributes: always, optional = [] } = specOf(spans, name)
-    return always.includes(attribute) || optional.includes(attribute)
-  })
+  return names.filter((name) => attributesOf(spans[name]).includes(attribute))
+}
+
+/** Whether it is a span of one of our registries, which all have the same attributes. */
+export function isRegistrySpan(name: SpanName): boolean {
+  return registries.some((registry) => name === `mesh.audit.${registry}`)
 }
 
 /** Last section of SPANS.md, as blocks of Markdown: every attribute, and the spans that carry it. */
@@ -28,7 +32,10 @@ export function attributeIndex(): string[] {
     const { brief }: AttributeSpec = attributes[name]
     const carriers = spansWith(name)
     const all = carriers.length === Object.keys(spans).length
-    const links = carriers.map((span) => `[\`${span}\`](#${spanAnchor(span)})`)
+    const links = [
+      ...(carriers.some(isRegistrySpan) ? ['[all registries](#registries)'] : []),
+      ...carriers.filter((span) => !isRegistrySpan(span)).map((span) => `[\`${span}\`](#${spanAnchor(span)})`),
+    ]
     return `| <a id="${attributeAnchor(name)}"></a>\`${name}\` | ${brief} | ${all ? 'every span' : links.join(' ')} |`
   })
   return ['## All attributes', ['| attribute | meaning | spans |', '| --- | --- | --- |', ...rows].join('\n')]

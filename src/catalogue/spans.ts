@@ -1,14 +1,20 @@
+import type { OptionalLevel } from './attribute-spec.ts'
 import type { AttributeName } from './attributes.ts'
-import { censusAttributeNames } from './census.ts'
+import { censusLevels } from './census.ts'
 
 export interface SpanSpec {
   /** One sentence for the reader of SPANS.md. */
   readonly brief: string
   /** When the node emits it. */
   readonly when: string
+  /** OpenTelemetry’s level Required: every span of this name has them. */
   readonly attributes: readonly AttributeName[]
-  /** Attributes that not every span of this name has. */
-  readonly optional?: readonly AttributeName[]
+  /** Attributes that not every span of this name has, each with its requirement level. */
+  readonly optional?: Readonly<Partial<Record<AttributeName, OptionalLevel>>>
+  /** What its parent is, one of these; by default the window in which the node emits it. */
+  readonly parents?: readonly Relative[]
+  /** What it links to. */
+  readonly links?: readonly Relative[]
   /** The span's status is ERROR: an invariant is broken or an attempt failed. */
   readonly failed?: true
   /** OpenTelemetry span kind; internal if absent. */
@@ -29,14 +35,33 @@ export interface SpanSpec {
   readonly routineLog?: LogLevel
 }
 
+/**
+ * A declared span; `previous` one of the same name; `remote` one of the node at the other end; `application`: a span of
+ * the application; `root`: none.
+ */
+export type Relative = 'root' | 'application' | `${'' | 'previous ' | 'remote '}mesh.${string}`
+
 type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
 const peer = ['mesh.peer.id', 'mesh.peer.name'] as const
 const link = ['mesh.link.id', 'mesh.connection.id', ...peer] as const
 const attempt = ['mesh.seed.address', 'mesh.seed.attempt', 'mesh.seed.attempts', 'mesh.seed.elapsed_ms'] as const
-/** Of the remote address, where it has them. */
-const network = ['network.peer.address', 'network.peer.port', 'network.transport', 'network.protocol.name'] as const
-const server = ['server.address', 'server.port'] as const
+const network = {
+  'network.peer.address': 'if the remote address has an IP address',
+  'network.peer.port': 'if it has a port, too',
+  'network.transport': 'if it has a port, too',
+  'network.protocol.name': 'if it is an address of QUIC',
+} as const
+const server = { 'server.address': 'if the address has a host', 'server.port': 'if it has a port' } as const
+const underCampaign = ['mesh.seed.dial'] as const
+const underLink = ['mesh.connection.opened', 'mesh.window'] as const
+const toLink = ['mesh.connection.opened'] as const
+const toPublished = ['remote mesh.message.published', 'application'] as const
+const response = {
+  'mesh.response.bytes': 'if there is a response',
+  'error.type': 'if there is no response',
+  'mesh.error.message': 'if there is no response',
+} as const
 const failure = ['mesh.seed.addresses', 'mesh.dial.stage', 'error.type', 'mesh.error.message'] as const
 /** OpenTelemetry messaging attributes with the values of `mesh.message.*`. */
 const messaging = [
@@ -60,6 +85,19 @@ const registryCounts = [
   'mesh.registry.oldest_band',
 ] as const
 
+const registryLevels = {
+  'mesh.registry.capacity': 'if it is bounded',
+  'mesh.registry.high': 'if it is a registry',
+  'mesh.registry.added': 'if it is a registry',
+  'mesh.registry.released': 'if it is a registry',
+  'mesh.registry.replaced': 'if it is a registry',
+  'mesh.registry.removed': 'if it is a registry',
+  'mesh.registry.expired': 'if it is a registry',
+  'mesh.registry.evicted': 'if it is a registry',
+  'mesh.registry.closed': 'if it is a registry',
+  'mesh.registry.oldest_band': 'if it is a registry',
+} as const satisfies Readonly<Record<(typeof registryCounts)[number], OptionalLevel>>
+
 const registry = {
   brief: 'One registry of this node: its size, its bound, and the entries it released, by reason.',
   when: 'child of each census',
@@ -70,6 +108,7 @@ const registry = {
     'mesh.registry.size_band',
     ...registryCounts,
   ],
+  parents: ['mesh.audit'],
   routine: true,
   log: 'trace',
 } as const
@@ -80,14 +119,25 @@ export const spans = {
     brief: 'Root of the spans that a node emits within a minute; linked to the previous window.',
     when: 'every 60 s, ended at once',
     attributes: ['mesh.window.seq', 'mesh.node.uptime_ms'],
+    parents: ['root'],
+    links: ['previous mesh.window'],
     routine: true,
     log: 'trace',
   },
   'mesh.node.started': {
     brief: 'The node has started.',
     when: 'once per start',
-    attributes: ['mesh.node.name', 'mesh.node.role', 'mesh.node.incarnation', 'mesh.node.settings'],
-    optional: ['mesh.node.instance', 'mesh.node.limits', 'mesh.node.caps_bytes'],
+    attributes: [
+      'mesh.node.name',
+      'mesh.node.role',
+      'mesh.node.incarnation',
+      'mesh.node.instance',
+      'mesh.node.settings',
+    ],
+    optional: {
+      'mesh.node.limits': 'recommended',
+      'mesh.node.caps_bytes': 'if the node is a process of its own',
+    },
     countedByNode: true,
   },
   'mesh.node.stopped': {
@@ -106,12 +156,14 @@ export const spans = {
       'mesh.stop.held_count',
       'mesh.stop.left',
     ],
+    parents: ['root'],
     countedByNode: true,
   },
   'mesh.node.step': {
     brief: 'One closing step, with its duration and error.',
     when: 'child of `mesh.node.stopped`',
     attributes: ['mesh.step.name', 'mesh.step.duration_ms', 'mesh.step.error'],
+    parents: ['mesh.node.stopped'],
     log: 'debug',
   },
   'mesh.address.changed': {
@@ -136,19 +188,21 @@ export const spans = {
       'network.peer.port',
       'network.transport',
     ],
-    optional: ['error.type'],
+    optional: { 'error.type': 'if this node made the dial and it failed' },
   },
   'mesh.seed.dial': {
     brief: 'Root of one dial campaign; its attempts and its outcome are children.',
     when: 'when a campaign begins, ended at once',
     attributes: ['mesh.seed.address', 'mesh.seed.campaign', 'mesh.seed.cause'],
+    parents: ['root'],
     log: 'debug',
   },
   'mesh.seed.retry': {
     brief: 'A failed attempt that another one will follow; the span lasts as long as the attempt.',
     when: 'each failed attempt except the last',
     attributes: [...attempt, ...failure, 'mesh.seed.delay_ms'],
-    optional: [...server, ...network],
+    optional: { ...server, ...network },
+    parents: underCampaign,
     failed: true,
     kind: 'client',
     log: 'warn',
@@ -157,14 +211,16 @@ export const spans = {
     brief: 'The seed is connected and identified. The span lasts as long as the attempt.',
     when: 'end of a campaign',
     attributes: [...attempt, 'mesh.peer.id'],
-    optional: [...server, ...network],
+    optional: { ...server, ...network },
+    parents: underCampaign,
     kind: 'client',
   },
   'mesh.seed.giveup': {
     brief: 'The last attempt of a campaign failed.',
     when: 'end of a campaign',
     attributes: [...attempt, ...failure],
-    optional: [...server, ...network],
+    optional: { ...server, ...network },
+    parents: underCampaign,
     failed: true,
     kind: 'client',
     log: 'error',
@@ -174,11 +230,14 @@ export const spans = {
       'A new campaign for a seed that was given up or lost; child of its `mesh.seed.dial`, linked to the previous campaign.',
     when: 'when a later campaign begins',
     attributes: ['mesh.seed.address', 'mesh.seed.campaign', 'mesh.seed.cause', 'mesh.seed.delay_ms'],
+    parents: underCampaign,
+    links: ['previous mesh.seed.dial'],
   },
   'mesh.seed.self': {
     brief: 'A seed is this node itself: the node at its address has this node’s peer id.',
     when: 'once per seed, until another node answers there',
     attributes: ['mesh.seed.address', 'mesh.seed.addresses', 'mesh.seed.others', 'mesh.error.message'],
+    parents: underCampaign,
     log: 'warn',
   },
   'mesh.member.dial_failed': {
@@ -209,14 +268,16 @@ export const spans = {
       'error.type',
       'mesh.error.message',
     ],
-    optional: ['mesh.seed.address', 'mesh.peer.name'],
+    optional: { 'mesh.seed.address': 'if the peer is a seed', 'mesh.peer.name': 'if the peer is a member' },
+    parents: ['mesh.seed.dial', 'mesh.window'],
     log: 'warn',
   },
   'mesh.path.restored': {
     brief: 'Addresses of a peer that did not answer before answer now.',
     when: 'once per change, after `mesh.path.blocked`',
     attributes: ['mesh.peer.id', 'mesh.path.restored'],
-    optional: ['mesh.seed.address', 'mesh.peer.name'],
+    optional: { 'mesh.seed.address': 'if the peer is a seed', 'mesh.peer.name': 'if the peer is a member' },
+    parents: ['mesh.seed.dial', 'mesh.window'],
   },
   'mesh.identity.conflict': {
     brief: 'Two processes run with one identity at the same time: a key file was copied.',
@@ -236,7 +297,12 @@ export const spans = {
       'mesh.connection.address',
       'mesh.connection.transport',
     ],
-    optional: ['mesh.link.id', 'mesh.refusal.reason', ...network],
+    optional: {
+      'mesh.link.id': 'if the dialler or its hello has numbered the link',
+      'mesh.refusal.reason': 'if the node refused the connection',
+      ...network,
+    },
+    parents: ['root', 'remote mesh.connection.opened'],
     log: 'debug',
     countedByNode: true,
   },
@@ -251,12 +317,14 @@ export const spans = {
     brief: 'The peer introduced itself and is now a member.',
     when: 'on both ends, once per link',
     attributes: [...link, 'mesh.peer.role', 'mesh.peer.incarnation'],
+    parents: ['remote mesh.connection.opened'],
   },
   'mesh.connection.guest': {
     brief:
       'The peer does not speak the hello protocol: the node gossips with it, counts and limits it, but it is no member.',
     when: 'once per connection',
     attributes: ['mesh.connection.id', 'mesh.peer.id'],
+    parents: underLink,
   },
   'mesh.gossip.healed': {
     brief: 'Gossip with a connected peer was broken and works again after a heal.',
@@ -268,11 +336,13 @@ export const spans = {
       'mesh.gossip.heals',
       'mesh.gossip.lacked_ms',
     ],
+    parents: underLink,
   },
   'mesh.gossip.mute': {
     brief: 'Gossip with a connected peer is broken and heals have failed. The node closes the connection where it may.',
     when: 'after three failed heals in a row, and 10 s after it dialled a guest that has not subscribed to any topic; the node closes the connection of one peer at most every five minutes',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.gossip.lack', 'mesh.gossip.heals', 'mesh.gossip.closes'],
+    parents: underLink,
     log: 'warn',
   },
   'mesh.gossip.unsent': {
@@ -304,17 +374,21 @@ export const spans = {
     brief: 'A connection is not identified yet; the node runs identify again, since gossipsub waits for it.',
     when: 'at most four times per connection, with an interval that doubles each time',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.identify.retry'],
+    parents: underLink,
   },
   'mesh.link.refused': {
     brief: 'A node refused a hello; both ends emit a span.',
     when: 'once per refusal and end',
     attributes: ['mesh.connection.id', 'mesh.peer.id', 'mesh.close.reason', 'mesh.error.message'],
+    parents: underLink,
     log: 'warn',
   },
   'mesh.goodbye.sent': {
     brief: 'This node ends the link; root of the closing trace, linked to the link’s `mesh.connection.opened`.',
     when: 'before this node closes a link',
     attributes: [...link, 'mesh.goodbye.reason'],
+    parents: ['root'],
+    links: toLink,
     log: 'debug',
   },
   'mesh.goodbye.received': {
@@ -322,6 +396,8 @@ export const spans = {
       'The peer ends the link; in the trace of its goodbye, or of ours if both were simultaneous and our peer id is lower.',
     when: 'on receipt',
     attributes: [...link, 'mesh.goodbye.reason'],
+    parents: ['remote mesh.goodbye.sent', 'mesh.goodbye.sent'],
+    links: ['mesh.connection.opened', 'remote mesh.goodbye.sent'],
     log: 'debug',
   },
   'mesh.connection.wedged': {
@@ -337,6 +413,7 @@ export const spans = {
       'mesh.wedge.waited_ms',
       'mesh.wedge.aborts',
     ],
+    links: toLink,
     log: 'warn',
   },
   'mesh.connection.closed': {
@@ -351,6 +428,8 @@ export const spans = {
       'mesh.close.by',
       'mesh.close.noticed',
     ],
+    parents: ['mesh.goodbye.sent', 'remote mesh.goodbye.sent', 'root'],
+    links: toLink,
     countedByNode: true,
   },
   'mesh.connection.superseded': {
@@ -358,6 +437,8 @@ export const spans = {
       'Another link of the same pair wins; the node drains this one, or aborts it if the remote process has ended.',
     when: 'on each end that compares both links, once per losing link',
     attributes: [...link, 'mesh.link.survivor', 'mesh.link.rule'],
+    parents: ['mesh.connection.opened', 'root'],
+    links: toLink,
   },
   'mesh.staleness.pruned': {
     brief: 'A sweep that prunes the members silent for longer than their staleness window.',
@@ -386,7 +467,7 @@ export const spans = {
       'mesh.peerstore.errors',
       'mesh.peerstore.duration_ms',
     ],
-    optional: ['mesh.error.message'],
+    optional: { 'mesh.error.message': 'if a record could not be read or removed' },
     routine: { whenZero: ['mesh.peerstore.removed', 'mesh.peerstore.errors'] },
     routineLog: 'trace',
   },
@@ -404,13 +485,15 @@ export const spans = {
     brief: 'A member was silent for longer than its staleness window.',
     when: 'in the sweep that pruned it; child of that `mesh.staleness.pruned`',
     attributes: [...peer, 'mesh.peer.role', 'mesh.peer.incarnation', 'mesh.member.silence_ms', 'mesh.member.window_ms'],
+    parents: ['mesh.staleness.pruned'],
     log: 'warn',
   },
   'mesh.audit': {
     brief: 'The census: the counts of every layer side by side. Counts named `_total` only rise.',
     when: '5 s after the start, every 30 s, and after the stop with what is still held',
     attributes: ['mesh.audit.verdict', 'mesh.audit.cause'],
-    optional: ['mesh.audit.unread', ...censusAttributeNames],
+    optional: { 'mesh.audit.unread': 'if a layer could not be read', ...censusLevels },
+    parents: ['mesh.window', 'mesh.node.stopped'],
     log: 'debug',
     countedByNode: true,
   },
@@ -428,7 +511,8 @@ export const spans = {
     brief: 'A collection of the application: a registry (`registry()`), or one that it only watches (`watch()`).',
     when: 'child of each census, one per collection, at most 32',
     attributes: ['mesh.registry.name', 'mesh.registry.size', 'mesh.registry.size_band'],
-    optional: registryCounts,
+    optional: registryLevels,
+    parents: ['mesh.audit'],
     routine: true,
     log: 'trace',
   },
@@ -447,6 +531,8 @@ export const spans = {
       'mesh.connection.direction',
       'mesh.connection.address',
     ],
+    parents: ['mesh.audit'],
+    links: toLink,
     log: 'warn',
   },
   'mesh.leak.suspected': {
@@ -460,6 +546,7 @@ export const spans = {
       'mesh.invariant.broken_ms',
       'mesh.invariant.ids',
     ],
+    parents: ['mesh.audit'],
     failed: true,
     log: 'error',
   },
@@ -480,13 +567,18 @@ export const spans = {
       'code.file.path',
       'code.line.number',
     ],
+    parents: ['mesh.leak.suspected', 'mesh.window'],
     log: 'warn',
   },
   'mesh.limit.reached': {
     brief: 'The node refused, evicted or closed something because it reached a bound.',
     when: 'at most once per bound and second',
     attributes: ['mesh.limit.name', 'mesh.limit.value', 'mesh.limit.action', 'mesh.limit.total'],
-    optional: ['mesh.limit.setting', 'mesh.peer.id', 'network.peer.address'],
+    optional: {
+      'mesh.limit.setting': 'if a setting changes the bound',
+      'mesh.peer.id': 'if one peer reached it',
+      'network.peer.address': 'if one address reached it',
+    },
     log: 'warn',
   },
   'mesh.frame.refused': {
@@ -506,6 +598,7 @@ export const spans = {
       ...messaging,
       'messaging.message.body.size',
     ],
+    parents: ['root', 'application'],
     kind: 'producer',
     log: 'trace',
   },
@@ -522,7 +615,8 @@ export const spans = {
       ...messaging,
       'messaging.message.body.size',
     ],
-    optional: ['mesh.message.lateness_ms'],
+    optional: { 'mesh.message.lateness_ms': 'if the message says when it was published' },
+    links: toPublished,
     kind: 'consumer',
     log: 'trace',
   },
@@ -530,7 +624,8 @@ export const spans = {
     brief: 'A request of the application, from sending to the response; its status is ERROR without a response.',
     when: 'sampled, at most one per second over all topics',
     attributes: ['mesh.request.topic', 'mesh.request.bytes', 'mesh.peer.id'],
-    optional: ['mesh.response.bytes', 'error.type', 'mesh.error.message'],
+    optional: response,
+    parents: ['root', 'application'],
     kind: 'client',
     log: 'trace',
   },
@@ -539,7 +634,8 @@ export const spans = {
       'A handler of the application answered a traced request; child of its `mesh.request.sent`, parent of the spans of the handler. Its status is ERROR if the handler failed.',
     when: 'sampled, at most one per second over all topics',
     attributes: ['mesh.request.topic', 'mesh.request.bytes', 'mesh.peer.id'],
-    optional: ['mesh.response.bytes', 'error.type', 'mesh.error.message'],
+    optional: response,
+    parents: ['remote mesh.request.sent', 'application'],
     kind: 'server',
     log: 'trace',
   },
@@ -556,6 +652,7 @@ export const spans = {
       'mesh.origin.peer',
       ...messaging,
     ],
+    links: ['mesh.message.published', ...toPublished],
     kind: 'producer',
     log: 'debug',
   },
@@ -563,6 +660,7 @@ export const spans = {
     brief: 'This bridge did not forward a message, with the reason.',
     when: 'once per message',
     attributes: ['mesh.bridge.from', 'mesh.bridge.to', 'mesh.bridge.reason', 'mesh.message.id', 'mesh.origin.peer'],
+    links: ['mesh.message.published', ...toPublished],
     log: 'debug',
   },
   'mesh.clock.skewed': {
@@ -575,6 +673,7 @@ export const spans = {
     brief: 'The process has run out of file descriptors or socket memory: it neither accepts nor dials connections.',
     when: 'at the first failure; at most 5 s later if only inbound connections fail',
     attributes: ['mesh.resource.name', 'error.type', 'mesh.resource.operation'],
+    parents: ['root'],
     failed: true,
     log: 'error',
   },
@@ -588,6 +687,7 @@ export const spans = {
       'mesh.resource.operations',
       'mesh.resource.exhausted_ms',
     ],
+    parents: ['mesh.resource.exhausted'],
   },
   'mesh.node.stalled': {
     brief: 'This node was suspended or starved of CPU, and expires no members for a while.',

@@ -22,7 +22,7 @@ const watch = () => new ResourceWatch(() => 0.5)
 test('out of descriptors: one span at the first failure, one at the recovery', () => {
   const resources = watch()
   const [first, ...rest] = resources.handle({ type: 'failed', errorType: 'EMFILE', operation: 'open' }, 1_000)
-  assert.deepEqual([first?.span, rest], ['mesh.resource.exhausted', []])
+  assert.deepEqual([first?.span, first?.parent, rest], ['mesh.resource.exhausted', null, []])
   assert.deepEqual(first?.attributes, {
     'mesh.resource.name': 'descriptors',
     'error.type': 'EMFILE',

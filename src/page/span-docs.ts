@@ -1,5 +1,6 @@
-import { type AttributeName, type AttributeSpec, attributes } from '../catalogue/attributes.ts'
-import { specOf } from '../catalogue/span-effect.ts'
+import type { AttributeSpec } from '../catalogue/attribute-spec.ts'
+import { type AttributeName, attributes } from '../catalogue/attributes.ts'
+import { attributesOf, specOf } from '../catalogue/span-effect.ts'
 import { attributeAnchor, spanAnchor, spansWith } from '../catalogue/span-index.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
 
@@ -33,10 +34,13 @@ ${renderIndex()}
 }
 
 function renderSection(name: SpanName): string {
-  const { brief, when, attributes: always, optional = [], failed } = specOf(spans, name)
-  const rows = [...always, ...optional].map((attribute) => {
+  const spec = specOf(spans, name)
+  const { brief, when, optional, failed } = spec
+  const rows = attributesOf(spec).map((attribute) => {
     const { brief }: AttributeSpec = attributes[attribute]
-    const text = optional.includes(attribute) ? `${brief} Optional.` : brief
+    const level = optional?.[attribute]
+    const text =
+      level === undefined ? brief : `${brief} ${level === 'recommended' ? 'Recommended.' : `Present ${level}.`}`
     return `<tr><td><a href="#${attributeAnchor(attribute)}"><code>${attribute}</code></a></td><td>${escapeHtml(text)}</td></tr>`
   })
   const status = failed === true ? ' Its status is ERROR.' : ''

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
-import { censusAttributeNames } from '../catalogue/census.ts'
+import { censusAttributes } from '../catalogue/census.ts'
 import { emitSpan, type SpanEffect } from '../catalogue/span-effect.ts'
 import type { Link } from '../core/link.ts'
 import { emitConnectionOpened } from '../core/spans/link.ts'
@@ -159,7 +159,8 @@ test('resource and scope: identify the node, the machine by its id only, version
 test('long texts and lists: are cut to 256 characters and 32 elements', async () => {
   const { telemetry, flush } = start()
   const settings = Array.from({ length: 100 }, () => 'x'.repeat(1_000))
-  const started = { 'mesh.node.name': 'y'.repeat(1_000), 'mesh.node.role': 'seed', 'mesh.node.incarnation': 1 } as const
+  const identity = { 'mesh.node.role': 'seed', 'mesh.node.incarnation': 1, 'mesh.node.instance': 'i' } as const
+  const started = { ...identity, 'mesh.node.name': 'y'.repeat(1_000) }
   telemetry.emit(emitSpan('mesh.node.started', { ...started, 'mesh.node.settings': settings }), window)
   const [span] = await flush()
   const list = span?.attributes['mesh.node.settings'] as string[]
@@ -174,7 +175,7 @@ test('a census with every attribute, for the processor of an application: its SD
   if (audit !== undefined) start({ spanProcessor: processor }).telemetry.emit(audit, window)
   await processor.forceFlush()
   const [span] = exporter.getFinishedSpans()
-  const missing = censusAttributeNames.filter((name) => span?.attributes[name] === undefined)
+  const missing = Object.keys(censusAttributes).filter((name) => span?.attributes[name] === undefined)
   assert.deepEqual([missing, span?.droppedAttributesCount], [[], 0])
 })
 

@@ -31,7 +31,7 @@ export function commandsOfDocuments(): { readonly document: string; readonly com
 }
 
 /** Languages of blocks that are no commands; a block without a language is one of a shell. */
-const otherLanguages = ['mermaid', 'ts', 'yaml']
+const otherLanguages = ['mermaid', 'text', 'ts', 'yaml']
 
 /**
  * The commands of a document: those of its blocks, without comments, and those of quotes and indented lines. A quote of

@@ -73,7 +73,7 @@ export function emitResourceExhausted(
     'error.type': errorType,
     'mesh.resource.operation': operation,
   }
-  return emitSpan('mesh.resource.exhausted', attributes, { ref })
+  return emitSpan('mesh.resource.exhausted', attributes, { ref, parent: null })
 }
 
 export function emitResourceRecovered(resource: ResourceName, exhaustion: Exhaustion): SpanEffect {

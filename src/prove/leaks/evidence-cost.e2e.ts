@@ -79,7 +79,7 @@ async function measure(context: ProofContext, bin: string): Promise<Cost> {
   const { signal } = context
   const receiver = await startReceiver()
   try {
-    await using cluster = await startCluster({ receiver })
+    await using cluster = await startCluster({ receiver, hasOtherVersions: true })
     const mesh = await startNodes(cluster, bin)
     await waitForFullMesh(mesh, 30_000)
     await sleep(settleMs, undefined, { signal })

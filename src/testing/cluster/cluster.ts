@@ -7,6 +7,7 @@ import type { Role } from '../../catalogue/roles.ts'
 import { freeUdpPorts } from '../../processes/free-ports.ts'
 import { nodeEnvironment } from '../../processes/node-program.ts'
 import { type Receiver, startReceiver } from '../otlp/otlp-receiver.ts'
+import { violationsIn } from '../span-contract.ts'
 import { type NodeProcess, startProcess } from './node-process.ts'
 import type { ProcessHost } from './process-host.ts'
 
@@ -19,6 +20,8 @@ export interface ClusterOptions {
   readonly receiver?: Receiver | 'none'
   /** For every process. */
   readonly env?: Readonly<Record<string, string>>
+  /** Its nodes may be of another version, so their spans are not compared with the catalogue. */
+  readonly hasOtherVersions?: boolean
 }
 
 export interface NodeOptions {
@@ -48,7 +51,10 @@ export interface Cluster extends AsyncDisposable {
   address(name: string): string
   /** The running nodes. */
   nodes(): readonly NodeProcess[]
-  /** Stops every process it started, and removes their files. */
+  /**
+   * Stops every process it started, and removes their files. Rejects when the receiver has a span that differs from its
+   * declaration.
+   */
   close(): Promise<void>
 }
 
@@ -57,7 +63,8 @@ const names = 32
 
 const bin = fileURLToPath(new URL('../../bin.js', import.meta.url))
 
-export async function startCluster({ receiver, env = {} }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const { receiver, env = {}, hasOtherVersions = false } = options
   const own = receiver === undefined ? await startReceiver() : undefined
   const target = receiver === 'none' ? undefined : (receiver ?? own)
   const directory = await mkdtemp(join(tmpdir(), 'tracemesh-'))
@@ -122,6 +129,8 @@ export async function startCluster({ receiver, env = {} }: ClusterOptions = {}):
     process.off('exit', atExit)
     await own?.close()
     await rm(directory, { recursive: true, force: true })
+    const violations = hasOtherVersions ? [] : violationsIn(target?.spans ?? [])
+    if (violations.length > 0) throw new Error(`spans differ from the catalogue: ${violations.join('; ')}`)
   }
   const closeOnce = () => {
     closing ??= close()

@@ -9,6 +9,7 @@ import { MeshNode, type MeshNodeOptions } from '../../core/mesh-node.ts'
 import { type Inventory, Owner } from '../../core/owner.ts'
 import type { TraceRef } from '../../core/trace.ts'
 import { seededRandom } from '../random.ts'
+import { SpanContract } from '../span-contract.ts'
 import type { SimNetwork } from './sim-network.ts'
 import { SimWorld, type SimWorldOptions } from './sim-world.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -46,6 +47,8 @@ export interface EmittedSpan {
   readonly ref: TraceRef | undefined
   readonly parent: TraceRef | null | undefined
   readonly links: readonly TraceRef[]
+  /** Begin in virtual time; undefined for a marker. */
+  readonly since: number | undefined
 }
 
 export interface SimNode {
@@ -77,6 +80,7 @@ export class SimMesh {
   readonly #options: SimMeshOptions
   readonly #random: Random
   readonly #hash = createHash('sha256')
+  readonly #contract = new SpanContract()
   #spans: EmittedSpan[] = []
   /** How many of `#spans` the hash covers: most runs never ask for it. */
   #hashedSpans = 0
@@ -127,7 +131,7 @@ export class SimMesh {
       network,
       clock,
       owner,
-      emitSpan: (span, window) => this.#recordSpan(name, span, window),
+      emitSpan: (span, window) => this.#recordSpan(name, `${peer} ${incarnation}`, span, window),
       census: () => requireBounds(name, owner.inventory()),
     })
     const simNode: SimNode = { name, peer, incarnation, node, driver, network, owner }
@@ -205,12 +209,17 @@ export class SimMesh {
       .filter((info) => info.peer === peer)
   }
 
-  #recordSpan(name: string, effect: SpanEffect, window: TraceRef | undefined): void {
-    const { span, attributes, ref, links = [] } = effect
+  /** Throws when the span is not as declared. */
+  #recordSpan(name: string, process: string, effect: SpanEffect, window: TraceRef | undefined): void {
+    const { span, attributes, ref, links = [], since } = effect
     const parent = effect.parent === undefined ? window : effect.parent
+    const checked = { span, node: process, attributes, ref, parent, links }
+    const problems = this.#contract.check(checked)
+    if (problems.length > 0) throw new Error(`${name}: ${problems.join('; ')}`)
+    this.#contract.add(checked)
     if (this.#spans.length >= maxSpans) this.#dropOldSpans()
     const at = this.clock.now()
-    this.#spans.push({ node: name, at, span, attributes: { ...attributes }, ref, parent, links })
+    this.#spans.push({ node: name, at, span, attributes: { ...attributes }, ref, parent, links, since })
   }
 
   #hashSpans(): void {
