@@ -6,12 +6,17 @@ import { describeFlag, type FlagTable, type RawFlags } from '../node/flag-table.
 export interface Terminal {
   out(text: string): void
   err(text: string): void
+  /** Width of a terminal; undefined for a file or a pipe. */
+  readonly columns?: number | undefined
 }
 
 /** The terminal of this process. */
 export const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  get columns() {
+    return process.stdout.isTTY ? process.stdout.columns : undefined
+  },
 }
 
 /** The function of a command. It returns the exit code. */

@@ -5,6 +5,7 @@ import { type DrillResult, resultLine, seconds } from '../drill/judge.ts'
 import { type FlagValues, nearest, readFlags } from '../node/flag-table.ts'
 import { addFlags, type CommandAction, command, exitCodes, rawFlags, type Terminal } from './command.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
+import { hang, textList } from './text-list.ts'
 
 /** Restarting a service that a drill stopped may take most of a minute, then nodes stop within 6 s. */
 const stopMs = 90_000
@@ -49,7 +50,10 @@ async function drill(request: DrillRequest, io: Terminal): Promise<number> {
   const aborting = new AbortController()
   const { signal } = aborting
   const log = (text: string) => io.err(`${text}\n`)
-  const onResult = (result: DrillResult) => io.out(`${json ? JSON.stringify(result) : resultLine(result)}\n`)
+  const onResult = (result: DrillResult) => {
+    const line = resultLine(result)
+    io.out(`${json ? JSON.stringify(result) : hang(line.slice(0, 4), line.slice(4), io.columns).join('\n')}\n`)
+  }
   const endpoints = {
     otlp,
     prometheus,
@@ -103,13 +107,14 @@ function parseAlertName(name: string): AlertName {
 
 async function list(timeFactor: number, json: boolean, io: Terminal): Promise<number> {
   const { scenarioOf } = await import('../drill/scenarios.ts')
-  for (const alert of alertNames) {
+  const lines = alertNames.map((alert) => {
     const { description, name: scenario, holdsStack = false } = scenarioOf(alert)
-    const statedMs = firesWithinMs(alert, timeFactor)
-    const line = { alert, statedMs, scenario, about: description, holdsStack }
-    const marked = `${description}${holdsStack ? ' (needs --stack)' : ''}`
-    const text = `${alert.padEnd(26)} ${seconds(statedMs).padStart(7)}  ${scenario.padEnd(12)} ${marked}`
-    io.out(`${json ? JSON.stringify(line) : text}\n`)
-  }
+    return { alert, statedMs: firesWithinMs(alert, timeFactor), scenario, about: description, holdsStack }
+  })
+  const rows = lines.map(({ alert, statedMs, scenario, about, holdsStack }) => {
+    const name = `${alert.padEnd(26)} ${seconds(statedMs).padStart(7)}  ${scenario.padEnd(12)}`
+    return [name, `${about}${holdsStack ? ' (needs --stack)' : ''}`] as const
+  })
+  io.out(json ? lines.map((line) => `${JSON.stringify(line)}\n`).join('') : textList(rows, io.columns, 'alerts'))
   return exitCodes.ok
 }

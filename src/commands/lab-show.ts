@@ -30,7 +30,7 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
   const view: { terminal?: LiveTerminal } = {}
   const colours = json ? plain : paint
   const printSpan = (one: LabSpan) => {
-    if (view.terminal === undefined) out(spanLine(one, colours))
+    if (view.terminal === undefined) out(spanLine(one, colours, json ? undefined : io.columns))
   }
   const log = (text: string) => {
     if (view.terminal === undefined) out(text)
@@ -41,9 +41,11 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
     cores: availableParallelism(),
   }))
     io.err(`${warning}\n`)
+  if (options.otlp === undefined) out('Starting the trace store …')
   const lab = await Lab.start({ ...options, seed, terminal: live, onSpan: printSpan, log }, startedAt)
   let server: LabServer | undefined
   try {
+    if (page !== 'off') out('Starting the page …')
     server = page === 'off' ? undefined : await serveLab(lab, page)
   } catch (error) {
     await lab.stop('no page')
@@ -64,7 +66,7 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
       view.terminal?.close()
       delete view.terminal
       const record = await lab.stop(cause)
-      for (const line of recordLines(record)) out(line)
+      for (const line of recordLines(record, json ? undefined : io.columns)) out(line)
       if (json) io.out(`${JSON.stringify(record)}\n`)
       await server?.close()
       return exitCodeOf(record)

@@ -2,6 +2,7 @@ import { attributes } from '../catalogue/attributes.ts'
 import { specOf } from '../catalogue/span-effect.ts'
 import { type SpanName, spans } from '../catalogue/spans.ts'
 import { type CommandAction, command, exitCodes } from './command.ts'
+import { textList } from './text-list.ts'
 
 /** Prints the span catalogue: one span per line, or all details with `--json`. */
 export const spansCommand: CommandAction = async (args, io) => {
@@ -11,7 +12,7 @@ export const spansCommand: CommandAction = async (args, io) => {
     .allowExcessArguments(false)
     .parse(args, { from: 'user' })
     .opts<{ json?: boolean }>()
-  io.out(flags.json === true ? asJson() : asText())
+  io.out(flags.json === true ? asJson() : textList(rows(), io.columns, 'spans'))
   return exitCodes.ok
 }
 
@@ -22,7 +23,6 @@ function asJson(): string {
   return `${JSON.stringify({ spans: complete, attributes }, null, 2)}\n`
 }
 
-function asText(): string {
-  const width = Math.max(...names.map((name) => name.length))
-  return names.map((name) => `${name.padEnd(width)}  ${specOf(spans, name).brief}\n`).join('')
+function rows(): (readonly [string, string])[] {
+  return names.map((name) => [name, specOf(spans, name).brief])
 }

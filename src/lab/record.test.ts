@@ -24,6 +24,7 @@ test('a lab that ended before its nodes knew each other: not ok, though nothing 
   const record = recordOf({ ...input(snapshotOf([], 2_000)), bootMs: undefined })
   assert.deepEqual([record.ok, record.bootSeconds, record.problems], [false, null, []])
   assert.match(recordLines(record).at(-1) ?? '', /^no verdict: /)
+  assert.ok(recordLines(record, 80).every((line) => line.length <= 80))
 })
 
 test('a node that others do not know is a problem, unless it has just started or has exited', () => {

@@ -57,6 +57,29 @@ test('80 columns: state, members and links are whole, and the rows are counted',
   assert.ok(lines.some((line) => line.includes('nodes 1 to 14 of 18')))
 })
 
+test('80 and 120 columns: a span that is too long loses its detail, not the digits of its trace', () => {
+  const detail = 'address=/ip4/127.0.0.1/udp/54403/quic-v1 attempt=1 delay_ms=704 and much more text than fits'
+  const trace = '1a2b3c4d5e6f'.padEnd(32, '0')
+  const span = {
+    atMs: 0,
+    node: 'a-compute-12',
+    span: 'mesh.member.dial_failed',
+    detail,
+    trace,
+    colour: 'yellow',
+  } as const
+  for (const columns of [80, 120]) {
+    const lines = screen(input({ columns, spans: [span, span] }))
+    const line = lines.find((one) => one.includes('dial_failed')) ?? ''
+    assert.ok(line.length <= columns && line.endsWith(`… ${columns < 100 ? '' : 'trace '}1a2b3c4d`), line)
+  }
+})
+
+test('more nodes and spans than rows: both are counted', () => {
+  const lines = screen(input({ columns: 80, rows: 16 }))
+  assert.ok(lines.some((line) => line.includes(' nodes 1 to 6 of 18 ') && line.includes(' last 5 of 50 kept spans ')))
+})
+
 test('a node without a process: no members and no links, not zero of them', () => {
   const { view } = input({})
   const dead: ViewNode = { ...node('dead'), state: 'killed', counts: { retries: 3 } }

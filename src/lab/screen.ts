@@ -1,6 +1,6 @@
 import type { MeshView, ViewNode } from '../page/mesh-view.ts'
 import { zoneName } from '../page/model/text.ts'
-import { type Column, type Paint, spanLine, table } from './lines.ts'
+import { type Column, cut, fittingTable, type Paint, spanLine } from './lines.ts'
 import type { Colour, LabSpan } from './node-log.ts'
 
 export interface ScreenInput {
@@ -22,7 +22,7 @@ export interface ScreenInput {
 export const keys = 'x kill  s stop  p pause  r start  f fresh  n new  o page  ? help  q quit'
 
 const helpLines = [
-  'up down j k   select a node',
+  'up down j k   select a node; PgUp PgDn Home End go further',
   'x             kill it (SIGKILL)',
   's             stop it in order, with goodbyes',
   'p             pause it (SIGSTOP), or resume it',
@@ -84,55 +84,51 @@ function headLines({ view, seconds, page, columns }: ScreenInput): string[] {
   return [cut(`tracemesh ${view.title}   ${elapsed}   times in ${zoneName()}`, columns), cut(summary, columns)]
 }
 
-function nodeLines({ view, selected, rows, columns, paint }: ScreenInput): string[] {
-  const nodes = view.nodes.filter(({ controllable }) => controllable)
-  const room = Math.max(1, Math.min(nodes.length, rows - frameRows - spanRows))
+function nodeLines({ view, spans, selected, rows, columns, paint }: ScreenInput): string[] {
+  const nodes = controllableNodes(view)
+  const room = nodeRoom({ view, rows })
   const at = Math.max(
     0,
     nodes.findIndex(({ name }) => name === selected),
   )
   const from = Math.max(0, Math.min(at - Math.floor(room / 2), nodes.length - room))
-  const [head = '', ...all] = fittingTable(nodes, columns - 2)
+  const [head = '', ...all] = fittingTable(nodeColumns, leastNeeded, nodes, columns - 2)
   const lines = all.slice(from, from + room).map((line, index) => {
     const node = nodes[from + index]
     const marked = cut(`${node?.name === selected ? '>' : ' '} ${line}`, columns)
     return paint(stateColours[node?.state ?? ''] ?? 'gray', marked)
   })
-  const shown = nodes.length > room ? ` nodes ${from + 1} to ${from + room} of ${nodes.length} ` : ''
-  const rule = '─'.repeat(Math.max(0, Math.min(columns, 100) - shown.length))
-  return [cut(`  ${head}`, columns), ...lines, cut(`${rule.slice(0, 2)}${shown}${rule.slice(2)}`, columns)]
+  const nodesShown = nodes.length > room ? ` nodes ${from + 1} to ${from + room} of ${nodes.length} ` : ''
+  const spansRoom = spanRoom({ view, rows })
+  const spansShown = spans.length > spansRoom ? ` last ${spansRoom} of ${spans.length} kept spans ` : ''
+  const rule = '─'.repeat(Math.max(0, Math.min(columns, 100) - nodesShown.length - spansShown.length))
+  const counts = `${rule.slice(0, 2)}${nodesShown}${rule.slice(2, 4)}${spansShown}${rule.slice(4)}`
+  return [cut(`  ${head}`, columns), ...lines, cut(counts, columns)]
 }
 
-/** The table without as many of the least needed columns as do not fit. */
-function fittingTable(nodes: readonly ViewNode[], width: number): string[] {
-  for (let left = 0; left <= leastNeeded.length; left++) {
-    const without = leastNeeded.slice(0, left)
-    const lines = table(
-      nodeColumns.filter(({ head }) => !without.includes(head)),
-      nodes,
-    )
-    if (left === leastNeeded.length || lines.every((line) => line.length <= width)) return lines
-  }
-  return []
+function controllableNodes({ nodes }: Pick<MeshView, 'nodes'>): readonly ViewNode[] {
+  return nodes.filter(({ controllable }) => controllable)
 }
 
-function spanLines({ spans, view, rows, columns, paint }: ScreenInput): string[] {
-  const nodes = view.nodes.filter(({ controllable }) => controllable).length
-  const room = Math.max(0, rows - frameRows - Math.max(1, Math.min(nodes, rows - frameRows - spanRows)))
-  const last = spans.slice(-room || spans.length)
-  const lines = last.map((span) =>
+/** Rows of the table for nodes. */
+export function nodeRoom({ view, rows }: Pick<ScreenInput, 'view' | 'rows'>): number {
+  return Math.max(1, Math.min(controllableNodes(view).length, rows - frameRows - spanRows))
+}
+
+function spanRoom({ view, rows }: Pick<ScreenInput, 'view' | 'rows'>): number {
+  return Math.max(0, rows - frameRows - nodeRoom({ view, rows }))
+}
+
+function spanLines({ spans, columns, paint, ...rest }: ScreenInput): string[] {
+  const room = spanRoom(rest)
+  const last = room === 0 ? [] : spans.slice(-room)
+  return last.map((span) =>
     paint(
       span.colour,
       cut(
-        spanLine(span, (_colour, text) => text),
+        spanLine(span, (_colour, text) => text, columns),
         columns,
       ),
     ),
   )
-  return lines
-}
-
-/** Truncates text without colours to a width. */
-function cut(text: string, columns: number): string {
-  return text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`
 }

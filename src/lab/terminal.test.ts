@@ -42,6 +42,16 @@ test('keys act on the selected node, and close restores the terminal', async () 
   assert.equal(process.listenerCount('uncaughtExceptionMonitor'), 0)
 })
 
+test('Home, End and the page keys: they move the selection by as many nodes as there are', async () => {
+  const { terminal, type, calls } = openTerminal()
+  for (const key of ['\x1b[6~', '\x1b[F', '\x1b[5~', '\x1b[H']) {
+    await type(key)
+    await type('x')
+  }
+  assert.deepEqual(calls, ['killNode a-2', 'killNode a-2', 'killNode a-1', 'killNode a-1'])
+  terminal.close()
+})
+
 test('a refused action: its reason is on the screen', async () => {
   const { terminal, type, shown } = openTerminal('a-1 cannot be killed: it is stopped')
   await type('x')

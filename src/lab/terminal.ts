@@ -2,7 +2,7 @@ import { emitKeypressEvents } from 'node:readline'
 import { errorMessage } from '../core/errors.ts'
 import type { Lab } from './lab.ts'
 import { paint } from './lines.ts'
-import { screen } from './screen.ts'
+import { nodeRoom, screen } from './screen.ts'
 
 interface TerminalOptions {
   readonly lab: Lab
@@ -104,6 +104,10 @@ export class LiveTerminal {
     else if (ctrl) return
     else if (name === 'up' || name === 'k') this.#move(-1)
     else if (name === 'down' || name === 'j') this.#move(1)
+    else if (name === 'pageup') this.#move(-this.#pageRows())
+    else if (name === 'pagedown') this.#move(this.#pageRows())
+    else if (name === 'home') this.#move(Number.NEGATIVE_INFINITY)
+    else if (name === 'end') this.#move(Number.POSITIVE_INFINITY)
     else if (sequence === '?') this.#help = !this.#help
     else if (name === 'o') this.#notice = page === undefined ? 'no page' : `page: ${page}`
     else this.#runAction(name)
@@ -114,6 +118,11 @@ export class LiveTerminal {
     const names = this.#options.lab.nodes().flatMap((node) => (node.controllable ? [node.name] : []))
     const at = names.indexOf(this.#selected) + by
     this.#selected = names[Math.max(0, Math.min(names.length - 1, at))] ?? ''
+  }
+
+  /** Nodes that the table shows at a time. */
+  #pageRows(): number {
+    return nodeRoom({ view: this.#options.lab.view(false), rows: this.#output.rows || 24 })
   }
 
   #runAction(key: string): void {

@@ -44,10 +44,12 @@ async function trial(body: string, { seed = '7', json = false, interrupt = false
 
 const answer = (...checks: string[]) => `return { figures: {}, checks: [${checks.join(', ')}] }`
 
-test('all checks hold: each on a line, exit 0', async () => {
-  const { code, out } = await trial(answer(holds))
+test('all checks hold: each on a line, then the figures, without JSON, exit 0', async () => {
+  const { code, out } = await trial(`return { figures: { links: 3, cpu: { ms: [1, 2] } }, checks: [${holds}] }`)
   assert.equal(code, exitCodes.ok)
-  assert.match(out, /^trial: a trial\n {2}ok {2}links: 3 \(want 3\)\ntrial holds after \d+\.\d s \(seed 7\)\n\{/)
+  assert.match(out, /^trial: a trial\n {2}ok {2}links: 3 \(want 3\)\n {2}links: 3\n {2}cpu:\n {4}ms: 1, 2\ncommit /)
+  assert.match(out, /\ntrial holds after \d+\.\d s \(seed 7\)\n/)
+  assert.doesNotMatch(out, /[{}]/)
 })
 
 test('a failed check beside others: NOT with what it wants and got, the others shown, exit 1', async () => {
@@ -61,7 +63,7 @@ test('a failed check beside others: NOT with what it wants and got, the others s
 test('a check that is not shown, or no check: exit 3 of the reporter, a skipped test for node --test', async () => {
   const { code, out } = await trial(answer(holds, notShown))
   assert.equal(code, exitCodes.inconclusive)
-  assert.match(out, /\n {2}\? {3}a guest: none here \(want one\)\ntrial not shown after /)
+  assert.match(out, /\n {2}\? {3}a guest: none here \(want one\)[\s\S]*\ntrial not shown after /)
   assert.equal((await trial(answer())).code, exitCodes.inconclusive)
   const spec = await trial(answer(holds, notShown), { reporter: 'spec' })
   assert.equal(spec.code, 0)

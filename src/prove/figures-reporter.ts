@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { availableParallelism, loadavg } from 'node:os'
 import type { TestEvent } from 'node:test/reporters'
-import { exitCodes } from '../commands/command.ts'
+import { exitCodes, terminal } from '../commands/command.ts'
+import { hang } from '../commands/text-list.ts'
 import { errorMessage } from '../core/errors.ts'
+import { figureLines } from './figure-lines.ts'
 import { figuresPrefix, type ProofResult, round } from './proof.ts'
 
 /** Leaves standard output to the answer on one line. */
@@ -25,7 +27,7 @@ interface Answer extends ProofResult {
   readonly seconds: number
 }
 
-/** Reporter of node:test for the file of one proof: each check on a line, the verdict, and all of it as JSON. */
+/** Reporter of node:test for the file of one proof: each check and each figure on a line, and the verdict; or all of it as JSON. */
 export default async function* figuresReporter(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   let answer = begin()
   const lines: string[] = []
@@ -53,9 +55,12 @@ export default async function* figuresReporter(events: AsyncIterable<TestEvent>)
   if (verdict === 'not shown') process.exitCode ??= exitCodes.inconclusive
   answer = { ...answer, verdict, load: loadavg().map(round) }
   if (process.env[jsonVariable] === '1') return yield `${JSON.stringify(answer)}\n`
-  const { name, about, seconds, seed } = answer
+  const { name, about, seconds, seed, figures, commit, node, cores, load } = answer
   const last = `${name} ${verdict} after ${seconds.toFixed(1)} s (seed ${seed})`
-  yield [`${name}: ${about}`, ...lines, last, JSON.stringify(answer, null, 2), ''].join('\n')
+  const machine = `commit ${commit}, Node.js ${node}, ${cores} cores, load ${load.join(' ')}`
+  const { columns } = terminal
+  const checks = lines.flatMap((line) => hang(line.slice(0, 6), line.slice(6), columns))
+  yield [...hang('', `${name}: ${about}`, columns), ...checks, ...figureLines(figures), machine, last, ''].join('\n')
 }
 
 const marks = { holds: 'ok ', fails: 'NOT', 'not shown': '?  ' } as const

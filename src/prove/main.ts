@@ -1,15 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { exitCodes } from '../commands/command.ts'
+import { exitCodes, terminal } from '../commands/command.ts'
+import { textList } from '../commands/text-list.ts'
 import { seedFromEnv } from '../testing/random.ts'
 import { jsonVariable } from './figures-reporter.ts'
 import { loadProof, proofFile, proofNames, quickNames } from './proofs.ts'
 
 const usage = `usage: npm run prove -- list | all | quick | NAME [NAME...] [--json]
 
-Runs proofs and prints their checks and figures, for people and as JSON; --json leaves standard output to the JSON alone,
-one answer a line. SEED=<number> replays a run. Exit codes: 0 all hold, 1 one fails, 2 usage error, 3 one is not shown.
+Runs proofs and prints their checks and figures; with --json standard output has only the answers, one a line.
+SEED=<number> replays a run. Exit codes: 0 all hold, 1 one fails, 2 usage error, 3 one is not shown.
 `
 /** Exit code of a proof after SIGINT or SIGTERM. */
 const interruptedCode = 130
@@ -67,10 +68,11 @@ function readOptions(): { names: readonly string[]; list: boolean; json: boolean
 }
 
 async function list(json: boolean): Promise<number> {
-  for (const name of proofNames()) {
-    const { about, quick, seconds } = await loadProof(name)
-    const columns = [name.padEnd(24), `${seconds} s`.padStart(7), quick ? 'quick' : '     ', ` ${about}`]
-    process.stdout.write(`${json ? JSON.stringify({ name, about, quick, seconds }) : columns.join(' ')}\n`)
-  }
+  const proofs = await Promise.all(proofNames().map(loadProof))
+  const rows = proofs.map(({ name, about, quick, seconds }) => {
+    return [[name.padEnd(24), `${seconds} s`.padStart(7), quick ? 'quick' : '     '].join(' '), about] as const
+  })
+  const lines = proofs.map(({ name, about, quick, seconds }) => `${JSON.stringify({ name, about, quick, seconds })}\n`)
+  terminal.out(json ? lines.join('') : textList(rows, terminal.columns, 'proofs'))
   return exitCodes.ok
 }

@@ -3,6 +3,7 @@ import { isSpanContextValid, trace } from '@opentelemetry/api'
 import { type DestinationStream, type Level, type Logger, pino } from 'pino'
 import type { TraceRef } from '../core/trace.ts'
 import { idsOf } from './log.ts'
+import { terminalLog } from './terminal-log.ts'
 
 export interface LogOptions {
   /** `trace` `debug` `info` `warn` `error` `fatal` or `silent`. */
@@ -15,7 +16,7 @@ export interface LogOptions {
   readonly destination?: DestinationStream
 }
 
-/** JSON lines, one per event, times as ISO 8601, levels by name. */
+/** JSON lines, one per event, times as ISO 8601, levels by name; text at a terminal. */
 export function createLogger({ level, base = {}, context = () => undefined, destination }: LogOptions): Logger {
   return pino(
     {
@@ -26,7 +27,7 @@ export function createLogger({ level, base = {}, context = () => undefined, dest
       // Ids in the line itself win.
       mixin: () => idsOf(activeSpan() ?? context()),
     },
-    destination ?? logOutput(),
+    destination ?? (process.stdout.isTTY ? terminalLog(logOutput()) : logOutput()),
   )
 }
 
