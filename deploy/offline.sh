@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: deploy/offline.sh binaries [NAME...] | images | docker | compose | k8s | clean [all]
+# usage: deploy/offline.sh binaries [NAME...] | images | docker | compose | k8s | opensearch | clean [all]
 #
 # For machines that reach package registries but no image registry, or that have no Docker.
 #
@@ -10,6 +10,7 @@
 #   docker     installs Docker from Debian's packages and starts its daemon, if missing. Needs root.
 #   compose    builds Compose v2, as bin/docker-compose-v2 of the cache.
 #   k8s        builds the tool that checks deploy/k8s without a cluster.
+#   opensearch fetches OpenSearch with Maven, into opensearch/ of the cache: for the proofs of the clustered store.
 #   clean      removes these images and the cache except the binaries; `clean all` removes the binaries too.
 #
 # The script skips a step whose result exists. Cache: TRACEMESH_STACK, by default ~/.cache/tracemesh/stack.
@@ -18,7 +19,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export TRACEMESH_STACK=${TRACEMESH_STACK:-$HOME/.cache/tracemesh/stack}
 stack=$TRACEMESH_STACK
-for part in lib/say offline/{versions,steps,binaries,images,docker}; do
+for part in lib/say offline/{versions,steps,binaries,images,docker,opensearch}; do
   # shellcheck disable=SC1090
   . "$here/$part.sh"
 done
@@ -37,7 +38,7 @@ main() {
     -h | --help) usage && return ;;
     clean) [ "${1:-all}" = all ] || usage_error "clean accepts no argument or all, not $1" ;;
     binaries) ;;
-    images | docker | compose | k8s) [ $# -eq 0 ] || usage_error "$command accepts no argument: $1" ;;
+    images | docker | compose | k8s | opensearch) [ $# -eq 0 ] || usage_error "$command accepts no argument: $1" ;;
     '') usage_error 'missing command' ;;
     *) usage_error "unknown command $command" ;;
   esac
@@ -48,6 +49,7 @@ main() {
     docker) docker_packages docker.io docker-compose; docker_daemon ;;
     compose) make_binary compose; say "COMPOSE=$stack/bin/docker-compose-v2 deploy/start.sh runs with it" ;;
     k8s) "$here/k8s/check/build.sh" ;;
+    opensearch) opensearch ;;
     clean) clean "$@" ;;
   esac
 }

@@ -85,6 +85,6 @@ clean() {
       fail 1 'an image is in use' 'Stop its containers: deploy/stop.sh'
   fi
   rm -rf "$stack"/work.* "$stack/log" "$stack"/made/image-*
-  [ "${1:-}" != all ] || rm -rf "${stack:?}"/{bin,made,lock,dockerd.pid}
+  [ "${1:-}" != all ] || rm -rf "${stack:?}"/{bin,made,opensearch,lock,dockerd.pid}
   say "clean; Go keeps caches of its own, see: go env GOCACHE GOMODCACHE"
 }

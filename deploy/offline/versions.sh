@@ -22,3 +22,7 @@ compose_module=github.com/docker/compose/v2@v$compose_version
 node_version=24.21.0
 npm_version=11.19.1
 debian_release=bookworm
+
+# The tag of deploy/k8s/opensearch, and the log4j that this release runs with.
+opensearch_version=2.19.6
+log4j_version=2.25.4

@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withConfigDocs } from '../node/config-table.ts'
+import { renderSizes, sizesPage, withSizes } from '../stack/clustered-sizes.ts'
 import { sampleTraces } from '../testing/sim/sample-traces.ts'
 import { alertsPage, renderAlertsPage } from './alert-page.ts'
 import { renderRules, rulesPage } from './alert-rules.ts'
@@ -31,6 +32,8 @@ export const pages: readonly Page[] = [
   { file: jaegerUiPage, render: () => renderJaegerUi() },
   { file: boardPage, render: () => renderBoard() },
   { file: collectorConfig, render: () => renderCollector() },
+  { file: sizesPage.env, render: () => renderSizes() },
+  { file: sizesPage.readme, render: () => withSizes(readFileSync(sizesPage.readme, 'utf8')) },
   { file: configPage, render: () => withConfigDocs(readFileSync(configPage, 'utf8')) },
 ]
 

@@ -312,7 +312,8 @@ export function withConfigDocs(page: string): string {
   return withTable(withTable(page, 'config', configDocs()), 'limits', limitDocs())
 }
 
-function withTable(page: string, name: string, table: string): string {
+/** The document with this table between the comments `name:begin` and `name:end`. */
+export function withTable(page: string, name: string, table: string): string {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`]
   const from = page.indexOf(begin)
   const to = page.indexOf(end)
@@ -329,7 +330,8 @@ function limitDocs(): string {
   return tableOf(['Limit', 'Default', 'Setting', 'What it bounds, and the reason of the default'], rows)
 }
 
-function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table as Markdown. */
+export function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): string {
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 

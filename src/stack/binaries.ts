@@ -34,7 +34,7 @@ export async function stackBinary(name: StackBinary, env: Environment = process.
       : { missing: `TRACEMESH_JAEGER names ${override}, which is not executable` }
   const cure = `deploy/offline.sh ${name === 'k8s-check' ? 'k8s' : 'binaries'} builds it`
   const stack = env['TRACEMESH_STACK']
-  const built = join(stack || join(env['HOME'] || homedir(), '.cache/tracemesh/stack'), 'bin', name)
+  const built = join(stackDirectory(env), 'bin', name)
   if (await isExecutable(built)) return { path: built }
   if (stack) return { missing: `TRACEMESH_STACK is ${stack}, but ${built} is not executable; ${cure}` }
   for (const directory of (env['PATH'] ?? '').split(delimiter)) {
@@ -42,6 +42,11 @@ export async function stackBinary(name: StackBinary, env: Environment = process.
     if (isAbsolute(directory) && (await isExecutable(path))) return { path }
   }
   return { missing: `${name} is neither ${built} nor on the PATH; ${cure}` }
+}
+
+/** Cache of `deploy/offline.sh`. */
+export function stackDirectory(env: Environment = process.env): string {
+  return env['TRACEMESH_STACK'] || join(env['HOME'] || homedir(), '.cache/tracemesh/stack')
 }
 
 async function isExecutable(path: string): Promise<boolean> {

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
+import { bytesPerSpan, clusteredSizes, sizesPage } from './clustered-sizes.ts'
+
+leakCheck()
+
+test('sizes: the volumes hold what arrives in eight days in two copies, and the queue six hours', () => {
+  for (const nodes of [1, 18, 100, 1_000, 10_000]) {
+    const { rate, storeNodes, storeVolumeGib, queueItems, collectorVolumeGib, archiveFiles } = clusteredSizes(nodes)
+    const stored = rate * 86_400 * 8 * 2 * bytesPerSpan.openSearch
+    const volumes = storeNodes * storeVolumeGib * 2 ** 30
+    assert.ok(volumes * 0.76 > stored, `${nodes} nodes: ${volumes} bytes for ${stored}`)
+    assert.ok(storeNodes >= 3 && storeVolumeGib <= 500)
+    assert.ok(queueItems >= rate * 6 * 3_600)
+    const collector = (archiveFiles + 1) * 100 * 2 ** 20 + 2 * queueItems * bytesPerSpan.queue
+    assert.ok(collectorVolumeGib * 2 ** 30 > collector)
+  }
+})
+
+test('the manifests run the release of OpenSearch that the proofs run', async () => {
+  const read = (path: string) => readFile(new URL(`../../deploy/${path}`, import.meta.url), 'utf8')
+  const [tag] = /newTag: [\d.]+/.exec(await read('k8s/opensearch/kustomization.yaml')) ?? []
+  const [version] = /opensearch_version=[\d.]+/.exec(await read('offline/versions.sh')) ?? []
+  assert.equal(tag?.replace('newTag: ', ''), version?.replace('opensearch_version=', ''))
+})
+
+test('sizes.env has the sizes of a row of the README', async () => {
+  const [env, readme] = await Promise.all([sizesPage.env, sizesPage.readme].map((file) => readFile(file, 'utf8')))
+  for (const [, name, value] of (env ?? '').matchAll(/^(\w+)=(\S+)$/gm))
+    assert.match(readme ?? '', new RegExp(`^\\| \`${name}\`.*\\| ${value} \\|`, 'm'))
+})
