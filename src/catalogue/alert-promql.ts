@@ -38,7 +38,7 @@ export function durations(timeFactor: number): Durations {
 export const byNode = 'mesh_id, mesh_node_name'
 
 /** Scrape jobs of `otel/prometheus.yml`. */
-export const jobs = { spans: 'mesh-spans', collector: 'collector' } as const
+export const jobs = { spans: 'mesh-spans', collector: 'collector', jaeger: 'jaeger' } as const
 
 /** Nodes of the previous version have no count of sweeps: the Collector counts their spans. */
 type CountedSpan = NodeCountedSpan | 'mesh.staleness.pruned'

@@ -18,6 +18,20 @@ function refusedSpans(d: Durations): string {
   ].join('\nor ')
 }
 
+/**
+ * Bulk requests to OpenSearch or Elasticsearch that failed, and documents that it rejected, as Jaeger counts them; with
+ * badger there are none.
+ */
+function failedWrites(d: Durations): string {
+  const failed = ['latency_err_seconds_count', 'errors_total'].map((name) =>
+    increase(`jaeger_storage_bulk_index_${name}`, 'job', d('5m'), d, jobs.jaeger),
+  )
+  return failed.map((expr) => `label_replace(${expr}, "exporter", "${jaegerStorage}", "", "") > 0`).join('\nor ')
+}
+
+/** In place of an exporter of the Collector. */
+const jaegerStorage = 'storage of Jaeger'
+
 /** Selectors of the series that a limit bounds, by the group that has it. */
 const trouble = spansCountedBy('trouble').join('|')
 const seriesByNode = [
@@ -36,6 +50,9 @@ function names(count: number): readonly string[] {
 const collector = 'instance="collector:8888",job="collector"'
 const upCollector = `up{${collector}}`
 const ofJaeger = (metric: string) => `${metric}{${collector},exporter="otlp_grpc/jaeger"}`
+const jaegerTarget = 'instance="jaeger:8888",job="jaeger"'
+const upJaeger = `up{${jaegerTarget}}`
+const ofStorage = (name: string) => `jaeger_storage_bulk_index_${name}{${jaegerTarget}}`
 const firesForJaeger = [{ labels: { exporter: 'otlp_grpc/jaeger' } }]
 
 /** Alerts about the export of spans. */
@@ -174,11 +191,12 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     about: 'pipeline',
     expr: (d) => `${queueRatio} > 0.5
 or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}) > 1
-  and ${queueRatio} > 0.02`,
+  and ${queueRatio} > 0.02
+or ${failedWrites(d)}`,
     forTime: '1m',
     meaning:
-      'The queue is half full; or more than 2 % is in use and it will be full within six hours at the rate of the last ten minutes. A full queue refuses spans.',
-    cure: 'The target of the exporter is down or too slow. MeshPipelineDown fires if Jaeger is down; otherwise check its disk and memory. The queue is on disk and survives a restart of the Collector; it drains by itself.',
+      'The queue is half full; or more than 2 % is in use and it will be full within six hours at the rate of the last ten minutes; or, for the storage of Jaeger, OpenSearch fails or rejects writes, so that the queue begins to fill. A full queue refuses spans.',
+    cure: 'The target of the exporter is down or too slow. MeshPipelineDown fires if Jaeger is down; otherwise check its disk and memory. For the storage of Jaeger: _cluster/health and _cat/allocation of OpenSearch say whether it is red, or a disk is above its flood stage; the log of Jaeger has the reason of each failure. The queue is on disk and survives a restart of the Collector; it drains by itself.',
     search: 'pipeline',
     emitDelay: '30s',
     windowDelays: () => [shortestWindow],
@@ -190,6 +208,18 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
       'full in five and a half hours': {
         series: { [ofJaeger(queue)]: '0+250x60', [ofJaeger(capacity)]: '500000+0x60' },
         checks: { '6m': [], '9m': firesForJaeger },
+      },
+      'OpenSearch that fails writes, for the first time': {
+        series: {
+          [ofStorage('latency_err_seconds_count')]: '_x6 1 2+0x60',
+          [ofStorage('errors_total')]: '0+0x67',
+          [upJaeger]: '1+0x67',
+        },
+        checks: { '50s': [], '2m30s': [{ labels: { job: 'jaeger', exporter: jaegerStorage } }], '10m': [] },
+      },
+      'documents that OpenSearch rejected long ago': {
+        series: { [ofStorage('errors_total')]: '7+0x90', [upJaeger]: '1+0x90' },
+        checks: { '14m': [] },
       },
       'a burst that drains': {
         series: { [ofJaeger(queue)]: '0+0x6 4000 2000 0+0x60', [ofJaeger(capacity)]: '500000+0x68' },
