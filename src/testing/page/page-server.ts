@@ -23,7 +23,7 @@ export async function startPageServer(first: MeshView, spans: readonly TraceSpan
   const server = { view: first as MeshView | undefined, isStoreDown: false, requests: [] as string[] }
   app.addHook('onRequest', async ({ method, url }) => void server.requests.push(`${method} ${url}`))
   app.addHook('preHandler', async ({ url }, reply) => {
-    if (server.isStoreDown && url.startsWith('/api/v3')) return reply.code(502).send({ message: 'no answer' })
+    if (server.isStoreDown && /^\/api\/(?:v3|traces)\b/.test(url)) return reply.code(502).send({ message: 'no answer' })
   })
   meshRoute(app, () => server.view ?? unavailable())
   app.post('/api/lab/*', () => ({}))
@@ -31,6 +31,8 @@ export async function startPageServer(first: MeshView, spans: readonly TraceSpan
   app.get<{ Querystring: { service: string } }>('/api/v3/operations', ({ query }) => ({
     operations: spans.filter(({ service }) => service === query.service).map(({ name }) => ({ name })),
   }))
+  // As in front of a store without a search by tags.
+  app.get('/api/traces', (_, reply) => reply.code(204).send())
   app.get<{ Params: { id: string } }>('/api/v3/traces/:id', ({ params }) =>
     answerOf(spans.filter(({ traceId }) => traceId === params.id)),
   )
