@@ -49,7 +49,6 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
     progress(`${elapsed()} s: ${firing.length} alerts fire, ${pending.length} are pending`)
   }
   const seconds = elapsed()
-  const knownNodes = await Promise.all(meshes.map((mesh) => prometheus.knownNodes(mesh)))
   const [rules, fired, pending, down] = [
     await prometheus.alertRules(),
     await prometheus.alertsWithin(seconds, 'firing'),
@@ -60,6 +59,7 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
   const tooSlow = alertNames.filter((name) => firesWithinMs(name) > 1_000 * seconds)
   const churned = await churn(lab, context)
   const churnedSeconds = elapsed() - seconds
+  const knownNodes = await Promise.all(meshes.map((mesh) => prometheus.knownNodes(mesh)))
   const [firedInChurn, left, expired] = [
     await prometheus.alertsWithin(churnedSeconds, 'firing'),
     await prometheus.spansWithin('mesh.member.left', churnedSeconds),
@@ -97,7 +97,7 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
 /** Stops a node in order, and starts it again before the next one is stopped; returns how often. */
 async function churn(lab: LabProcess, { signal }: ProofContext): Promise<number> {
   const { nodes } = await lab.view()
-  // Not the one that is killed afterwards: within a minute of its stop, a death looks like that stop.
+  // Not the one that is killed afterwards: before its first census after a stop, a death looks like that stop.
   const isAway = (role: string) => role !== 'seed' && role !== 'bridge' && role !== victimRole
   const names = nodes.flatMap(({ name, role }) => (isAway(role) ? [name] : []))
   const endsAt = performance.now() + 1_000 * churnSeconds
