@@ -58,6 +58,7 @@ settings_of_start() {
   [ -e "$settings_file" ] || [ "$settings_file" != "$default_settings" ] || create_settings
   [ -e "$settings_file" ] || fail 2 "$(shown "$settings_file"), of the last start, does not exist" 'Restore it, or name another: deploy/start.sh --settings FILE'
   [ "$offline" = no ] || use_offline_images
+  report_changed_defaults
   load_settings "$settings_file"
   check_settings
   derive_settings
@@ -66,6 +67,12 @@ settings_of_start() {
   [ -z "$was_running" ] || [ "$project" = "$cfg_COMPOSE_PROJECT_NAME" ] ||
     fail 2 "the stack $project runs with $(shown "$settings_file"), which now has COMPOSE_PROJECT_NAME=$cfg_COMPOSE_PROJECT_NAME" 'Stop it first: deploy/stop.sh'
   record=$records/$cfg_COMPOSE_PROJECT_NAME.env was_running=$(containers)
+}
+
+# A change of a tracked file conflicts with its next version.
+report_changed_defaults() {
+  [ -z "$(git -C "$here" status --porcelain --untracked-files=no -- .env 2>/dev/null)" ] ||
+    say "note: deploy/.env has changes; move them to $(shown "$settings_file"), then: git checkout deploy/.env"
 }
 
 # Takes over how the stack was started: of one that runs everything, of a stopped one the project and settings file.

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, rm } from 'node:fs/promises'
+import { globSync } from 'node:fs'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -178,25 +179,47 @@ export async function stackEnvironment(compose: string, project: string): Promis
   }
 }
 
-/** The containers' stack of a clone, with its own project, ports and image name. */
-export async function composeStack(clone: string, compose: string, { signal }: ProofContext) {
+/** Settings as people write them on any system, in a file whose path has a space. */
+async function writeSettings(directory: string, settings: Readonly<Record<string, string>>): Promise<string> {
+  const file = join(directory, 'own settings.env')
+  const lines = Object.entries(settings).map(([key, value], index) =>
+    index % 2 === 0 ? `export ${key} = "${value}"   # quoted` : `${key}=${value}`,
+  )
+  await writeFile(file, `\ufeff# Settings of a proof\r\n${lines.join('\r\n')}\r\n`)
+  return file
+}
+
+/**
+ * The containers' stack of the clone in `directory`, with its own project, ports and image name, all from a settings
+ * file: `start` names it, and later scripts find the stack by themselves.
+ */
+export async function composeStack(directory: string, clone: string, compose: string, { signal }: ProofContext) {
   const project = `tracemesh-proof-${process.pid}`
   const image = `tracemesh/node:${project}`
-  const env: Readonly<Record<string, string>> = {
-    ...(await stackEnvironment(compose, project)),
-    TRACEMESH_IMAGE: image,
-  }
+  const { COMPOSE, ...ports } = await stackEnvironment(compose, project)
+  const values = Object.fromEntries(Object.entries(ports).filter(([key]) => keys.includes(key)))
+  const own = { COMPOSE_PROJECT_NAME: project, TRACEMESH_IMAGE: image, PUBLIC_HOST: 'localhost', JAEGER_TTL: '7d' }
+  const file = JSON.stringify(await writeSettings(directory, { ...values, ...own }))
+  const env = plainEnvironment()
+  const at = (key: string) => `http://localhost:${values[key]}`
+  const run = (command: string) => sh(`deploy/${command}`, clone, env, signal)
   const remove = async () => {
     // No pipe, which may close before the command ends.
-    const down = 'deploy/stop.sh --delete-data >/dev/null 2>&1'
+    const down = `deploy/stop.sh --settings ${file} --delete-data >/dev/null 2>&1`
     await sh(`${down}; docker image rm --force ${image} >/dev/null 2>&1`, clone, env, new AbortController().signal)
   }
   return {
     project,
     image,
-    jaeger: `http://127.0.0.1:${env['JAEGER_UI_PORT']}`,
-    /** Runs a script of the clone's deploy/. */
-    script: (command: string) => sh(`deploy/${command}`, clone, env, signal),
+    page: at('PAGE_PORT'),
+    jaeger: at('JAEGER_UI_PORT'),
+    prometheus: at('PROMETHEUS_PORT'),
+    build: () => run(`build.sh --settings ${file} --offline`),
+    start: () => sh(`deploy/start.sh --settings ${file} --offline`, clone, { ...env, COMPOSE }, signal),
+    /** Runs a script of the clone's deploy/ without any setting. */
+    script: run,
+    /** What start.sh keeps of the stacks that it has started. */
+    records: () => globSync(join(clone, 'deploy/.started/**')),
     /** Removes the stack, its data and its image, also after an abort. */
     remove,
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync, globSync } from 'node:fs'
-import { chmod, cp, mkdir, mkdtempDisposable, readFile, stat, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, cp, mkdir, mkdtempDisposable, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTcpServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -355,6 +355,7 @@ async function fakeClone(t: TestContext) {
     '  "ps "*) for p in up/*; do case "$*" in *"project=$(basename $p) "*) echo 1a2b;; esac; done;;',
     `  inspect*Health*) echo ${row};;`,
     '  info*NCPU*) echo 4;;',
+    '  "volume "*) cat volumes 2>/dev/null;;',
     'esac',
   ]
   await program('docker', docker.join('\n'))
@@ -367,6 +368,8 @@ async function fakeClone(t: TestContext) {
   ]
   await program('fake-compose', compose.join('\n'))
   await program('sleep', 'true')
+  const identity = '-c user.name=test -c user.email=test@example.org'
+  await program('commit', `git init -q && git add deploy/.env && git ${identity} commit -qm test`)
   const ports = await freeTcpPorts(Array.from({ length: 10 }, () => 0))
   const [page = 0, other = 0, ...rest] = ports
   const keys = ['JAEGER_UI', 'PROMETHEUS', 'ALERTMANAGER', 'GRAFANA', 'OTLP', 'OTLP_HTTP', 'COLLECTOR_HEALTH']
@@ -412,6 +415,16 @@ test('a stack: later commands speak of what it was started with, until stop.sh',
   const again = await run('start.sh')
   assert.equal(again.code, 0, again.output)
   assert.equal(await lastCall(), `own ${other}  ${image}`)
+  // With volumes, project and file remain, and neither the images nor the variables of the shell.
+  const volumes = join(deploy, '../volumes')
+  await writeFile(volumes, 'own_jaeger\n')
+  await run('stop.sh --now')
+  const back = await run('start.sh', { COMPOSE: 'fake-compose' })
+  assert.equal(back.code, 0, back.output)
+  assert.equal(await lastCall(), `own ${page}  jaegertracing/jaeger:2.13.0`)
+  await rm(volumes)
+  const onceMore = await run('start.sh --offline', once)
+  assert.equal(onceMore.code, 0, onceMore.output)
   const stop = await run('stop.sh --now')
   assert.equal(stop.code, 0, stop.output)
   assert.equal(await lastCall(), `own ${other}  ${image}`)
@@ -434,8 +447,12 @@ test('the first start: creates settings with a token for their owner alone; the 
   assert.equal(((await stat(file)).mode & 0o777).toString(8), '600')
   assert.doesNotMatch(first.output, RegExp(token ?? ''))
   assert.match(first.output, /token: PAGE_TOKEN of deploy\/local\.env/)
+  await run('../bin/commit', {})
+  await appendFile(join(deploy, '.env'), '# changed\n')
   const second = await run('start.sh --grafana')
   assert.doesNotMatch(second.output, /created/)
+  assert.match(second.output, /deploy\/\.env has changes; move them to deploy\/local\.env/)
+  assert.doesNotMatch(first.output, /has changes/)
   assert.match((await lastCall()) ?? '', RegExp(`^tracemesh ${page} grafana `))
   await run('start.sh')
   assert.match((await lastCall()) ?? '', RegExp(`^tracemesh ${page} grafana `))
@@ -466,7 +483,6 @@ test('several stacks of one clone: the scripts ask for a name', async (t) => {
 })
 
 test('offline.sh docker: the daemon keeps no descriptor of the caller, such as a lock', async (t) => {
-  if (process.platform !== 'linux') return t.skip('only Linux lists descriptors below /proc')
   const bin = temporaryDirectory(t)
   const program = (name: string, script: string) =>
     writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })

@@ -29,16 +29,16 @@ export const proof = stackProof('v1')
 export function stackProof(version: ComposeVersion): Proof {
   return endToEnd({
     name: `stack-${version}`,
-    about: `deploy/start.sh of a fresh clone with Compose ${version}: healthy in time, Jaeger has all expected traces, stop.sh leaves nothing`,
+    about: `deploy/start.sh of a fresh clone with Compose ${version}: with settings of one's own, healthy in time, Jaeger has all expected traces, killed containers return, stop.sh leaves nothing`,
     quick: false,
-    seconds: 360,
+    seconds: 440,
     async run(context) {
       const compose = await composeCommand(version, context.signal)
       if ('missing' in compose) return unrun(context, `Docker with Compose ${version}`, 'present', compose.missing)
       await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-stack-'))
       const directory = temporary.path
       const clone = await cloneWithChanges(directory, context.signal)
-      return await runStack(await composeStack(clone, compose.command, context), context)
+      return await runStack(await composeStack(directory, clone, compose.command, context), context)
     },
   })
 }
@@ -50,10 +50,10 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
     const images = await stack.script('offline.sh images')
     if (images.code === 3) return unrun(context, 'images', 'present', images.output.trim())
     progress('deploy/build.sh')
-    const built = await stack.script('build.sh --offline')
+    const built = await stack.build()
     progress('deploy/start.sh')
     const fromMs = Date.now()
-    const began = await stack.script('start.sh --offline')
+    const began = await stack.start()
     const checks: Check[] = [
       exits('deploy/offline.sh images', images),
       exits('deploy/build.sh --offline', built),
@@ -61,6 +61,7 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
       atMost('until all are healthy', healthySeconds, began.seconds, 's'),
     ]
     if (checks.some(({ holds }) => holds !== true)) return { figures: {}, checks }
+    checks.push(...(await checkAddresses(stack, began.output)))
     const watch = new MemoryWatch(stack.project)
     const status = await stack.script('status.sh')
     // On a busy machine an alert may fire rightly, so alerts are a figure and no check.
@@ -81,6 +82,7 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
       each('memory in use, at most', 'below each limit', memory, ({ workingMb, limitMb }) => workingMb < limitMb),
       each('containers', 'none killed for memory', containers, ({ oomKilled }) => !oomKilled),
       each('containers', 'none restarted', containers, ({ restarts }) => restarts === 0),
+      ...(await checkWayBack(stack, progress)),
       ...(await stopStack(stack)),
     )
     return { figures: { ...traceResult.figures, healthyAfterS: began.seconds, alerts, memory }, checks }
@@ -122,6 +124,52 @@ async function removeTwoNodes(stack: ComposeStack, progress: (text: string) => v
   await docker('stop', leaver.id)
 }
 
+/** The addresses of the settings are those of the links, and a generated token is not in the output. */
+async function checkAddresses(stack: ComposeStack, output: string): Promise<Check[]> {
+  const { page, jaeger, prometheus } = stack
+  const read = async (path: string) => (await fetch(`${prometheus}${path}`)).json() as Promise<{ data: unknown }>
+  const flags = (await read('/api/v1/status/flags')).data as Readonly<Record<string, string>>
+  const { yaml } = (await read('/api/v1/status/config')).data as { readonly yaml: string }
+  const printed = [page, jaeger, prometheus].filter((url) => output.includes(` ${url}`))
+  // The images of deploy/offline.sh have no page; the published ones do.
+  const withoutPage = await hasNoPage(jaeger)
+  return [
+    equals('addresses of the settings that start.sh prints', 3, printed.length),
+    equals('external URL of Prometheus', prometheus, flags['web.external-url'] ?? ''),
+    equals('Jaeger in the links of alerts', jaeger, /^ +jaeger: (.*)$/m.exec(yaml)?.[1] ?? ''),
+    equals('start.sh says that Jaeger has no page', withoutPage, output.includes('this image of Jaeger has no page')),
+  ]
+}
+
+async function hasNoPage(jaeger: string): Promise<boolean> {
+  return !(await (await fetch(`${jaeger}/`)).text()).includes('jaeger-ui-root')
+}
+
+function idOf(containers: Awaited<ReturnType<typeof containersOf>>, service: string): string {
+  return containers.find((one) => one.service === service)?.id ?? ''
+}
+
+/** A start without options brings back what was killed and stopped. */
+async function checkWayBack(stack: ComposeStack, progress: (text: string) => void): Promise<Check[]> {
+  const before = await containersOf(stack.project)
+  const [observer] = before.filter(({ service }) => service === 'observer')
+  if (observer === undefined) throw new Error('the stack has no observer')
+  progress('the observer is killed, and start.sh runs again')
+  await docker('kill', observer.id)
+  const status = await stack.script('status.sh')
+  const start = await stack.script('start.sh')
+  const after = await containersOf(stack.project)
+  const named = /^unhealthy: (.*);/m.exec(status.output)?.[1] ?? ''
+  return [
+    equals('deploy/status.sh with a killed observer exits with', 1, status.code ?? -1),
+    { what: 'it names', want: 'observer', got: named, holds: /\bobserver\b/.test(named) },
+    exits('deploy/start.sh without options', start),
+    equals('containers, as before', before.length, after.length),
+    each('containers but one', 'run', after, ({ service, pid }) => pid > 0 || service === 'collector-volume'),
+    equals('Jaeger runs on in the same container', idOf(before, 'jaeger'), idOf(after, 'jaeger')),
+  ]
+}
+
 /** Stops the stack, which keeps the data, then deletes the data. */
 async function stopStack(stack: ComposeStack): Promise<Check[]> {
   await docker('rm', '--force', lonelyName(stack))
@@ -136,5 +184,6 @@ async function stopStack(stack: ComposeStack): Promise<Check[]> {
     { what: 'volumes kept by it', want: 'some', got: volumes.length, holds: volumes.length > 0 },
     exits('deploy/stop.sh --delete-data', remove),
     equals('left by deploy/stop.sh --delete-data', '', afterDelete.join(', ')),
+    equals('records left by it', '', stack.records().join(', ')),
   ]
 }
