@@ -43,8 +43,8 @@ an alert about the mesh. Instead each rule leaves out what a broken pipeline can
 - *events* are exact counts. A refused span is counted later, once: the alert may be late, and nothing holds it back.
 - *numbers* are gauges and rates. A rate leaves out spans that arrive more than a minute late, after a longer refusal or
   outage of the Collector, since they did not happen at that rate; then it counts on.
-- *silence* is held back while nodes may hold spans that nobody has counted: until two scrapes after the last refusal, and
-  two minutes after an outage of the Collector. What was silent before fires on.
+- *silence* is held back while there may be spans that nobody has counted: until two scrapes after the last refusal, as long
+  as spans wait at the Collector's door, and two minutes after an outage of it. What was silent before fires on.
 
 ## Watchdog
 

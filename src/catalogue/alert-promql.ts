@@ -97,7 +97,7 @@ export function spanIncrease(span: NodeCountedSpan, window: string, d: Durations
 
 /** Series of the recording rules, which `recordings.ts` declares. */
 export type RecordingName =
-  | `pipeline:${'refused_spans:increase20s' | 'incomplete:bool' | 'catching_up:bool'}`
+  | `pipeline:${'refused_spans:increase20s' | 'door_waits:bool' | 'incomplete:bool' | 'catching_up:bool'}`
   | `node:${'censuses:increase2m' | 'last_census:timestamp' | 'last_stop:timestamp' | 'seed_retries:increase1m'}`
   | `node:broken_invariants:${'increase40s' | 'increase5m'}`
   | `node:${'connections_opened' | 'connections_closed' | 'starts'}:increase1h`

@@ -68,6 +68,7 @@ programTest(
       ['MeshPipelineDown', 'up == 0', 'up >= 0'],
       ['MeshNodeSilent', 'pipeline:incomplete:bool == 1', 'pipeline:incomplete:bool == 2'],
       ['MeshNodeSilent', 'alertname="MeshNodeSilent"', 'alertname="MeshNobodySilent"'],
+      ['MeshNodeSilent', 'label_replace(pipeline:door_waits:bool', 'label_replace(pipeline:never:bool'],
       ['MeshPrunedRate', 'pipeline:catching_up:bool == 1', 'pipeline:catching_up:bool == 2'],
     ] as const) {
       const shipped = rulesFor(name)

@@ -14,6 +14,8 @@ interface RuleOptions {
 
 /** The committed rules; `npm run generate` writes them. */
 export const rulesPage = fileURLToPath(new URL('../../otel/rules/mesh.yml', import.meta.url))
+/** The same ones as an object of a Prometheus operator. */
+export const operatorRulesPage = fileURLToPath(new URL('../../deploy/k8s/operator/rules.yaml', import.meta.url))
 
 /**
  * Prometheus' rule file. It evaluates alerts of severity `critical` at every scrape, the others less often. Throws
@@ -39,6 +41,19 @@ ${rules.join('\n')}`
 # Meaning and remedy of each alert: otel/ALERTS.md.
 groups:
 ${groups.join('\n')}
+`
+}
+
+/** The shipped rules as a PrometheusRule. */
+export function renderOperatorRules(): string {
+  const [, groups = ''] = renderRules({ timeFactor: 1 }).split(/^(?=groups:$)/m)
+  return `# Written by \`npm run generate\`: otel/rules/mesh.yml for a Prometheus operator. Do not edit.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: tracemesh
+spec:
+${deeper(groups.trimEnd(), 1)}
 `
 }
 

@@ -70,6 +70,16 @@ export function refusedSpans(values: string, samples: number) {
   }
 }
 
+/** Series of the queue at the Collector's door, and of what it sent on. */
+export function spansAtDoor(queued: string, sent: string, samples: number) {
+  const door = '{instance="collector:8888",job="collector",exporter="otlp_http/door"}'
+  return {
+    [`otelcol_exporter_queue_size${door}`]: queued,
+    [`otelcol_exporter_queue_capacity${door}`]: `100000+0x${samples}`,
+    [`otelcol_exporter_sent_spans_total${door}`]: sent,
+  }
+}
+
 /** Counter series of a span as the Collector exposes it, by default of node `n1` in mesh `a`. */
 export function counter(span: SpanName, node = 'n1'): string {
   const labels = `mesh_id="a",mesh_node_name="${node}",mesh_node_role="compute",instance="collector:8889"`

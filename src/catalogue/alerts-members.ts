@@ -1,5 +1,14 @@
 import { byNode, indent, parenthesized, timelyIncrease } from './alert-promql.ts'
-import { type AlertDeclaration, counter, firesFor, firesForMesh, gauge, refusedSpans, up } from './alert-spec.ts'
+import {
+  type AlertDeclaration,
+  counter,
+  firesFor,
+  firesForMesh,
+  gauge,
+  refusedSpans,
+  spansAtDoor,
+  up,
+} from './alert-spec.ts'
 
 /** Alerts about expired members, a few or many at once. */
 export const memberAlerts = {
@@ -26,6 +35,14 @@ export const memberAlerts = {
           [up]: '1+0x130',
         },
         checks: { '2m': [], '5m': [], '15m': [] },
+      },
+      'five expired while spans waited at the door of the Collector, counted at once afterwards': {
+        series: {
+          [counter('mesh.member.expired')]: '0+0x37 5+0x90',
+          ...spansAtDoor('0+0x6 40+50x29 0+0x92', '0+10x6 60+0x29 1500+10x92', 128),
+          [up]: '1+0x128',
+        },
+        checks: { '7m10s': [], '9m': [], '12m': [] },
       },
       'three expired, more of them much earlier': {
         series: { [counter('mesh.member.expired')]: '0+0x5 3+0x100 6+0x60', [up]: '1+0x170' },

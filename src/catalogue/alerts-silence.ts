@@ -1,5 +1,14 @@
 import { approximateIncrease, byNode, recorded, runningNodes } from './alert-promql.ts'
-import { type AlertDeclaration, censuses, counter, firesFor, gauge, refusedSpans, up } from './alert-spec.ts'
+import {
+  type AlertDeclaration,
+  censuses,
+  counter,
+  firesFor,
+  gauge,
+  refusedSpans,
+  spansAtDoor,
+  up,
+} from './alert-spec.ts'
 
 const [lastCensus, lastStop] = [recorded('node:last_census:timestamp'), recorded('node:last_stop:timestamp')]
 
@@ -129,6 +138,22 @@ unless (
           [up]: '1+0x116',
         },
         checks: { '7m': [], '9m': [], '10m': [], '12m': [], '13m30s': firesFor('n2') },
+      },
+      'spans wait at the door of the Collector for five minutes: a live node is heard again': {
+        series: {
+          [censusCounter]: `${censuses(24)} 7+0x32 ${censuses(60, 1, 17)}`,
+          ...spansAtDoor('0+0x24 40+5x29 0+0x60', '0+10x24 240+0x29 600+10x60', 116),
+          [up]: '1+0x116',
+        },
+        checks: { '7m': [], '9m': [], '10m': [], '12m': [], '15m': [] },
+      },
+      'a node that dies while the door has spans under way': {
+        series: {
+          [censusCounter]: `${censuses(24)} 7+0x90`,
+          ...spansAtDoor('40+0x114', '0+500x114', 114),
+          [up]: '1+0x114',
+        },
+        checks: { '7m': firesFor('n1') },
       },
       'a node that fell silent before the refusal fires through it': {
         series: {

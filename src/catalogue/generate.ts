@@ -6,7 +6,7 @@ import { withConfigDocs } from '../node/config-table.ts'
 import { renderSizes, sizesPage, withSizes } from '../stack/clustered-sizes.ts'
 import { sampleTraces } from '../testing/sim/sample-traces.ts'
 import { alertsPage, renderAlertsPage } from './alert-page.ts'
-import { renderRules, rulesPage } from './alert-rules.ts'
+import { operatorRulesPage, renderOperatorRules, renderRules, rulesPage } from './alert-rules.ts'
 import { renderRuleTests, ruleTestPages } from './alert-tests.ts'
 import { collectorConfig, renderCollector } from './collector-series.ts'
 import { boardPage, renderBoard } from './grafana-board.ts'
@@ -25,6 +25,7 @@ export const pages: readonly Page[] = [
   { file: spansPage, render: async () => renderSpans(await sampleTraces()) },
   { file: alertsPage, render: renderAlertsPage },
   { file: rulesPage, render: () => renderRules({ timeFactor: 1 }) },
+  { file: operatorRulesPage, render: renderOperatorRules },
   ...(['short', 'long', 'days'] as const).map((which) => ({
     file: ruleTestPages[which],
     render: () => renderRuleTests(which),

@@ -41,6 +41,16 @@ function stopsWithinMinute(d: Durations): string {
   return `sum by (${byNode}) (${latest} - (${stopped} offset ${window} or (${unscraped}) or 0 * ${latest}))`
 }
 
+/** Accepted spans that nothing has counted yet: they wait behind a branch that does not take them. */
+function spansAtDoor(d: Durations): string {
+  const door = '{exporter="otlp_http/door"}'
+  const size = `otelcol_exporter_queue_size${door}`
+  return `max(
+  ${size} > bool 0 and on () sum(increase(otelcol_exporter_sent_spans_total${door}[${d('1m', '1m')}])) == 0
+  or ${size} / otelcol_exporter_queue_capacity${door} > bool 0.02
+)`
+}
+
 const spansUp = `up{job="${jobs.spans}"}`
 
 /** In the order of evaluation: each may use those before it. */
@@ -50,21 +60,29 @@ export const recordings: Readonly<Record<RecordingName, Recording>> = {
     group: 'critical',
     expr: refusedLately,
   },
+  'pipeline:door_waits:bool': {
+    brief:
+      '1 while spans wait at the door of the Collector: for a minute it sent none of them on, or 2 % of its queue is in use.',
+    group: 'critical',
+    expr: spansAtDoor,
+  },
   'pipeline:incomplete:bool': {
     brief:
-      '1 while nodes may hold spans that nobody has counted: the Collector refused some within two scrapes, or did not answer within two minutes, after which every node has connected again. Silence proves nothing then.',
+      '1 while there may be spans that nobody has counted: the Collector refused some within two scrapes, they wait at its door, or it did not answer within two minutes, after which every node has connected again. Silence proves nothing then.',
     group: 'critical',
     expr: (d) => `max(
   pipeline:refused_spans:increase20s > bool 0
+  or label_replace(pipeline:door_waits:bool, "of", "door", "", "")
   or 1 - min_over_time(${spansUp}[${d('2m', '2m')}])
 )`,
   },
   'pipeline:catching_up:bool': {
     brief:
-      '1 while spans may arrive that are older than a minute: the Collector refused spans, or did not answer, throughout a minute that ended within the last three. Their number is exact, their rate is not.',
+      '1 while spans may arrive that are older than a minute: the Collector refused spans, had some waiting at its door, or did not answer, throughout a minute that ended within the last three. Their number is exact, their rate is not.',
     group: 'critical',
     expr: (d) => `max(max_over_time((
   min_over_time(pipeline:refused_spans:increase20s[${d('1m', '1m')}]) > bool 0
+  or label_replace(min_over_time(pipeline:door_waits:bool[${d('1m', '1m')}]), "of", "door", "", "")
   or max_over_time(${spansUp}[${d('1m', '1m')}]) == bool 0
 )[${d('3m', '3m')}:30s]))`,
   },

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
 import { roles, roleTable } from '../catalogue/roles.ts'
 import { readConfig } from '../node/config.ts'
 import { leakCheck } from '../testing/leak-check.ts'
@@ -31,7 +32,8 @@ const check = (directory: string) =>
   'path' in program ? checkKustomization(program.path, directory) : { objects: [], problems: [] }
 const single = await check(join(root, 'deploy/k8s'))
 const clustered = await check(join(root, 'deploy/k8s/clustered'))
-const variants = [single, clustered]
+const operated = await check(join(root, 'deploy/k8s/operator'))
+const variants = [single, clustered, operated]
 const { objects } = single
 
 /** A test of the objects that `k8s-check` renders. */
@@ -39,7 +41,7 @@ function renderedTest(name: string, run: (t: TestContext) => void | Promise<void
   test(name, (t) => ('path' in program ? run(t) : skipWithout(t, 'k8s-check', program.missing)))
 }
 
-/** A test of the objects of both variants. */
+/** A test of the objects of all variants. */
 function variantTest(name: string, run: (all: readonly KubeObject[]) => void | Promise<void>): void {
   renderedTest(name, async () => {
     for (const { objects: all } of variants) await run(all)
@@ -88,7 +90,7 @@ function environment(object: KubeObject, from = objects): Record<string, string>
   return env
 }
 
-renderedTest('an API server would accept every object of both variants', () => {
+renderedTest('an API server would accept every object of all variants', () => {
   for (const { problems } of variants) assert.deepEqual(problems, [])
 })
 
@@ -233,6 +235,81 @@ renderedTest('several Jaegers: the Collector sends to each, and Prometheus scrap
   assert.equal(rest(scraped), rest(shipped).replace('static_configs: [{ targets: ["jaeger:8888"] }]', each))
 })
 
+renderedTest('a Prometheus operator: its rules are those of otel, and the check rejects a broken one', async (t) => {
+  const rules = (from: readonly KubeObject[]) => objectNamed(from, 'PrometheusRule', 'tracemesh').spec as unknown
+  const shipped = parse(await readFile(join(root, 'otel/rules/mesh.yml'), 'utf8')) as { groups: RuleGroup[] }
+  const { groups } = rules(operated.objects) as { groups: RuleGroup[] }
+  assert.deepEqual(groups, shipped.groups)
+  const directory = temporaryDirectory(t)
+  const text = await readFile(join(root, 'deploy/k8s/operator/rules.yaml'), 'utf8')
+  await writeFile(join(directory, 'kustomization.yaml'), 'resources: [rules.yaml]')
+  for (const [from, to, says] of [
+    ['keep_firing_for:', 'keep_firing:', /unknown field/],
+    ['- record: pipeline:incomplete:bool', '- expr2: 1', /unknown field/],
+    ['name: mesh-warning', 'name: mesh-critical', /two of the name mesh-critical/],
+    ['record: pipeline:incomplete:bool', 'record: ""', /not one alert or one recording/],
+  ] as const) {
+    await writeFile(join(directory, 'rules.yaml'), text.replace(from, to))
+    assert.match((await check(directory)).problems.join('\n'), says, to)
+  }
+})
+
+interface RuleGroup {
+  readonly name: string
+}
+
+interface MonitorSpec {
+  readonly selector: { readonly matchLabels: Readonly<Record<string, string>> }
+  readonly sampleLimit: number
+  readonly endpoints: readonly {
+    readonly port: string
+    readonly interval: string
+    readonly scrapeTimeout: string
+    readonly honorLabels?: boolean
+    readonly relabelings: readonly { readonly targetLabel?: string; readonly replacement?: string }[]
+  }[]
+}
+
+interface ScrapeJob {
+  readonly job_name: string
+  readonly honor_labels?: boolean
+  readonly sample_limit?: number
+  readonly static_configs: readonly { readonly targets: readonly [string] }[]
+}
+
+renderedTest(
+  'a Prometheus operator: each monitor selects a port of a Service, with job, limits and intervals of otel',
+  async () => {
+    const { global, scrape_configs: jobs } = parse(await readFile(join(root, 'otel/prometheus.yml'), 'utf8')) as {
+      readonly global: { readonly scrape_interval: string; readonly scrape_timeout: string }
+      readonly scrape_configs: readonly ScrapeJob[]
+    }
+    const monitors = operated.objects.filter(({ kind }) => kind === 'ServiceMonitor')
+    assert.equal(monitors.length, 3)
+    for (const { spec, metadata } of monitors) {
+      const { selector, sampleLimit, endpoints } = spec as unknown as MonitorSpec
+      const services = operated.objects.filter(
+        (one) => one.kind === 'Service' && selects(selector, one.metadata.labels ?? {}),
+      )
+      assert.equal(services.length, 1, metadata.name)
+      const [{ port, interval, scrapeTimeout, honorLabels, relabelings } = assert.fail('no endpoint')] = endpoints
+      const job = jobs.find(({ job_name: name }) => name === metadata.name) ?? assert.fail(`no job ${metadata.name}`)
+      const label = (name: string) => relabelings.find(({ targetLabel }) => targetLabel === name)?.replacement
+      assert.equal(label('job'), job.job_name)
+      assert.deepEqual(
+        [sampleLimit, honorLabels ?? false],
+        [job.sample_limit, job.honor_labels ?? false],
+        metadata.name,
+      )
+      assert.deepEqual([interval, scrapeTimeout], [global.scrape_interval, global.scrape_timeout])
+      const [target = ''] = job.static_configs[0]?.targets ?? []
+      if (metadata.name !== 'jaeger') assert.equal(label('instance'), target)
+      const number = services[0]?.spec.ports?.find((one) => one.targetPort === port)?.port
+      assert.equal(number, Number(target.split(':')[1]), metadata.name)
+    }
+  },
+)
+
 variantTest('ports of services and probes are ports of their containers', (all) => {
   for (const { spec, metadata } of all.filter(({ kind }) => kind === 'Service')) {
     const behind = workloads(all).filter((one) =>
@@ -326,9 +403,12 @@ renderedTest('network policies allow what the stack needs and nothing else', () 
     ['alertmanager', 'prometheus', 9090],
   ]
   for (const { objects: all } of variants) {
-    check(all, true, ...everywhere)
-    check(all, false, ...nowhere)
+    const isHere = ([from, to]: Way) =>
+      [from, to].every((name) => workloads(all).some((one) => one.metadata.name === name))
+    check(all, true, ...everywhere.filter(isHere))
+    check(all, false, ...nowhere.filter(isHere))
   }
+  assert.equal(workloads(single.objects).filter(({ metadata }) => metadata.name === 'prometheus').length, 1)
   const store = clustered?.objects ?? []
   check(store, true, ['jaeger', 'opensearch', 9200], ['forget', 'opensearch', 9200], ['opensearch', 'opensearch', 9300])
   check(store, false, ['mesh-a-observer', 'opensearch', 9200], ['jaeger', 'opensearch', 9300])

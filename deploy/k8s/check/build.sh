@@ -2,10 +2,11 @@
 # usage: deploy/k8s/check/build.sh
 #
 # Builds k8s-check, which validates deploy/k8s without a cluster, into bin/ of the cache: TRACEMESH_STACK, by default
-# ~/.cache/tracemesh/stack. Kubernetes' own validation comes from its Go modules, at the version below.
+# ~/.cache/tracemesh/stack. Kubernetes' own validation comes from its Go modules, and the types of the Prometheus operator from its own, at the versions below.
 # Exit codes: 0 ok, 1 the build failed, 2 usage error, 3 Go is not installed.
 set -euo pipefail
 version=34.2
+operator=0.92.1
 
 here=$(cd "$(dirname "$0")" && pwd)
 case ${1:-} in
@@ -20,7 +21,7 @@ case ${1:-} in
     ;;
 esac
 command -v go >/dev/null || {
-  echo 'Go is not installed; it builds k8s-check. Install Go 1.25 or newer (https://go.dev/dl).' >&2
+  echo 'Go is not installed; it builds k8s-check. Install Go 1.26 or newer (https://go.dev/dl).' >&2
   exit 3
 }
 
@@ -44,9 +45,11 @@ cd "$work"
 cat >go.mod <<MOD
 module tracemesh.invalid/k8s-check
 
-go 1.25.0
+go 1.26.0
 
 require k8s.io/kubernetes v1.$version
+
+require github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v$operator
 MOD
 source=$(go mod download -json "k8s.io/kubernetes@v1.$version" | sed -n 's/.*"Dir": "\(.*\)",*/\1/p')
 sed -n "s|^\t\(k8s.io/[a-z-]*\) => ./staging/.*|replace \1 => \1 v0.$version|p" "$source/go.mod" >>go.mod

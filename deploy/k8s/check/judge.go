@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
+
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,6 +42,9 @@ func judge(text []byte) (runtime.Object, []string) {
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
+	if problems, isOperators := monitoringProblems(written); isOperators {
+		return written, problems
+	}
 	legacyscheme.Scheme.Default(written)
 	version := written.GetObjectKind().GroupVersionKind().GroupVersion()
 	internal, err := legacyscheme.Scheme.ConvertToVersion(written, runtime.InternalGroupVersioner)
@@ -53,6 +59,45 @@ func judge(text []byte) (runtime.Object, []string) {
 		problems = append(problems, insecure(template)...)
 	}
 	return written, problems
+}
+
+func init() {
+	if err := monitoring.AddToScheme(legacyscheme.Scheme); err != nil {
+		panic(err)
+	}
+}
+
+// monitoringProblems checks what the types of the Prometheus operator do not: a custom resource has no other validation
+// than its schema, and a server accepts a monitor that selects nothing, and a rule that is both an alert and a recording.
+func monitoringProblems(object runtime.Object) ([]string, bool) {
+	problems := []string{}
+	switch it := object.(type) {
+	case *monitoring.ServiceMonitor:
+		if len(it.Spec.Selector.MatchLabels) == 0 || len(it.Spec.Endpoints) == 0 {
+			problems = append(problems, "spec: selects no Service, or no port of it")
+		}
+		for _, endpoint := range it.Spec.Endpoints {
+			if endpoint.Port == "" {
+				problems = append(problems, "spec.endpoints: without a port")
+			}
+		}
+	case *monitoring.PrometheusRule:
+		names := []string{}
+		for _, group := range it.Spec.Groups {
+			if slices.Contains(names, group.Name) {
+				problems = append(problems, "spec.groups: two of the name "+group.Name)
+			}
+			names = append(names, group.Name)
+			for _, rule := range group.Rules {
+				if (rule.Alert == "") == (rule.Record == "") || rule.Expr.String() == "" {
+					problems = append(problems, "spec.groups: in "+group.Name+" a rule that is not one alert or one recording")
+				}
+			}
+		}
+	default:
+		return nil, false
+	}
+	return problems, true
 }
 
 func refusals(object runtime.Object) field.ErrorList {

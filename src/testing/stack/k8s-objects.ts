@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 /** The fields that the tests use; the API has more. */
 export interface KubeObject {
   readonly kind: string
-  readonly metadata: { readonly name: string; readonly namespace?: string }
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Labels }
   readonly data?: Labels
   readonly spec: KubeSpec
 }
