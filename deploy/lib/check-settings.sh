@@ -24,7 +24,7 @@ check_settings() {
 }
 
 may_be_empty() {
-  case $1 in PAGE_TOKEN | PPROF_PORT | PUBLIC_HOST | JAEGER_UI_ASSETS | *_URL) ;; *) return 1 ;; esac
+  case $1 in PAGE_TOKEN | PPROF_PORT | PUBLIC_HOST | JAEGER_UI_ASSETS | NODE_LOGS | *_URL) ;; *) return 1 ;; esac
 }
 
 check_value() {
@@ -36,6 +36,9 @@ check_value() {
     PUBLIC_HOST) [[ $value =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] || invalid "$key" "$value" 'is not a host' 'a host name or an IPv4 address, without a port' ;;
     PAGE_URL | JAEGER_URL) [[ $value =~ ^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$ ]] || invalid "$key" "$value" 'is not the URL of a host' 'http:// or https://, a host, and a port if needed: the page works at the root of its host only' ;;
     *_URL) [[ $value =~ ^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$ ]] || invalid "$key" "$value" 'is not a URL' 'http:// or https://, a host, and a port and a path if needed' ;;
+    NODE_LOGS)
+      [[ $value == /* && $value != *[:,]* && -d $value ]] ||
+        invalid "$key" "$value" 'is not a directory' 'the absolute path of the directory with the log files of containers, without : and ,' ;;
     JAEGER_UI_ASSETS)
       [[ $value == /* && $value != *[:,]* && -r $value/index.html ]] ||
         invalid "$key" "$value" 'has no readable index.html' 'the absolute path of a directory with the built page of Jaeger, without : and ,' ;;

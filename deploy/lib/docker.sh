@@ -41,6 +41,7 @@ compose() {
     local key name files=(--file compose.yaml)
     [ -z "${cfg_PPROF_PORT:-}" ] || files+=(--file compose.pprof.yaml)
     [ -z "${cfg_JAEGER_UI_ASSETS:-}" ] || files+=(--file compose.jaeger-page.yaml)
+    [ -z "${cfg_NODE_LOGS:-}" ] || files+=(--file compose.logs.yaml)
     [ "${cfg_STACK_QUICK_CHECKS:-no}" = no ] || files+=(--file compose.quick-checks.yaml)
     cd "$here" || exit
     for name in compose.override.yaml compose.override.yml; do
@@ -80,7 +81,7 @@ remaining() {
 
 # Whether a service is part of the telemetry backend, not a node.
 is_backend() {
-  [[ $1 =~ ^(collector|jaeger|prometheus|alertmanager|grafana)$ ]]
+  [[ $1 =~ ^(collector|node-logs|jaeger|prometheus|alertmanager|grafana)$ ]]
 }
 
 # Ids of the stack's containers, running or not.

@@ -11,6 +11,7 @@ leakCheck()
 const jaegerFolder = dirname(shippedConfigs.jaeger)
 const files: readonly (readonly [StackBinary, string])[] = [
   ['otelcol-contrib', shippedConfigs.collector],
+  ['otelcol-contrib', join(dirname(shippedConfigs.collector), 'logs.yaml')],
   ...['jaeger.yaml', 'clustered.yaml', 'solo.yaml'].map((name) => ['jaeger', join(jaegerFolder, name)] as const),
 ]
 
@@ -20,10 +21,10 @@ for (const [program, file] of files) {
     const sound = await check('validate', `--config=${file}`)
     assert.ok(sound.ok, sound.text)
     const wrong = join(folder, 'wrong.yaml')
-    await writeFile(wrong, (await readFile(file, 'utf8')).replaceAll('endpoint:', 'endpint:'))
+    await writeFile(wrong, (await readFile(file, 'utf8')).replaceAll(/(endpoint|start_at):/g, 'misspelt:'))
     const { ok, text } = await check('validate', `--config=${wrong}`)
     assert.equal(ok, false)
-    assert.match(text, /endpint/)
+    assert.match(text, /misspelt/)
   })
 }
 

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
@@ -6,7 +5,7 @@ import { clock, duration, hrefOf, plural } from '../model/text.ts'
 import { extent, linkQueries, spansLinkingTo, visibleRows, type WaterfallRow, waterfall } from '../model/waterfall.ts'
 import { reader, useLoaded } from './api.ts'
 import { searchHref } from './last-search.ts'
-import { Copy, Emitter, Partial, Problem, TraceLink } from './parts.tsx'
+import { Copy, Partial, Problem, TraceLink } from './parts.tsx'
 
 export interface TracePageProps {
   readonly view: MeshView
@@ -228,11 +227,7 @@ function SpanDetails({ span, services, isUserOpened }: SpanDetailsProps) {
       <div class="pair">
         <AttributeTable title="Attributes" values={span.attributes} />
         <AttributeTable
-          title={
-            <>
-              Emitted by <Emitter {...span} />
-            </>
-          }
+          title={`Emitted by ${String(span.resource['mesh.node.name'] ?? span.service)}`}
           values={span.resource}
         />
       </div>
@@ -255,7 +250,7 @@ function AttributeTable({
   title,
   values,
 }: {
-  readonly title: ComponentChildren
+  readonly title: string
   readonly values: Readonly<Record<string, Value>>
 }) {
   const entries = Object.entries(values)

@@ -53,6 +53,8 @@ test('an invalid setting: exit 2, with the valid values', async () => {
     ['JAEGER_URL', 'https://example.org/jaeger', /at the root of its host/],
     ['PROMETHEUS_EXTERNAL_URL', 'example.org', /is not a URL/],
     ['JAEGER_UI_ASSETS', '/nowhere', /has no readable index.html/],
+    ['NODE_LOGS', '/nowhere', /is not a directory/],
+    ['RUNBOOKS_URL', 'ALERTS.md', /is not a URL/],
   ]
   const results = await Promise.all(refused.map(([key, value]) => lib('check_settings', { [key]: value })))
   for (const [index, [key, value, says]] of refused.entries()) {

@@ -23,8 +23,11 @@ const composeFiles = globSync('compose*.yaml', { cwd: deploy })
 
 test('settings of .env: exactly the variables of the compose files, and the host in links; all that is exposed is off', () => {
   const env = settings(read('.env'))
-  const off = ['PPROF_PORT', 'PAGE_TOKEN', 'JAEGER_UI_ASSETS', 'PUBLIC_HOST'].map((key) => env[key])
-  assert.deepEqual([...off, env['BIND_ADDRESS'], env['OTLP_BIND_ADDRESS']], ['', '', '', '', '127.0.0.1', '127.0.0.1'])
+  const off = ['PPROF_PORT', 'PAGE_TOKEN', 'JAEGER_UI_ASSETS', 'NODE_LOGS', 'PUBLIC_HOST'].map((key) => env[key])
+  assert.deepEqual(
+    [...off, env['BIND_ADDRESS'], env['OTLP_BIND_ADDRESS']],
+    ['', '', '', '', '', '127.0.0.1', '127.0.0.1'],
+  )
   const texts = composeFiles.map(read).join('\n')
   const variables = [...texts.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, key = '']) => key)
   const expected = variables.filter((key) => !key.startsWith('STACK_'))
