@@ -31,7 +31,7 @@ export function stackProof(version: ComposeVersion): Proof {
     name: `stack-${version}`,
     about: `deploy/start.sh of a fresh clone with Compose ${version}: with settings of one's own, healthy in time, Jaeger has all expected traces, killed containers return, stop.sh leaves nothing`,
     quick: false,
-    seconds: 440,
+    seconds: 360,
     async run(context) {
       const compose = await composeCommand(version, context.signal)
       if ('missing' in compose) return unrun(context, `Docker with Compose ${version}`, 'present', compose.missing)
