@@ -35,6 +35,8 @@ export type NodeState =
   | 'unreachable'
   /** State and role of a connected peer that sends no hello and is no member. */
   | 'guest'
+  /** Only links to it are known. */
+  | 'unknown'
 
 export interface ViewNode {
   /** Peer id; the name until it has one. */
@@ -67,10 +69,16 @@ export interface ViewNode {
   readonly inventory?: string
 }
 
+const nothing = { meshes: [], topics: [], links: [], counts: {}, controllable: false } as const
+
 /** A guest as a node of the view. */
 export function guestNode(id: string, name: string, addresses: readonly string[]): ViewNode {
-  const nothing = { meshes: [], topics: [], links: [], counts: {} }
-  return { id, name, role: 'guest', state: 'guest', addresses, ...nothing, controllable: false }
+  return { id, name, role: 'guest', state: 'guest', addresses, ...nothing }
+}
+
+/** A peer to which others report links, and of which nothing else is known. */
+export function unknownNode(id: string): ViewNode {
+  return { id, name: '', role: 'unknown', state: 'unknown', addresses: [], ...nothing }
 }
 
 export interface ViewLink {

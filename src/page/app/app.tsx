@@ -10,7 +10,7 @@ import { Messages } from './messages.tsx'
 import { NodePage } from './node-page.tsx'
 import { Nodes } from './nodes.tsx'
 import { OpenTrace } from './open-trace.tsx'
-import { Detail, IsLive, Problem, UniqueNames } from './parts.tsx'
+import { Detail, IsLive, KnownNodes, Problem, UniqueNames } from './parts.tsx'
 import { Topology } from './topology.tsx'
 import { Traces } from './traces.tsx'
 
@@ -107,6 +107,7 @@ function App() {
   const route = useRoute()
   const { view, problem, isTokenRequired } = useMesh()
   const names = useMemo(() => (view === undefined ? new Set<string>() : uniqueNames(view)), [view])
+  const nodes = useMemo(() => new Map(view?.nodes.map((node) => [node.id, node])), [view])
   useEffect(() => {
     document.title = `${route.item ?? titles[route.tab]} · ${view?.title ?? 'tracemesh'}`
   }, [route, view?.title])
@@ -125,9 +126,11 @@ function App() {
       </nav>
       <main id="main" tabIndex={-1} class={problem === undefined || isTokenRequired ? undefined : 'stale'}>
         <UniqueNames.Provider value={names}>
-          <IsLive.Provider value={problem === undefined}>
-            {isTokenRequired ? <TokenForm problem={problem} /> : <Content route={route} view={view} />}
-          </IsLive.Provider>
+          <KnownNodes.Provider value={nodes}>
+            <IsLive.Provider value={problem === undefined}>
+              {isTokenRequired ? <TokenForm problem={problem} /> : <Content route={route} view={view} />}
+            </IsLive.Provider>
+          </KnownNodes.Provider>
         </UniqueNames.Provider>
       </main>
     </>

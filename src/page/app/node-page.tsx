@@ -46,17 +46,21 @@ export function NodePage({ view, nameOrId }: { readonly view: MeshView; readonly
   )
 }
 
-/** A node that the view no longer lists; only its expiries remain. */
+/** A node that the view does not list: only its expiries, and links that others report, are known. */
 function RemovedNode({ view, nameOrId }: { readonly view: MeshView; readonly nameOrId: string }) {
   const self = view.nodes.find(({ id }) => id === view.self)
+  const count = view.links.filter(({ a, b }) => a === nameOrId || b === nameOrId).length
   return (
     <div class="stack">
       <section class="card">
         <h2>
-          <code class="id">{nameOrId}</code> <Copy text={nameOrId} what="name" />
+          <code class="id">{nameOrId}</code> <State state="unknown" /> <Copy text={nameOrId} what="name" />
         </h2>
         <p>
-          There is no such node here, or it has left. <a href={hrefOf('nodes')}>All nodes</a>
+          {count === 0
+            ? 'This page does not know such a node: it has left, or there never was one.'
+            : `This page knows nothing of this node but ${plural(count, 'link')} to it, which others report.`}{' '}
+          <a href={hrefOf('nodes')}>All nodes</a>
         </p>
         {self !== undefined && (
           <p>This page shows {meshesOf(self)} only; use an observer of the other mesh for its nodes.</p>

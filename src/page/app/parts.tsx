@@ -1,12 +1,16 @@
 import { type ComponentChildren, createContext } from 'preact'
 import { useContext, useState } from 'preact/hooks'
 import { roles, roleTable } from '../../catalogue/roles.ts'
+import type { TraceSpan } from '../../traces/trace.ts'
 import type { MeshView, NodeState, ViewNode } from '../mesh-view.ts'
-import { type Direction, hrefOf, shortId } from '../model/text.ts'
+import { type Direction, hrefOf, nodeTitle, shortId } from '../model/text.ts'
 import type { Trouble } from '../model/trouble.ts'
 
 /** Names that identify exactly one node. */
 export const UniqueNames = createContext<ReadonlySet<string>>(new Set())
+
+/** Nodes of the view by id. */
+export const KnownNodes = createContext<ReadonlyMap<string, ViewNode>>(new Map())
 
 /** Whether the shown mesh is the current one, so that its controls work. */
 export const IsLive = createContext(true)
@@ -24,15 +28,40 @@ export function meshesOf({ meshes }: Pick<ViewNode, 'meshes'>): string {
 
 export function NodeLink({ node }: { readonly node: Pick<ViewNode, 'name' | 'id'> }) {
   const hrefOfNode = useNodeHref()
-  return <a href={hrefOfNode(node)}>{node.name === '' ? shortId(node.id) : node.name}</a>
+  const title = nodeTitle(node)
+  return (
+    <a class="node-name" href={hrefOfNode(node)} title={title}>
+      {title}
+    </a>
+  )
 }
 
-/** A node by id. If it has left, the link leads to the page that shows its expiries. */
+/** A node by id. The link of an unknown one leads to the page that shows its expiries. */
 export function NodeById({ view, id }: { readonly view: MeshView; readonly id: string }) {
   const node = view.nodes.find((candidate) => candidate.id === id)
   if (node !== undefined) return <NodeLink node={node} />
-  const short = <code title={id}>{shortId(id)}</code>
-  return view.traces ? <a href={hrefOf('nodes', id)}>{short}</a> : short
+  return (
+    <>
+      <a href={hrefOf('nodes', id)}>
+        <code title={id}>{shortId(id)}</code>
+      </a>{' '}
+      <small>unknown</small>
+    </>
+  )
+}
+
+/** The node that emitted a span. */
+export function Emitter({ resource, service }: Pick<TraceSpan, 'resource' | 'service'>) {
+  const nodes = useContext(KnownNodes)
+  const id = String(resource['mesh.peer.self'] ?? '')
+  const name = String(resource['mesh.node.name'] ?? service)
+  const node = nodes.get(id)
+  if (node !== undefined) return <NodeLink node={node} />
+  return (
+    <>
+      {name} <small>unknown to this page</small>
+    </>
+  )
 }
 
 export function TraceLink(props: {

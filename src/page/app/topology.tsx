@@ -1,12 +1,15 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { MeshView, ViewLink, ViewNode } from '../mesh-view.ts'
 import { Layout, type Place, type Size } from '../model/layout.ts'
-import { shortId } from '../model/text.ts'
+import { withUnknownNodes } from '../model/mesh.ts'
+import { nodeTitle, shortName } from '../model/text.ts'
+import { Legend, linkClass, NodeMark, radiusOf } from './legend.tsx'
 import { meshesOf, NodeLink, roleStyle, State, useNodeHref } from './parts.tsx'
 
 /** The mesh as a graph, and the same as a list. */
-export function Topology({ view }: { readonly view: MeshView }) {
-  const groups = Map.groupBy(view.nodes, (node) => meshesOf(node) || 'guests')
+export function Topology({ view: reported }: { readonly view: MeshView }) {
+  const view = withUnknownNodes(reported)
+  const groups = Map.groupBy(view.nodes, (node) => (node.state === 'unknown' ? 'unknown' : meshesOf(node) || 'guests'))
   const names = [...groups.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
   return (
     <div class="topology">
@@ -40,36 +43,9 @@ export function Topology({ view }: { readonly view: MeshView }) {
   )
 }
 
-/** Meshes first, then bridges, then guests. */
+/** Meshes first, then bridges, guests, and nodes of which only links are known. */
 function rank(group: string): number {
-  return group === 'guests' ? 2 : group.includes(' + ') ? 1 : 0
-}
-
-/** Explains the colours that the graph currently uses. */
-function Legend({ view }: { readonly view: MeshView }) {
-  const roles = [...new Set(view.nodes.map(({ role }) => role))].sort()
-  const states = [...new Set(view.nodes.map(({ state }) => state))]
-    .filter((state) => state !== 'running' && state !== 'guest')
-    .sort()
-  return (
-    <ul class="legend" aria-label="Legend">
-      {roles.map((role) => (
-        <li key={role}>
-          <i class="dot" style={roleStyle(role)} /> {role}
-        </li>
-      ))}
-      {states.map((state) => (
-        <li key={state}>
-          <i class={`dot mark-${state}`} /> {state}
-        </li>
-      ))}
-      {view.links.some(({ ends }) => ends === 1) && (
-        <li>
-          <i class="dash" /> reported by one end
-        </li>
-      )}
-    </ul>
-  )
+  return group === 'unknown' ? 3 : group === 'guests' ? 2 : group.includes(' + ') ? 1 : 0
 }
 
 /** Above this many nodes the graph shows a name only on hover or focus. */
@@ -116,13 +92,12 @@ export function Graph({ view }: { readonly view: MeshView }) {
 }
 
 function lineOf({ a, b, id, kind, ends }: ViewLink) {
-  return <line key={`${a} ${b} ${id}`} data-a={a} data-b={b} class={`${kind} ends-${ends}`} />
+  return <line key={`${a} ${b} ${id}`} data-a={a} data-b={b} class={linkClass({ kind, ends })} />
 }
 
 function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean }) {
   const hrefOfNode = useNodeHref()
-  const name = node.name === '' ? shortId(node.id) : node.name
-  const radius = node.role === 'seed' || node.role === 'bridge' ? 11 : 8.5
+  const name = shortName(nodeTitle(node))
   return (
     <a
       data-id={node.id}
@@ -131,11 +106,8 @@ function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean 
       href={hrefOfNode(node)}
       aria-label={`${name}, ${node.role}, ${node.state}`}
     >
-      <circle class="halo" r={radius + 6} />
-      <circle class="body" r={radius} />
-      {(node.state === 'killed' || node.state === 'failed') && <path class="glyph" d="M-4-4L4 4M4-4L-4 4" />}
-      {node.state === 'paused' && <path class="glyph" d="M-2.5-4V4M2.5-4V4" />}
-      <text y={radius + 13}>{name}</text>
+      <NodeMark node={node} />
+      <text y={radiusOf(node) + 13}>{name}</text>
     </a>
   )
 }

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Trace, TraceSpan, Value } from '../../traces/trace.ts'
 import type { MeshView } from '../mesh-view.ts'
@@ -5,7 +6,7 @@ import { clock, duration, hrefOf, plural } from '../model/text.ts'
 import { extent, linkQueries, spansLinkingTo, visibleRows, type WaterfallRow, waterfall } from '../model/waterfall.ts'
 import { reader, useLoaded } from './api.ts'
 import { searchHref } from './last-search.ts'
-import { Copy, Partial, Problem, TraceLink } from './parts.tsx'
+import { Copy, Emitter, Partial, Problem, TraceLink } from './parts.tsx'
 
 export interface TracePageProps {
   readonly view: MeshView
@@ -227,7 +228,11 @@ function SpanDetails({ span, services, isUserOpened }: SpanDetailsProps) {
       <div class="pair">
         <AttributeTable title="Attributes" values={span.attributes} />
         <AttributeTable
-          title={`Emitted by ${String(span.resource['mesh.node.name'] ?? span.service)}`}
+          title={
+            <>
+              Emitted by <Emitter {...span} />
+            </>
+          }
           values={span.resource}
         />
       </div>
@@ -250,7 +255,7 @@ function AttributeTable({
   title,
   values,
 }: {
-  readonly title: string
+  readonly title: ComponentChildren
   readonly values: Readonly<Record<string, Value>>
 }) {
   const entries = Object.entries(values)

@@ -1,4 +1,4 @@
-import type { BootStep, MeshView, NodeState, ViewNode } from '../mesh-view.ts'
+import { type BootStep, type MeshView, type NodeState, unknownNode, type ViewNode } from '../mesh-view.ts'
 
 /** Names that identify exactly one node. None on an observer: members there choose their own names. */
 export function uniqueNames({ from, nodes }: Pick<MeshView, 'from' | 'nodes'>): ReadonlySet<string> {
@@ -10,6 +10,13 @@ export function uniqueNames({ from, nodes }: Pick<MeshView, 'from' | 'nodes'>): 
 /** Finds a node by id or name. The id wins: a peer may use the id of another as its name. */
 export function findNode({ nodes }: Pick<MeshView, 'nodes'>, key: string): ViewNode | undefined {
   return nodes.find(({ id }) => id === key) ?? nodes.find(({ name }) => name === key)
+}
+
+/** The view, with a node for each end of a link that it does not have. */
+export function withUnknownNodes(view: MeshView): MeshView {
+  const known = new Set(view.nodes.map(({ id }) => id))
+  const missing = new Set(view.links.flatMap(({ a, b }) => [a, b]).filter((id) => !known.has(id)))
+  return missing.size === 0 ? view : { ...view, nodes: [...view.nodes, ...[...missing].map(unknownNode)] }
 }
 
 /** Matches peer ids of Ed25519, secp256k1 and RSA keys, in base58. */
@@ -87,6 +94,7 @@ export function noExpiryText(fate: Fate, isPolling: boolean): string {
   if (fate === 'waiting') return 'The node has not started yet.'
   if (fate === 'stopped') return 'No node: it said goodbye before it stopped.'
   if (fate === 'running' || fate === 'starting') return 'No node in the last hour.'
+  if (fate === 'removed') return 'No expiry in the last hour: it said goodbye, left earlier, or was never a member.'
   if (isPolling) return 'No node yet: its silence is still within the staleness window.'
   return 'No expiry in the last hour: it said goodbye, or it left earlier.'
 }

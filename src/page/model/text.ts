@@ -42,6 +42,19 @@ function twoDigits(part: number): string {
   return String(part).padStart(2, '0')
 }
 
+/** What a node is called: its name, or the short form of its id. */
+export function nodeTitle({ name, id }: { readonly name: string; readonly id: string }): string {
+  return name === '' ? shortId(id) : name
+}
+
+/** Longest name in the graph, in characters. */
+const maxNameChars = 24
+
+/** A name that fits below a node of the graph. */
+export function shortName(name: string): string {
+  return name.length <= maxNameChars ? name : `${name.slice(0, maxNameChars - 1)}…`
+}
+
 /** The last characters of a peer id: all ids begin alike. */
 export function shortId(id: string): string {
   return id.length > 16 ? `…${id.slice(-8)}` : id
