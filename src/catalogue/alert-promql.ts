@@ -40,6 +40,9 @@ export const byNode = 'mesh_id, mesh_node_name'
 /** Scrape jobs of `otel/prometheus.yml`. */
 export const jobs = { spans: 'mesh-spans', collector: 'collector', jaeger: 'jaeger' } as const
 
+/** Spans that the Collector refused at its door; a refusal at a later hop refuses no node. */
+export const refusedByReceiver = 'otelcol_receiver_refused_spans_total{receiver="otlp"}'
+
 /** Nodes of the previous version have no count of sweeps: the Collector counts their spans. */
 type CountedSpan = NodeCountedSpan | 'mesh.staleness.pruned'
 

@@ -1,4 +1,13 @@
-import { byNode, type Durations, increase, indent, jobs, shortestWindow, spanIncrease } from './alert-promql.ts'
+import {
+  byNode,
+  type Durations,
+  increase,
+  indent,
+  jobs,
+  refusedByReceiver,
+  shortestWindow,
+  spanIncrease,
+} from './alert-promql.ts'
 import { type AlertDeclaration, counter, firesFor, gauge, ofNodes, up } from './alert-spec.ts'
 import { spansCountedBy } from './span-counts.ts'
 
@@ -8,14 +17,36 @@ export const sampleLimit = 50_000
 const [queue, capacity] = ['otelcol_exporter_queue_size', 'otelcol_exporter_queue_capacity']
 const queueRatio = `max by (exporter) (${queue} / ${capacity})`
 
-/** Spans that the Collector refused, could not queue, or could not send: one arm each, since their labels differ. */
+/** Exporters that write the archive, or wait for it. */
+const [archiveQueue, archiveFiles] = ['otlp_grpc/archive', 'file/spans']
+
+/** One arm for each counter of spans that grew, since their labels differ. */
+function increased(counters: readonly (readonly [counter: string, by: string])[], d: Durations): string {
+  return counters.map(([name, by]) => `${increase(name, by, d('5m'), d, jobs.collector)} > 0`).join('\nor ')
+}
+
+/** Spans that the Collector refused, could not queue, or could not send to Jaeger. */
 function refusedSpans(d: Durations): string {
-  const increased = (metric: string, by: string) => `${increase(metric, by, d('5m'), d, jobs.collector)} > 0`
-  return [
-    increased('otelcol_receiver_refused_spans_total', 'receiver'),
-    increased('otelcol_exporter_enqueue_failed_spans_total', 'exporter'),
-    increased('otelcol_exporter_send_failed_spans_total', 'exporter'),
-  ].join('\nor ')
+  const others = `exporter!~"${archiveQueue}|${archiveFiles}"`
+  return increased(
+    [
+      [refusedByReceiver, 'receiver'],
+      [`otelcol_exporter_enqueue_failed_spans_total{${others}}`, 'exporter'],
+      [`otelcol_exporter_send_failed_spans_total{${others}}`, 'exporter'],
+    ],
+    d,
+  )
+}
+
+/** Attempts to write the archive that failed, and spans that did not fit into its queue. */
+function unarchivedSpans(d: Durations): string {
+  return increased(
+    [
+      [`otelcol_exporter_send_failed_spans_total{exporter="${archiveFiles}"}`, 'exporter'],
+      [`otelcol_exporter_enqueue_failed_spans_total{exporter="${archiveQueue}"}`, 'exporter'],
+    ],
+    d,
+  )
 }
 
 /**
@@ -153,8 +184,8 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     expr: refusedSpans,
     keepFiring: '2m',
     meaning:
-      'Within five minutes the Collector refused spans, could not queue them, or permanently failed to send them. Nodes queue refused spans and send them again. Alerts about the mesh that count events fire as usual; no further node counts as silent meanwhile.',
-    cure: 'receiver otlp: the Collector is short of memory, or its queue is full; see MeshCollectorQueueFilling. exporter otlp_grpc/jaeger: the queue is full, or Jaeger rejects spans; see the Collector’s log. exporter file: the disk is full.',
+      'Within five minutes the Collector refused spans, could not queue them, or permanently failed to send them. Nodes queue refused spans and send them again, and each is counted once. Alerts about the mesh that count events fire as usual; no further node counts as silent meanwhile.',
+    cure: 'receiver otlp: the Collector is short of memory, or a queue or its disk is full; see MeshCollectorQueueFilling. exporter otlp_http/door, or otlp_grpc/jaeger with it: the disk of the queues is full; make room before Jaeger starts again, because the Collector loses what it reads from a queue on a full disk. exporter otlp_grpc/jaeger alone: Jaeger rejects spans for good; see the Collector’s log. The archive has them.',
     search: 'pipeline',
     emitDelay: '2s',
     cases: {
@@ -173,6 +204,16 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
         },
         checks: { '1m30s': [{ labels: { receiver: 'otlp' } }] },
       },
+      'hops within the Collector, and its archive': {
+        series: {
+          [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp/inside",transport="grpc"}`]:
+            '0+0x6 5+5x60',
+          [`otelcol_exporter_send_failed_spans_total{${collector},exporter="file/spans"}`]: '0+0x6 5+5x60',
+          [`otelcol_exporter_enqueue_failed_spans_total{${collector},exporter="otlp_grpc/archive"}`]: '0+0x6 5+5x60',
+          [upCollector]: '1+0x66',
+        },
+        checks: { '5m': [] },
+      },
       'old refusals only': {
         series: {
           [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: '358+0x90',
@@ -180,6 +221,45 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
           [upCollector]: '1+0x90',
         },
         checks: { '14m': [] },
+      },
+    },
+  },
+  MeshArchiveLost: {
+    summary: 'The Collector does not write its archive of spans ({{ $labels.exporter }})',
+    severity: 'warning',
+    basis: 'events',
+    per: 'part',
+    about: 'pipeline',
+    expr: unarchivedSpans,
+    keepFiring: '2m',
+    meaning:
+      'Within five minutes the Collector could not write spans to its files, or they did not fit into the queue before it. Jaeger and all counts have them. The queue holds 50,000 spans, and tries again until it can write.',
+    cure: 'exporter file/spans: the disk of the archive is full, or not writable; see the Collector’s log. exporter otlp_grpc/archive: it is for longer than the queue lasts, or a write hangs; these spans are not in the archive.',
+    search: 'pipeline',
+    emitDelay: '2s',
+    cases: {
+      'a write fails': {
+        series: {
+          [`otelcol_exporter_send_failed_spans_total{${collector},exporter="file/spans"}`]: '_x6 12+0x60',
+          [upCollector]: '1+0x66',
+        },
+        checks: { '50s': [], '1m30s': [{ labels: { exporter: 'file/spans' } }], '10m': [] },
+      },
+      'the queue before the archive is full': {
+        series: {
+          [`otelcol_exporter_enqueue_failed_spans_total{${collector},exporter="otlp_grpc/archive"}`]: '_x6 12+5x60',
+          [upCollector]: '1+0x66',
+        },
+        checks: { '50s': [], '1m30s': [{ labels: { exporter: 'otlp_grpc/archive' } }] },
+      },
+      'Jaeger and the receiver refuse': {
+        series: {
+          [ofJaeger('otelcol_exporter_send_failed_spans_total')]: '_x6 12+5x60',
+          [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp/archive",transport="grpc"}`]:
+            '_x6 12+5x60',
+          [upCollector]: '1+0x66',
+        },
+        checks: { '5m': [] },
       },
     },
   },
@@ -195,7 +275,7 @@ or max by (exporter) (predict_linear(${queue}[${d('10m')}], 21600) / ${capacity}
 or ${failedWrites(d)}`,
     forTime: '1m',
     meaning:
-      'The queue is half full; or more than 2 % is in use and it will be full within six hours at the rate of the last ten minutes; or, for the storage of Jaeger, OpenSearch fails or rejects writes, so that the queue begins to fill. A full queue refuses spans.',
+      'The queue is half full; or more than 2 % is in use and it will be full within six hours at the rate of the last ten minutes; or, for the storage of Jaeger, OpenSearch fails or rejects writes, so that the queue begins to fill. When Jaeger’s is full, the one at the door (otlp_http/door) fills, and then the Collector counts nothing and refuses spans. When that of the archive is full, the archive loses spans.',
     cure: 'The target of the exporter is down or too slow. MeshPipelineDown fires if Jaeger is down; otherwise check its disk and memory. For the storage of Jaeger: _cluster/health and _cat/allocation of OpenSearch say whether it is red, or a disk is above its flood stage; the log of Jaeger has the reason of each failure. The queue is on disk and survives a restart of the Collector; it drains by itself.',
     search: 'pipeline',
     emitDelay: '30s',

@@ -5,6 +5,7 @@ import {
   increase,
   jobs,
   type RecordingName,
+  refusedByReceiver,
   spanCounter,
   spanIncrease,
 } from './alert-promql.ts'
@@ -27,7 +28,7 @@ function lastTime(what: string, d: Durations): string {
 
 /** Spans that the Collector refused within the last two scrapes; 0 while its metrics have no such counter. */
 function refusedLately(d: Durations): string {
-  const refused = increase('otelcol_receiver_refused_spans_total', 'job', d('20s', '20s'), d, jobs.collector)
+  const refused = increase(refusedByReceiver, 'job', d('20s', '20s'), d, jobs.collector)
   return `sum(${refused})
 or 0 * max(up{job="${jobs.collector}"})`
 }

@@ -7,6 +7,8 @@ import { pause, type Scenario, type Stage } from './scenario.ts'
 const filledShare = 0.9
 /** More than the capacity of its queue (`QUEUE_ITEMS`, 500,000 by default). */
 const syntheticSpans = 2_000_000
+/** More than the capacity of the queue before its archive (`otlp_grpc/archive`), in a request that it receives. */
+const unarchivedSpans = 60_000
 /** Delay between two attempts at a full queue, in milliseconds: as in a node that retries. */
 const retryMs = 2_000
 
@@ -63,6 +65,21 @@ export const stackScenarios: readonly Scenario[] = [
       }
     },
     undo: ({ stack }) => startAgain(stack, 'jaeger'),
+  },
+  {
+    name: 'archive',
+    alerts: ['MeshArchiveLost'],
+    description: `a request of ${unarchivedSpans} synthetic spans, more than the queue before the archive holds`,
+    size: 0,
+    holdsStack: true,
+    condition: ({ otlp, mesh }) => ({
+      prepare: async () => {},
+      cause: async (caused) => {
+        await sendAtOnce(otlp, mesh.id, unarchivedSpans)
+        caused('MeshArchiveLost')
+      },
+      heal: async () => {},
+    }),
   },
   {
     name: 'down',
@@ -122,6 +139,13 @@ export async function sendNodeSpans(otlp: string, mesh: string, count: number, s
     const { code, details } = await client.send(request(mesh, names, nodeSpanName, 1))
     if (code !== status.OK) throw new Error(`the receiver refused spans: ${details}`)
   }
+}
+
+/** Sends `count` spans in one request. Throws when the receiver refuses it. */
+export async function sendAtOnce(otlp: string, mesh: string, count: number): Promise<void> {
+  await using client = disposable(otlpClient(otlp))
+  const { code, details } = await client.send(request(mesh, ['made-up'], spanName, count))
+  if (code !== status.OK) throw new Error(`the receiver refused spans: ${details}`)
 }
 
 /**
