@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AlertName } from '../../catalogue/alerts.ts'
 import { Alertmanager } from '../../drill/stack-api.ts'
 import { until } from '../../processes/waiting.ts'
 import type { RunningStack } from '../../stack/bare.ts'
@@ -38,10 +39,15 @@ export function watchAlerts(url: string) {
   const abort = new AbortController()
   const { signal } = abort
   const alerts = new Map<string, string>()
+  const nodes = new Map<string, Set<string>>()
   let polls = 0
   const record = async () => {
-    for (const { alertname = '', about = '', job, exporter } of await alertmanager.all('active'))
+    for (const { alertname = '', about = '', job, exporter, mesh_node_name: node } of await alertmanager.all(
+      'active',
+    )) {
       alerts.set([alertname, job ?? exporter].filter((part) => part !== undefined).join(' of '), about)
+      if (node !== undefined) nodes.set(alertname, (nodes.get(alertname) ?? new Set()).add(node))
+    }
   }
   const watch = async () => {
     while (!signal.aborted) {
@@ -61,6 +67,8 @@ export function watchAlerts(url: string) {
     /** Names of the alerts so far about the mesh, or about the pipeline of its spans. */
     fired: (about: 'mesh' | 'pipeline') =>
       [...alerts].flatMap(([name, alertAbout]) => (alertAbout === about ? [name] : [])).sort(),
+    /** Names of the nodes for which an alert fired so far. */
+    nodesOf: (alert: AlertName): readonly string[] => [...(nodes.get(alert) ?? [])],
     [Symbol.asyncDispose]: async () => {
       abort.abort()
       await watching
@@ -76,14 +84,29 @@ export async function queueSize({ urls }: RunningStack): Promise<number> {
   return Number(size)
 }
 
+/** Spans of the mesh that the Collector has counted since it started. */
+export async function countedSpans({ urls }: RunningStack): Promise<number> {
+  const text = await (await fetch(urls.spanMetrics)).text()
+  const counters = text.matchAll(/^traces_span_metrics_calls_total\{[^}]*mesh_id="mesh-a"[^}]*\} (\S+)/gm)
+  return Array.from(counters, ([, value]) => Number(value)).reduce((sum, value) => sum + value, 0)
+}
+
+/** A search returns a limited number of traces. */
+const searchMs = 300_000
+
 /** All spans in Jaeger, once it has the stop of every node. */
 async function allSpans(stack: RunningStack, fromMs: number, count: number): Promise<readonly TraceSpan[]> {
   const reader = new TraceReader(stack.urls.jaeger, { countLimit: 2_000, timeoutMs: 30_000 })
   const find = async (span?: string) => {
-    const query = { service: 'mesh-a', fromMs, toMs: Date.now() + 1_000, limit: 1_999, ...(span && { span }) }
-    const { traces, partial } = await reader.find(query)
-    if (partial !== undefined) throw new Error(`Jaeger returned only a part of the spans: ${partial}`)
-    return traces.flatMap(({ spans }) => spans)
+    const spans = new Map<string, TraceSpan>()
+    for (let from = fromMs; from < Date.now() + 1_000; from += searchMs) {
+      const query = { service: 'mesh-a', fromMs: from, toMs: from + searchMs, limit: 1_999, ...(span && { span }) }
+      const { traces, partial } = await reader.find(query)
+      if (partial !== undefined) throw new Error(`Jaeger returned only a part of the spans: ${partial}`)
+      // A trace may be in two searches.
+      for (const one of traces.flatMap((trace) => trace.spans)) spans.set(one.spanId, one)
+    }
+    return [...spans.values()]
   }
   const ended = async () => spansNamed(await find('mesh.node.stopped'), 'mesh.node.stopped').length
   await until(async () => (await ended()) === count, 30_000, 'every node has emitted its stop')
