@@ -46,6 +46,8 @@ an alert about the mesh. Instead each rule leaves out what a broken pipeline can
 - *silence* is held back while there may be spans that nobody has counted: until two scrapes after the last refusal, as long
   as spans wait at the Collector's door, and two minutes after an outage of it. What was silent before fires on.
 
+Where each mesh has a Collector of its own, label the targets of that with its \`mesh_id\`: then both hold for that mesh alone.
+
 ## Watchdog
 
 One alert more, \`Watchdog\` (severity \`none\`), fires all the time. Alertmanager routes it to the receiver \`watchdog\`,

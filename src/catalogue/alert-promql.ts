@@ -111,13 +111,24 @@ export function recorded(name: RecordingName): string {
 }
 
 /**
+ * A vector while a recorded condition of the pipeline holds: of the Collector of all meshes, whose targets have no
+ * `mesh_id`, or of that of its own mesh.
+ */
+export function during(condition: RecordingName, vector: string): string {
+  return `${vector} and on () ${condition}{mesh_id=""} == 1
+or ${vector} and on (mesh_id) ${condition} == 1`
+}
+
+/**
  * Spans of one name that a node emitted within `window`, for alerts about rates: spans that arrived late do not belong
  * to this window. The count starts after the last scrape that may contain some (`pipeline:catching_up:bool`), and after
  * a gap at the first sample.
  */
 export function timelyIncrease(span: NodeCountedSpan, window: string): string {
   const [counter, up] = [spanCounter(span), `up{job="${jobs.spans}"}`]
-  const past = `last_over_time((${counter} and on () ${recorded('pipeline:catching_up:bool')} == 1)[${window}:${scrapeSeconds}s])
+  const past = `last_over_time((
+${indent(during('pipeline:catching_up:bool', counter))}
+)[${window}:${scrapeSeconds}s])
 or (${counter} offset ${window} unless (${missedBy(counter, window, up)}))
 or (min_over_time(${counter}[${window}]) unless on (instance) ${up} offset ${window} == 1)`
   return increaseSince(counter, byNode, past)

@@ -66,10 +66,12 @@ programTest(
     for (const [name, from, to] of [
       ['MeshLimitReached', 'mesh.limit.reached"', 'mesh.limit.never"'],
       ['MeshPipelineDown', 'up == 0', 'up >= 0'],
+      ['MeshNodeSilent', 'incomplete:bool{mesh_id=""} == 1', 'incomplete:bool{mesh_id=""} == 2'],
       ['MeshNodeSilent', 'pipeline:incomplete:bool == 1', 'pipeline:incomplete:bool == 2'],
+      ['MeshPrunerSilent', 'incomplete:bool{mesh_id=""} == 1', 'incomplete:bool{mesh_id=""} == 2'],
       ['MeshNodeSilent', 'alertname="MeshNodeSilent"', 'alertname="MeshNobodySilent"'],
       ['MeshNodeSilent', 'label_replace(pipeline:door_waits:bool', 'label_replace(pipeline:never:bool'],
-      ['MeshPrunedRate', 'pipeline:catching_up:bool == 1', 'pipeline:catching_up:bool == 2'],
+      ['MeshPrunedRate', 'catching_up:bool{mesh_id=""} == 1', 'catching_up:bool{mesh_id=""} == 2'],
     ] as const) {
       const shipped = rulesFor(name)
       const file = join(tests, `${name}.yml`)

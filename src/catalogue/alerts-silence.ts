@@ -1,4 +1,4 @@
-import { approximateIncrease, byNode, recorded, runningNodes } from './alert-promql.ts'
+import { approximateIncrease, byNode, during, indent, recorded, runningNodes } from './alert-promql.ts'
 import {
   type AlertDeclaration,
   censuses,
@@ -12,6 +12,22 @@ import {
 
 const [lastCensus, lastStop] = [recorded('node:last_census:timestamp'), recorded('node:last_stop:timestamp')]
 
+/** Holds an alert back for nodes whose spans may not all be counted, unless it fired before. */
+function unlessIncomplete(alert: string): string {
+  return `unless on (${byNode}) (
+  (
+${indent(indent(during('pipeline:incomplete:bool', lastCensus)))}
+  )
+  unless on (${byNode}) ALERTS{alertname="${alert}",alertstate="firing"}
+)`
+}
+
+/** Series of the targets of the Collector of one mesh. */
+function ofMesh(mesh: string, series: Readonly<Record<string, string>>): Record<string, string> {
+  const named = (name: string) => name.replace(/collector:/, `${mesh}:`).replace('}', `,mesh_id="${mesh}"}`)
+  return Object.fromEntries(Object.entries(series).map(([name, values]) => [named(name), values]))
+}
+
 const [censusCounter, sweepSpans, sweeps] = [
   counter('mesh.audit'),
   counter('mesh.staleness.pruned'),
@@ -23,16 +39,19 @@ export const silenceAlerts = {
   MeshPrunerSilent: {
     summary: '{{ $labels.mesh_node_name }} of {{ $labels.mesh_id }} runs but does not sweep its members',
     severity: 'warning',
-    basis: 'numbers',
+    basis: 'silence',
     expr: (d) => {
       const window = d('2m', '90s')
       const counts = recorded('node:censuses:increase2m')
       // A single census shows no increase. Nodes of the previous version have no count, only spans.
-      return `${counts} > 1.5
-and max by (${byNode}) (increase(mesh_sweeps_total[${window}])) == 0
-or ${counts} > 0
-  unless max by (${byNode}) (mesh_sweeps_total)
-  unless ${approximateIncrease('mesh.staleness.pruned', window)} > 0`
+      return `(
+  ${counts} > 1.5
+  and max by (${byNode}) (increase(mesh_sweeps_total[${window}])) == 0
+  or ${counts} > 0
+    unless max by (${byNode}) (mesh_sweeps_total)
+    unless ${approximateIncrease('mesh.staleness.pruned', window)} > 0
+)
+${unlessIncomplete('MeshPrunerSilent')}`
     },
     forTime: '1m',
     meaning:
@@ -49,6 +68,10 @@ or ${counts} > 0
       'the node never sweeps': {
         series: { [censusCounter]: censuses(60), [sweeps]: '0+0x60' },
         checks: { '3m30s': firesFor('n1') },
+      },
+      'the Collector ends after the first censuses of a node': {
+        series: { [censusCounter]: '_x3 0 2x3 stale', [sweeps]: '_x3 6x4 stale', [up]: '1+0x7 0+0x60' },
+        checks: { '1m30s': [], '2m20s': [], '3m': [] },
       },
       'a node that exited: neither sweeps nor censuses': {
         series: { [censusCounter]: `${censuses(30)} 10+0x90`, [sweeps]: `${censuses(30, 6)} 60+0x90` },
@@ -81,10 +104,7 @@ or ${counts} > 0
 unless (
   ${lastStop} >= ${lastCensus}
 )
-unless (
-  ${lastCensus} and on () ${recorded('pipeline:incomplete:bool')} == 1
-  unless on (${byNode}) ALERTS{alertname="MeshNodeSilent",alertstate="firing"}
-)`,
+${unlessIncomplete('MeshNodeSilent')}`,
     // After a refusal a node sends again within 15 s, which takes two flushes, a scrape and an evaluation to be seen.
     forTime: '1m',
     forAtLeast: '50s',
@@ -138,6 +158,17 @@ unless (
           [up]: '1+0x116',
         },
         checks: { '7m': [], '9m': [], '10m': [], '12m': [], '13m30s': firesFor('n2') },
+      },
+      'each mesh has its own Collector, one of which refuses: nodes of the other fire': {
+        series: {
+          [censusCounter]: `${censuses(24)} 7+0x90`,
+          [censusCounter.replace('mesh_id="a"', 'mesh_id="b"')]: `${censuses(24)} 7+0x90`,
+          ...ofMesh('a', refusedSpans('0+0x26 5+5x88', 114)),
+          ...ofMesh('b', refusedSpans('0+0x114', 114)),
+          ...ofMesh('a', { [up]: '1+0x114' }),
+          ...ofMesh('b', { [up]: '1+0x114' }),
+        },
+        checks: { '6m': [], '8m': [{ labels: { mesh_id: 'b', mesh_node_name: 'n1' } }] },
       },
       'spans wait at the door of the Collector for five minutes: a live node is heard again': {
         series: {

@@ -19,6 +19,9 @@ export interface Recording {
   readonly expr: (d: Durations) => string
 }
 
+/** Where each mesh has a Collector of its own, the targets of that have its `mesh_id`. */
+const byMesh = 'mesh_id'
+
 /** Unix time in seconds at which an expression was last above 0, by node; 0 for never. */
 function lastTime(what: string, d: Durations): string {
   return `max_over_time((
@@ -28,9 +31,9 @@ function lastTime(what: string, d: Durations): string {
 
 /** Spans that the Collector refused within the last two scrapes; 0 while its metrics have no such counter. */
 function refusedLately(d: Durations): string {
-  const refused = increase(refusedByReceiver, 'job', d('20s', '20s'), d, jobs.collector)
-  return `sum(${refused})
-or 0 * max(up{job="${jobs.collector}"})`
+  const refused = increase(refusedByReceiver, byMesh, d('20s', '20s'), d, jobs.collector)
+  return `${refused}
+or 0 * max by (${byMesh}) (up{job="${jobs.collector}"})`
 }
 
 /** Ordered stops within a minute. The series may end right after its increase, for example with the Collector. If
@@ -46,8 +49,8 @@ function stopsWithinMinute(d: Durations): string {
 function spansAtDoor(d: Durations): string {
   const door = '{exporter="otlp_http/door"}'
   const size = `otelcol_exporter_queue_size${door}`
-  return `max(
-  ${size} > bool 0 and on () sum(increase(otelcol_exporter_sent_spans_total${door}[${d('1m', '1m')}])) == 0
+  return `max by (${byMesh}) (
+  ${size} > bool 0 and on (${byMesh}) sum by (${byMesh}) (increase(otelcol_exporter_sent_spans_total${door}[${d('1m', '1m')}])) == 0
   or ${size} / otelcol_exporter_queue_capacity${door} > bool 0.02
 )`
 }
@@ -71,7 +74,7 @@ export const recordings: Readonly<Record<RecordingName, Recording>> = {
     brief:
       '1 while there may be spans that nobody has counted: the Collector refused some within two scrapes, they wait at its door, or it did not answer within two minutes, after which every node has connected again. Silence proves nothing then.',
     group: 'critical',
-    expr: (d) => `max(
+    expr: (d) => `max by (${byMesh}) (
   pipeline:refused_spans:increase20s > bool 0
   or label_replace(pipeline:door_waits:bool, "of", "door", "", "")
   or 1 - min_over_time(${spansUp}[${d('2m', '2m')}])
@@ -81,7 +84,7 @@ export const recordings: Readonly<Record<RecordingName, Recording>> = {
     brief:
       '1 while spans may arrive that are older than a minute: the Collector refused spans, had some waiting at its door, or did not answer, throughout a minute that ended within the last three. Their number is exact, their rate is not.',
     group: 'critical',
-    expr: (d) => `max(max_over_time((
+    expr: (d) => `max by (${byMesh}) (max_over_time((
   min_over_time(pipeline:refused_spans:increase20s[${d('1m', '1m')}]) > bool 0
   or label_replace(min_over_time(pipeline:door_waits:bool[${d('1m', '1m')}]), "of", "door", "", "")
   or max_over_time(${spansUp}[${d('1m', '1m')}]) == bool 0
