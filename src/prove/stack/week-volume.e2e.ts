@@ -1,18 +1,15 @@
 import { existsSync, readFileSync, rmdirSync } from 'node:fs'
 import { mkdir, opendir, readFile, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { status } from '@grpc/grpc-js'
 import { errorMessage } from '../../core/errors.ts'
 import { mebibytesOf } from '../../lab/process-usage.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { containerSettings } from '../../stack/services.ts'
-import { exportBytes, type OtlpClient, otlpClient, type SentSpan } from '../../store/otlp-client.ts'
-import { hex, type PlayedNode, playedMinute, playedNodes, spansPerMinute } from '../../testing/otlp/lab-spans.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { fiveTimes } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals, notShown, type ProofContext, type ProofResult, round } from '../proof.ts'
+import { feedLab } from './lab-feed.ts'
 import { fromEnv, onExit, withStack } from './on-stack.ts'
 
 /** WEEK_SPANS makes it less. */
@@ -23,12 +20,6 @@ const memoryMb = Number(/^(\d+)m$/.exec(containerSettings['JAEGER_MEMORY'] ?? ''
 const searchMs = 5_000
 /** At its start, Jaeger reads the names of services and operations from the index of all spans. */
 const startMs = 600_000
-/** Spans of one request, as the Collector sends them, and concurrent requests. */
-const [perExport, inFlight] = [2_048, 4]
-/** How long refused requests are resent; the Collector does so until its queue is full. */
-const refusedMs = 600_000
-/** Approximate number of give-ups in the week: the searches look for these. */
-const giveUps = 40
 
 /** Files of the two kinds of control groups that Linux has. */
 const kinds = [
@@ -53,9 +44,17 @@ async function fillJaeger(context: ProofContext): Promise<ProofResult> {
     const groups = bounded === undefined ? {} : { jaeger: bounded.procsFile }
     await using stack = await startStack({ services: ['jaeger'], groups, readyMs: startMs })
     const pid = stack.pid('jaeger') ?? 0
-    const client = otlpClient(stack.urls.jaegerOtlp)
     const toMs = Date.now()
-    const fed = await feed(client, stack, toMs - weekMs, context).finally(() => client.close())
+    let ownMb = 0
+    const watch = async () => {
+      ownMb = Math.max(ownMb, await anonymousMb(stack))
+    }
+    const output = () => stack.output('jaeger').slice(-500)
+    const range = { fromMs: toMs - weekMs, toMs }
+    const { figures: fed } = await feedLab(
+      { url: stack.urls.jaegerOtlp, spans: spanTarget, ...range, watch, output },
+      context,
+    )
     const warm = await searches(stack, toMs)
     context.progress(`give-ups found in ${warm.ms.join(', ')} ms; Jaeger restarts`)
     const survived = stack.pid('jaeger') === pid
@@ -69,6 +68,7 @@ async function fillJaeger(context: ProofContext): Promise<ProofResult> {
     return {
       figures: {
         ...fed,
+        ownMb,
         warm,
         cold,
         restart,
@@ -96,89 +96,10 @@ function boundCheck(group: MemoryGroup | { readonly missing: string }): Check {
   return 'missing' in group ? notShown(what, limit, group.missing) : equals(what, limit, limit)
 }
 
-/** Feeds minutes of the lab, spread over a week, until the target. */
-async function feed(
-  client: OtlpClient,
-  stack: RunningStack,
-  fromMs: number,
-  { random, progress, signal }: ProofContext,
-) {
-  const nodes = playedNodes(random)
-  const minutes = Math.ceil(spanTarget / (nodes.length * spansPerMinute))
-  const sending = new Set<Promise<void>>()
-  const began = performance.now()
-  let [spans, resent, giveUpCount, ownMb, refused] = [0, 0, 0, 0, 0]
-  const waiting = nodes.map((): SentSpan[] => [])
-  const send = async ({ resource }: PlayedNode, part: readonly SentSpan[]) => {
-    const body = exportBytes(resource, part)
-    // As the Collector does: a request without success is resent with the same spans.
-    const first = performance.now()
-    for (;;) {
-      const { code, details } = await client.send(body)
-      if (code === status.OK) break
-      const jaegerOutput = () => stack.output('jaeger').slice(-500)
-      const forMs = performance.now() - first
-      refused = Math.max(refused, round(forMs / 1_000))
-      if (forMs > refusedMs)
-        throw new Error(`an export failed with status ${code}: ${details}; output of Jaeger: ${jaegerOutput()}`)
-      resent++
-      await sleep(1_000, undefined, { signal })
-    }
-    spans += part.length
-  }
-  const flush = async (least: number) => {
-    for (const [index, node] of nodes.entries()) {
-      const batch = waiting[index] ?? []
-      if (batch.length < least) continue
-      const sent: Promise<void> = send(node, batch.splice(0)).finally(() => sending.delete(sent))
-      sending.add(sent)
-      if (sending.size >= inFlight) await Promise.race(sending)
-    }
-  }
-  for (let minute = 0; minute < minutes; minute++) {
-    signal.throwIfAborted()
-    const atMs = fromMs + (minute / minutes) * weekMs
-    for (const [index] of nodes.entries()) waiting[index]?.push(...playedMinute(nodes, minute, atMs, random))
-    if (minute % Math.ceil(minutes / giveUps) === 0) {
-      waiting[0]?.push(...campaign(atMs, random))
-      giveUpCount++
-    }
-    await flush(perExport - spansPerMinute)
-    if (minute % 10 === 0) ownMb = Math.max(ownMb, await anonymousMb(stack))
-    if ((minute + 1) % Math.ceil(minutes / 20) !== 0) continue
-    progress(`${spans} spans, ${Math.round(spans / ((performance.now() - began) / 1_000))} a second, ${ownMb} MiB`)
-  }
-  await flush(1)
-  await Promise.all(sending)
-  const seconds = (performance.now() - began) / 1_000
-  const rate = round(spans / seconds)
-  const refusals = { 'sent again': resent, 'longest refusal, s': refused }
-  return { spans, giveUps: giveUpCount, seconds: round(seconds), 'spans per second': rate, ...refusals, ownMb }
-}
-
 /** Anonymous memory of Jaeger, MiB; 0 when its process has ended. */
 async function anonymousMb({ pid }: RunningStack): Promise<number> {
   const status = await readFile(`/proc/${pid('jaeger')}/status`, 'utf8').catch(() => 'RssAnon: 0 kB')
   return Math.round(mebibytesOf(status, 'RssAnon'))
-}
-
-/** One trace of ten failed attempts. */
-function campaign(atMs: number, random: ProofContext['random']): SentSpan[] {
-  const traceId = hex(random, 32)
-  const root = hex(random, 16)
-  const seed = { 'mesh.seed.address': '/dns4/seed-2/udp/4001/quic-v1' }
-  const attempt = (index: number): SentSpan => ({
-    traceId,
-    spanId: hex(random, 16),
-    parentSpanId: root,
-    name: index === 10 ? 'mesh.seed.giveup' : 'mesh.seed.retry',
-    startMs: atMs + index * 15_000,
-    durationMs: 10_000,
-    attributes: { ...seed, 'mesh.seed.attempt': index, 'error.type': 'TimeoutError' },
-    status: index === 10 ? 2 : 0,
-  })
-  const dial = { traceId, spanId: root, name: 'mesh.seed.dial', startMs: atMs, attributes: seed }
-  return [dial, ...Array.from({ length: 10 }, (_, index) => attempt(index + 1))]
 }
 
 /** The same search of the complete week five times in sequence. */
