@@ -26,6 +26,8 @@ healthy_within=120
 jaeger_within=900
 # All nodes but the compute nodes: four seeds; two gateways, brokers, registries and bridges each; the observer.
 other_nodes=13
+# Those of mesh-a: two seeds, a gateway, a broker, a registry, a bridge and the observer.
+other_nodes_of_mesh=7
 
 main() {
   local build=no offline=no nodes='' grafana=no was_running='' file=''
@@ -46,6 +48,7 @@ main() {
   settings_of_start "$file"
   find_compose
   nodes=${nodes:-$(compute_count)}
+  check_series $((nodes + other_nodes_of_mesh))
   [ -n "$was_running" ] || trap take_down INT TERM HUP
   [ -n "$was_running" ] || check_memory $((2 * nodes + other_nodes))
   check_ports

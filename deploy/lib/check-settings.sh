@@ -23,6 +23,13 @@ check_settings() {
   check_ports_differ
 }
 
+# check_series NODES: of one mesh. As in src/catalogue/span-counts.ts.
+check_series() {
+  local needed=$((20 * $1))
+  [ "$(setting CALLS_LIMIT)" -ge "$needed" ] ||
+    invalid CALLS_LIMIT "$(setting CALLS_LIMIT)" "is too small for the $1 nodes of a mesh" "at least $needed, 20 for each node"
+}
+
 may_be_empty() {
   case $1 in PAGE_TOKEN | PPROF_PORT | PUBLIC_HOST | JAEGER_UI_ASSETS | NODE_LOGS | *_URL) ;; *) return 1 ;; esac
 }

@@ -186,8 +186,8 @@ export const boardRows: readonly BoardRow[] = [
         'Fill',
         'Size relative to the bound, fullest node. At 100 % the registry evicts and reports it.',
         {
-          // Only the sampled span of a registry has its bound, which never changes.
-          '{{mesh_id}} {{mesh_registry}}': `max by (mesh_id, mesh_registry) (mesh_registry_size{${selector}} / last_over_time(mesh_registry_capacity{${selector}}[1d]))`,
+          // Only the sampled span of a registry has its bound, which the nodes of a role share.
+          '{{mesh_id}} {{mesh_registry}}': `max by (mesh_id, mesh_registry) (mesh_registry_size{${selector}} / on (mesh_id, mesh_node_role, mesh_registry) group_left () max by (mesh_id, mesh_node_role, mesh_registry) (last_over_time(mesh_registry_capacity{mesh_id=~"$mesh"}[1d])))`,
         },
         { unit: 'percentunit', badFrom: 0.9, search: 'mesh.limit.reached' },
       ),

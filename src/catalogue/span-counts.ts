@@ -26,6 +26,8 @@ export function spansCountedBy(group: CountGroup): readonly SpanName[] {
 
 /** Series that a mesh may have of the counters by node, of each group, for one node; measured: six without trouble. */
 const seriesPerNode = 20
+/** Nodes of all meshes whose series one Collector and one scrape carry: docs/operating.md has the measurements. */
+export const maxNodesOfCollector = 2_000
 /** `CALLS_LIMIT` in `otel/collector.yaml`: for 250 nodes in each mesh. */
 export const callsLimit = callsLimitFor(250)
 

@@ -56,8 +56,13 @@ export class Prometheus {
 
   /** Series that the Collector allows a mesh of a counter by node; the default, while Prometheus knows no mesh. */
   async seriesLimit(): Promise<number> {
-    const [limit] = await this.#samples('max(mesh_series_limit)')
-    return Number(limit?.value[1] ?? callsLimit)
+    const limit = await this.number('max(mesh_series_limit)')
+    return Number.isNaN(limit) ? callsLimit : limit
+  }
+
+  /** The first value of a query; NaN without a result. */
+  async number(query: string): Promise<number> {
+    return Number((await this.#samples(query))[0]?.value[1])
   }
 
   /** Spans of one name that were counted within the last `seconds`, with those of the first scrape of a series. */

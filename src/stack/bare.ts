@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly directory?: string
   /** `usual` takes the ports of the containers where they are free; default `any`. */
   readonly ports?: 'usual' | 'any'
+  /** Nodes of each mesh, from which the Collector's limits on series follow; otherwise those of otel/collector.yaml. */
+  readonly nodes?: number
   /** Rules in place of otel/rules. */
   readonly rules?: string
   /** Services to start; all by default. */
@@ -77,7 +79,7 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
     if (options.directory === undefined) rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   }
   const ports = await allocatePorts(options.ports ?? 'any')
-  const plans = planServices(directory, ports)
+  const plans = planServices(directory, ports, options.nodes)
   const watchdog = new Watchdog(directory, false)
   const services: Partial<Record<ServiceName, ServiceProcess>> = {}
   const processes = () => Object.values(services)

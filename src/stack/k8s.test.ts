@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
@@ -308,6 +308,34 @@ renderedTest(
       const number = services[0]?.spec.ports?.find((one) => one.targetPort === port)?.port
       assert.equal(number, Number(target.split(':')[1]), metadata.name)
     }
+  },
+)
+
+renderedTest(
+  'a Collector for each mesh: every node sends to that of its mesh, and Prometheus scrapes both',
+  async (t) => {
+    const directory = temporaryDirectory(t)
+    const at = (name: string) => relative(directory, join(root, 'deploy/k8s', name))
+    const own = (await readFile(join(root, 'deploy/k8s/kustomization.yaml'), 'utf8'))
+      .replaceAll(/^ {2}- (\w+)/gm, (_, name: string) => `  - ${at(name)}`)
+      .replace('components:\n', `components:\n  - ${at('collector-per-mesh')}\n`)
+    await writeFile(join(directory, 'kustomization.yaml'), own)
+    const { objects: all, problems } = await check(directory)
+    assert.deepEqual(problems, [])
+    const podOf = (service: string) =>
+      objectNamed(all, 'Service', service).spec.selector?.['statefulset.kubernetes.io/pod-name']
+    const services = { 'mesh-a': 'collector', 'mesh-b': 'mesh-b-collector' }
+    assert.deepEqual(Object.values(services).map(podOf), ['collector-0', 'collector-1'])
+    assert.equal(workloadNamed(all, 'collector').spec.replicas, 2)
+    for (const object of nodes(all)) {
+      const { MESH_ID = '', MESH_OTLP } = environment(object, all)
+      assert.equal(MESH_OTLP, `http://${services[MESH_ID as keyof typeof services]}:4317`, object.metadata.name)
+    }
+    const scraped = all.find(({ metadata }) => metadata.name.startsWith('prometheus-config-'))?.data?.['prometheus.yml']
+    const shipped = await readFile(join(root, 'otel/prometheus.yml'), 'utf8')
+    const rest = (text = '') => text.slice(text.indexOf('\n'))
+    const both = shipped.replaceAll(/"collector:(888\d)"/g, '"collector:$1", "mesh-b-collector:$1"')
+    assert.equal(rest(scraped), rest(both))
   },
 )
 

@@ -1,10 +1,23 @@
 import { linkedPage } from '../catalogue/jaeger-ui.ts'
-import { type CommandAction, command, terminal as io, toExitCode } from '../commands/command.ts'
+import { maxNodesOfCollector } from '../catalogue/span-counts.ts'
+import { addFlags, type CommandAction, command, terminal as io, rawFlags, toExitCode } from '../commands/command.ts'
 import { host, runUntilStopped } from '../commands/run-until-stopped.ts'
+import { whole } from '../kit/rules.ts'
+import { count } from '../node/config-schemas.ts'
+import { type FlagTable, readFlags } from '../node/flag-table.ts'
 import { type RunningStack, startStack } from './bare.ts'
 
 /** Stop limit of four programs that flush to disk, one after the other. */
 const stopMs = 60_000
+
+/** Every flag of `npm run stack` that takes a value, but its directory. */
+export const stackFlags = {
+  nodes: {
+    description: 'nodes of each mesh, for the limit on series',
+    defaultText: '250',
+    ...count(whole(1, maxNodesOfCollector, 'nodes')),
+  },
+} as const satisfies FlagTable
 
 /** Runs the stack on this machine without containers until a signal. */
 const stack: CommandAction = async (args, io) => {
@@ -16,10 +29,16 @@ const stack: CommandAction = async (args, io) => {
     .option('--json', 'print the addresses as one line of JSON')
     .allowExcessArguments(false)
     .addHelpText('after', '\nExit codes: 0 fine, 1 it did not stop in order, 2 usage error or missing program.')
+  addFlags(program, stackFlags)
   const options = program.parse(args, { from: 'user' }).opts<{ directory?: string; json?: boolean }>()
+  const { nodes } = readFlags(stackFlags, rawFlags(program, stackFlags))
   const start = async () => {
     io.err('starting; press Ctrl-C to stop\n')
-    const running = await startStack({ ports: 'usual', ...(options.directory && { directory: options.directory }) })
+    const running = await startStack({
+      ports: 'usual',
+      ...(options.directory && { directory: options.directory }),
+      ...(nodes !== undefined && { nodes }),
+    })
     io.out(
       options.json === true
         ? `${JSON.stringify({ ...running.urls, directory: running.directory })}\n`

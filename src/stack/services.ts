@@ -3,6 +3,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
+import { callsLimitFor } from '../catalogue/span-counts.ts'
 import { freeTcpPorts } from '../processes/free-ports.ts'
 import type { StackBinary } from './binaries.ts'
 
@@ -68,8 +69,12 @@ export function addressesOf(ports: Ports): Addresses {
   }
 }
 
-/** Plans each service on loopback, with the configuration of its container and its data below `directory`. */
-export function planServices(directory: string, ports: Ports): Readonly<Record<ServiceName, ServicePlan>> {
+/** Plans each service on loopback, with the configuration of its container and its data below `directory`. `nodes`: of each mesh. */
+export function planServices(
+  directory: string,
+  ports: Ports,
+  nodes?: number,
+): Readonly<Record<ServiceName, ServicePlan>> {
   const at = (...path: string[]) => join(directory, ...path)
   return {
     collector: {
@@ -89,6 +94,7 @@ export function planServices(directory: string, ports: Ports): Readonly<Record<S
         JAEGER_OTLP: loopbackAddress(ports.jaegerOtlp),
         QUEUE_DIR: at('queue'),
         SPANS_DIR: at('archive'),
+        ...(nodes !== undefined && { CALLS_LIMIT: String(callsLimitFor(nodes)) }),
       },
       readyUrl: url(ports.collectorHealth),
     },

@@ -110,11 +110,11 @@ stackTest(
     const node = 'mesh_id="mesh-a",mesh_node_name="a-seed-1"'
     const of = 'span_kind="SPAN_KIND_INTERNAL",span_name="mesh.seed.giveup",status_code="STATUS_CODE_ERROR"'
     const expected = [
-      `mesh_registry_size{job="mesh-a",${node},mesh_registry="connections"} 3`,
-      `mesh_registry_size{job="mesh-a",${node},mesh_registry="relay_seen"} 4`,
-      `mesh_registry_size{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_registry="connections"} 2`,
+      `mesh_registry_size{job="mesh-a",${node},mesh_node_role="seed",mesh_registry="connections"} 3`,
+      `mesh_registry_size{job="mesh-a",${node},mesh_node_role="seed",mesh_registry="relay_seen"} 4`,
+      `mesh_registry_size{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed",mesh_registry="connections"} 2`,
       `mesh_sweeps_total{job="mesh-a",${node}} 12`,
-      `mesh_registry_capacity{job="mesh-a",${node},mesh_registry="connections"} 64`,
+      `mesh_registry_capacity{job="mesh-a",mesh_id="mesh-a",mesh_node_role="seed",mesh_registry="connections"} 64`,
       `mesh_process_resident_memory_bytes{job="mesh-a",${node},mesh_node_role="seed"} 9.5420416e+07`,
       `mesh_process_cpu_seconds_total{job="mesh-a",${node},mesh_node_role="seed"} 12`,
       `mesh_process_resident_memory_bytes{job="mesh-a",${node.replace('a-seed-1', 'a-old-1')},mesh_node_role="seed"} 5.24288e+07`,

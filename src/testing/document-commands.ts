@@ -11,6 +11,7 @@ import { labFlags } from '../lab/flags.ts'
 import { readConfig } from '../node/config.ts'
 import { type FlagTable, readFlags } from '../node/flag-table.ts'
 import { proofNames } from '../prove/proofs.ts'
+import { stackFlags } from '../stack/main.ts'
 import { storeFlags } from '../store/flags.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
@@ -135,10 +136,15 @@ function commandProblem(words: readonly string[]): string | undefined {
   const program = command(`tracemesh ${name}`, io)
   if (name !== 'store') program.option('--json')
   if (name === 'drill') program.argument('[alert...]')
+  parseFlags(program, table, args)
+  return unknown('alert', program.args, [...alertNames, 'all', 'list'])
+}
+
+/** Throws for an unknown flag or a value that is not allowed. */
+function parseFlags(program: ReturnType<typeof command>, table: FlagTable, args: readonly string[]): void {
   addFlags(program, table)
   program.parse(args, { from: 'user' })
   readFlags(table, rawFlags(program, table))
-  return unknown('alert', program.args, [...alertNames, 'all', 'list'])
 }
 
 /** `npm run SCRIPT -- ...`: the script exists, and so do its arguments. */
@@ -147,6 +153,7 @@ function scriptProblem([, verb = '', ...words]: readonly string[]): string | und
   const [script = '', ...args] = [...(verb === 'run' ? [] : [verb]), ...words].filter((word) => word !== '--')
   if (!(script in scripts)) return `package.json has no script ${script}`
   if (script === 'start') return commandProblem(['tracemesh', 'lab', ...args])
+  if (script === 'stack') return void parseFlags(command('stack', { out: () => {}, err: () => {} }), stackFlags, args)
   if (script === 'prove') return unknown('proof', args, [...proofNames(), 'list', 'all', 'quick'])
   if (script === 'bench') return unknown('bench', args.slice(0, 1), benchNames)
   const tests = globSync('src/**/*.test.ts', { cwd: root })

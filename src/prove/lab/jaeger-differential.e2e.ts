@@ -8,7 +8,7 @@ import { type RunningJaeger, startJaeger } from '../../testing/stack/jaeger.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { type Check, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
-import { sendAll } from '../stack/cardinality.e2e.ts'
+import { sendAll } from '../stack/series-sizes.ts'
 
 /** Minutes of spans in both stores. */
 const minutes = 3
