@@ -21,15 +21,18 @@ summary() {
 
 # fail_if_crashed SERVICES: exits when waiting cannot help one of them: OOM-killed, or exited again and again.
 fail_if_crashed() {
-  local service state health code restarts oom id prefix
-  while read -r service state health code restarts oom id _; do
+  local service state code restarts oom id prefix how
+  while read -r service state _ code restarts oom id _; do
     [[ " $1 " == *" $service "* ]] || continue
     [ "$oom" = true ] || [ "$restarts" -ge 3 ] || [[ $state/$code == exited/[1-9]* ]] || continue
     docker logs --tail 10 "$id" >&2 2>&1 || true
     prefix=NODE
     if is_backend "$service"; then prefix=$(tr '[:lower:]' '[:upper:]' <<<"$service"); fi
     [ "$oom" = false ] || fail 1 "$service was OOM-killed: it needs more memory than its limit" "Raise ${prefix}_MEMORY in $(shown "$settings_file") (now $(setting "${prefix}_MEMORY"))."
-    fail 1 "$service exits right after its start (exit $code, health $health); its last log lines are above" "The whole log: docker logs ${id:0:12}" 'Stop the rest: deploy/stop.sh'
+    # Docker keeps the exit code only until the next restart.
+    how="exit $code"
+    [[ $state == exited ]] || how="$restarts restarts"
+    fail 1 "$service exits right after its start ($how); its last log lines are above" "The whole log: docker logs ${id:0:12}" 'Stop the rest: deploy/stop.sh'
   done < <(states)
 }
 

@@ -228,7 +228,7 @@ const waits: Readonly<Record<string, readonly [lines: string, says: RegExp]>> = 
   ],
   'an unhealthy service with restarts: exit 1, reported': [
     `${restarted}\nanswers() { false; }\n${waitHealthy(119)}`,
-    /collector exits right after its start/,
+    /collector exits right after its start \(7 restarts\)/,
   ],
   'a Compose that starts nothing: exit 1': [`states() { :; }\n${waitHealthy(0)}`, /Compose started no container/],
 }

@@ -127,11 +127,19 @@ function refusals(takenPort: string, bare: string): readonly Refusal[] {
     ],
     ['a missing image', 1, noImage, /tracemesh-offline\/nothing:1 cannot be pulled/, /COLLECTOR_IMAGE/, /--offline/],
     [
-      'nodes that need more memory than their limit',
+      'a service that needs more memory than its limit',
+      1,
+      { env: { JAEGER_MEMORY: '20m', JAEGER_GOMEMLIMIT: '16MiB' } },
+      /jaeger was OOM-killed: it needs more memory than its limit/,
+      /Raise JAEGER_MEMORY/,
+    ],
+    [
+      'nodes that refuse to start with so little memory',
       1,
       { env: { NODE_MEMORY: '24m' } },
-      /needs more memory than its limit/,
-      /Raise NODE_MEMORY/,
+      /the machine or container has 24 MiB/,
+      /exits right after its start/,
+      /docker logs/,
     ],
   ]
 }
