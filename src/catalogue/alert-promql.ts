@@ -100,6 +100,8 @@ export function spanIncrease(span: NodeCountedSpan, window: string, d: Durations
 
 /** Series of the recording rules, which `recordings.ts` declares. */
 export type RecordingName =
+  | 'receiver:refused_spans:increase5m'
+  | `exporter:${'unqueued_spans' | 'unsent_spans'}:increase5m`
   | `pipeline:${'refused_spans:increase20s' | 'door_waits:bool' | 'incomplete:bool' | 'catching_up:bool'}`
   | `node:${'censuses:increase2m' | 'last_census:timestamp' | 'last_stop:timestamp' | 'seed_retries:increase1m'}`
   | `node:broken_invariants:${'increase40s' | 'increase5m'}`

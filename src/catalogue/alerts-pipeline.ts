@@ -4,7 +4,7 @@ import {
   increase,
   indent,
   jobs,
-  refusedByReceiver,
+  recorded,
   shortestWindow,
   spanIncrease,
 } from './alert-promql.ts'
@@ -23,33 +23,23 @@ const queueRatio = `max by (exporter) (${queue} / ${capacity})`
 /** Exporters that write the archive, or wait for it. */
 const [archiveQueue, archiveFiles] = ['otlp_grpc/archive', 'file/spans']
 
-/** One arm for each counter of spans that grew, since their labels differ. */
-function increased(counters: readonly (readonly [counter: string, by: string])[], d: Durations): string {
-  return counters.map(([name, by]) => `${increase(name, by, d('5m'), d, jobs.collector)} > 0`).join('\nor ')
-}
+const [unqueued, unsent] = [
+  recorded('exporter:unqueued_spans:increase5m'),
+  recorded('exporter:unsent_spans:increase5m'),
+]
 
-/** Spans that the Collector refused, could not queue, or could not send to Jaeger. */
-function refusedSpans(d: Durations): string {
-  const others = `exporter!~"${archiveQueue}|${archiveFiles}"`
-  return increased(
-    [
-      [refusedByReceiver, 'receiver'],
-      [`otelcol_exporter_enqueue_failed_spans_total{${others}}`, 'exporter'],
-      [`otelcol_exporter_send_failed_spans_total{${others}}`, 'exporter'],
-    ],
-    d,
-  )
+/** Spans that the Collector refused, could not queue, or could not send to Jaeger: one arm each, since labels differ. */
+function refusedSpans(): string {
+  const others = `{exporter!~"${archiveQueue}|${archiveFiles}"}`
+  return `${recorded('receiver:refused_spans:increase5m')} > 0
+or ${unqueued}${others} > 0
+or ${unsent}${others} > 0`
 }
 
 /** Attempts to write the archive that failed, and spans that did not fit into its queue. */
-function unarchivedSpans(d: Durations): string {
-  return increased(
-    [
-      [`otelcol_exporter_send_failed_spans_total{exporter="${archiveFiles}"}`, 'exporter'],
-      [`otelcol_exporter_enqueue_failed_spans_total{exporter="${archiveQueue}"}`, 'exporter'],
-    ],
-    d,
-  )
+function unarchivedSpans(): string {
+  return `${unsent}{exporter="${archiveFiles}"} > 0
+or ${unqueued}{exporter="${archiveQueue}"} > 0`
 }
 
 /**

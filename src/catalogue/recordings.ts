@@ -59,6 +59,21 @@ const spansUp = `up{job="${jobs.spans}"}`
 
 /** In the order of evaluation: each may use those before it. */
 export const recordings: Readonly<Record<RecordingName, Recording>> = {
+  'receiver:refused_spans:increase5m': {
+    brief: 'Spans that the Collector refused at its door within five minutes.',
+    group: 'critical',
+    expr: (d) => increase(refusedByReceiver, 'receiver', d('5m'), d, jobs.collector),
+  },
+  'exporter:unqueued_spans:increase5m': {
+    brief: 'Spans that did not fit into the queue of an exporter within five minutes.',
+    group: 'critical',
+    expr: (d) => increase('otelcol_exporter_enqueue_failed_spans_total', 'exporter', d('5m'), d, jobs.collector),
+  },
+  'exporter:unsent_spans:increase5m': {
+    brief: 'Spans that an exporter failed to send for good within five minutes.',
+    group: 'critical',
+    expr: (d) => increase('otelcol_exporter_send_failed_spans_total', 'exporter', d('5m'), d, jobs.collector),
+  },
   'pipeline:refused_spans:increase20s': {
     brief: 'Spans that the Collector refused within the last two scrapes.',
     group: 'critical',
