@@ -334,7 +334,12 @@ renderedTest(
     const scraped = all.find(({ metadata }) => metadata.name.startsWith('prometheus-config-'))?.data?.['prometheus.yml']
     const shipped = await readFile(join(root, 'otel/prometheus.yml'), 'utf8')
     const rest = (text = '') => text.slice(text.indexOf('\n'))
-    const both = shipped.replaceAll(/"collector:(888\d)"/g, '"collector:$1", "mesh-b-collector:$1"')
+    const both = shipped.replaceAll(
+      /static_configs: \[\{ targets: \["collector:(888\d)"] }]/g,
+      `static_configs:
+      - { targets: ["collector:$1"], labels: { mesh_id: mesh-a } }
+      - { targets: ["mesh-b-collector:$1"], labels: { mesh_id: mesh-b } }`,
+    )
     assert.equal(rest(scraped), rest(both))
   },
 )
