@@ -140,8 +140,9 @@ export class LabNode {
   /** Ordered, with goodbyes; SIGKILL follows after 6 s, or after 15 s for a node that is starting. */
   async stop(): Promise<void> {
     const child = this.#requireRunning('stopped')
-    this.#requestedAction = 'stop'
-    await child.stop(this.#state === 'starting' ? stopLimits.startingMs : stopLimits.nodeMs)
+    const isStarting = this.#state === 'starting'
+    this.#requestedAction = isStarting ? 'stop-start' : 'stop'
+    await child.stop(isStarting ? stopLimits.startingMs : stopLimits.nodeMs)
   }
 
   pause(): void {
@@ -232,14 +233,17 @@ function rate(
   return Math.round(((to.cpuMs - from.cpuMs) / (to.at - from.at)) * 10_000) / 10
 }
 
-/** What the lab did to a process; `start-timeout`: killed because it did not listen. Any other exit is a problem. */
-type RequestedAction = 'kill' | 'stop' | 'start-timeout'
+/**
+ * What the lab did to a process; `stop-start`: stopped before it listened, so perhaps before it handled SIGTERM;
+ * `start-timeout`: killed because it did not listen. Any other exit is a problem.
+ */
+type RequestedAction = 'kill' | 'stop' | 'stop-start' | 'start-timeout'
 
 /** From a start until the node listens, in milliseconds: later starts wait for it. Guess. */
 const startLimitMs = 45_000
 
-function stateAfter({ code }: Exit, requestedAction: RequestedAction | undefined): NodeState {
-  if (code === 0) return 'stopped'
+function stateAfter(exit: Exit, requestedAction: RequestedAction | undefined): NodeState {
+  if (exit.code === 0 || hasStoppedStart(exit, requestedAction)) return 'stopped'
   return requestedAction === 'kill' ? 'killed' : 'failed'
 }
 
@@ -247,5 +251,10 @@ function stateAfter({ code }: Exit, requestedAction: RequestedAction | undefined
 export function exitProblem(exit: Exit, requestedAction: RequestedAction | undefined): string | undefined {
   if (requestedAction === undefined) return `exited by itself ${describeExit(exit)}`
   if (requestedAction === 'start-timeout') return `did not listen within ${startLimitMs / 1_000} s and was killed`
-  return requestedAction === 'stop' && exit.code !== 0 ? `was stopped and exited ${describeExit(exit)}` : undefined
+  if (requestedAction === 'kill' || exit.code === 0 || hasStoppedStart(exit, requestedAction)) return undefined
+  return `was stopped and exited ${describeExit(exit)}`
+}
+
+function hasStoppedStart({ signal }: Exit, requestedAction: RequestedAction | undefined): boolean {
+  return requestedAction === 'stop-start' && signal === 'SIGTERM'
 }

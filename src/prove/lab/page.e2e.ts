@@ -9,6 +9,7 @@ import { pageAssets } from '../../page/serve.ts'
 import { until } from '../../processes/waiting.ts'
 import { type LabProcess, startLabProcess } from '../../testing/cluster/command-process.ts'
 import { chromiumPath, launchBrowser, openPage } from '../../testing/page/browser.ts'
+import { mainThread } from '../../testing/page/main-thread.ts'
 import { pageMesh } from '../../testing/page/page-mesh.ts'
 import { startPageServer } from '../../testing/page/page-server.ts'
 import { killOnPage, openExpiry } from '../../testing/page/page-steps.ts'
@@ -169,26 +170,6 @@ async function gapsOf(page: Page) {
   const gaps = (await page.evaluate(watch)) as number[]
   const [p50, p95, longest] = [0.5, 0.95, 1].map((share) => percentile(gaps, share)) as [number, number, number]
   return { p50, p95, longest, long: gaps.filter((gap) => gap > pauseMs).length, frames: gaps.length }
-}
-
-/**
- * Starts counting the CPU time of a page's main thread; the returned function returns it in milliseconds per second, of
- * all tasks and of scripts only.
- */
-async function mainThread(page: Page) {
-  const session = await page.context().newCDPSession(page)
-  await session.send('Performance.enable', { timeDomain: 'threadTicks' })
-  const sample = async () => {
-    const { metrics } = await session.send('Performance.getMetrics')
-    const seconds = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? Number.NaN
-    return { task: seconds('TaskDuration'), script: seconds('ScriptDuration'), at: performance.now() }
-  }
-  const before = await sample()
-  return async () => {
-    const after = await sample()
-    const perS = (seconds: number) => (seconds * 1_000_000) / (after.at - before.at)
-    return { cpuMsPerS: perS(after.task - before.task), scriptMsPerS: perS(after.script - before.script) }
-  }
 }
 
 function without(view: MeshView, second: number): MeshView {
