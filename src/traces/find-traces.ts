@@ -40,7 +40,7 @@ export async function findTraces(query: Query, limits: Limits, fetchPage: FetchP
   let count = Math.min(limits.count, limit + 1)
   const matches = matcherOf(query)
   const tracesById = new Map<string, Trace>()
-  const ranges: Range[] = [{ fromMs, toMs }]
+  const ranges: Range[] = newestFirst({ fromMs, toMs })
   let requestCount = 0
   let indivisible = 0
   const unreadable = new Set<string>()
@@ -119,6 +119,24 @@ function fieldOf(span: TraceSpan, key: string): string | undefined {
 function addOrExtend(tracesById: Map<string, Trace>, trace: Trace): void {
   const previous = tracesById.get(trace.traceId)
   if (previous === undefined || previous.spans.length <= trace.spans.length) tracesById.set(trace.traceId, trace)
+}
+
+/** Ranges of at least two hours are searched in two steps. */
+const longMs = 7_200_000
+/** Share of a long range that is searched first. */
+const newestShare = 1 / 32
+
+/**
+ * The newest part of a long range on its own, the last one: where it has enough traces, the store need not look at the
+ * others, which may be a million; where it has not, few are left to look at.
+ */
+export function newestFirst({ fromMs, toMs }: Range): Range[] {
+  const middle = Math.floor(toMs - (toMs - fromMs) * newestShare)
+  if (toMs - fromMs < longMs) return [{ fromMs, toMs }]
+  return [
+    { fromMs, toMs: middle },
+    { fromMs: middle, toMs },
+  ]
 }
 
 /** Two halves, the newer one last, since the search pops it first. Empty for a range of one millisecond. */

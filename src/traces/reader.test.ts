@@ -67,9 +67,20 @@ test('a store that ignores attributes: the search filters itself, in ever shorte
 test('a store that filters by attributes: gets a single request', async () => {
   const { queries, respond } = fakeStore(3_000, { filtersAttributes: true })
   const reader = readerFor(respond)
-  assert.equal((await reader.find({ ...query, attributes: late, limit: 400 })).traces.length, 300)
+  const hour = { ...query, toMs: t0 + 3_600_000 }
+  assert.equal((await reader.find({ ...hour, attributes: late, limit: 400 })).traces.length, 300)
   assert.equal(queries.length, 1)
   assert.equal(queries[0]?.get('query.attributes'), '{"late":"true"}')
+})
+
+test('a search of a long time: asks for its newest part first, and for the rest if that has too few', async () => {
+  const { queries, respond } = fakeStore(30_000)
+  const reader = readerFor(respond)
+  const range = { ...query, toMs: t0 + 30_000_000 }
+  const some = await reader.find({ ...range, limit: 100 })
+  assert.deepEqual([some.traces.length, queries.length], [100, 1])
+  const sparse = await reader.find({ ...range, fromMs: t0 - week, toMs: t0 + 99_000 })
+  assert.deepEqual([sparse.traces.length, sparse.partial, queries.length], [100, undefined, 3])
 })
 
 test('a search that cannot be completed: reports the request limit or the crowded millisecond', async () => {

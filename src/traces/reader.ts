@@ -1,9 +1,9 @@
 import { fetchJson, unreadableError } from './fetch-json.ts'
-import { type FindResult, findTraces, type Page, type Query } from './find-traces.ts'
+import { type FindResult, findTraces, newestFirst, type Page, type Query } from './find-traces.ts'
 import { otlpOfJaeger } from './jaeger-json.ts'
 import { type ReadResult, readSpans, ShapeError, toList, toRecord } from './otlp-json.ts'
 import { tagParameters, tagSets } from './tag-search.ts'
-import { type Trace, tracesOf } from './trace.ts'
+import { type Trace, type TraceSpan, tracesOf } from './trace.ts'
 
 export type { FindResult, Query } from './find-traces.ts'
 
@@ -116,8 +116,12 @@ export class TraceReader {
   /** Whether the storage has the fields of spans among their tags, as any span of the service shows. */
   async #hasFields({ service, fromMs, toMs }: Query): Promise<boolean> {
     if (this.#hasFieldTags !== undefined) return this.#hasFieldTags
-    const { traces } = await this.#plainPage({ service, fromMs, toMs }, 1)
-    const sample = traces[0]?.spans.find((span) => span.service === service && span.kind !== '')
+    let sample: TraceSpan | undefined
+    for (const range of newestFirst({ fromMs, toMs }).toReversed()) {
+      const { traces } = await this.#plainPage({ service, ...range }, 1)
+      sample ??= traces[0]?.spans.find((span) => span.service === service && span.kind !== '')
+      if (sample !== undefined) break
+    }
     if (sample === undefined) return false
     const { name: span, kind, startMs } = sample
     const around = { service, span, fromMs: startMs - 1, toMs: startMs + 1 }

@@ -20,13 +20,15 @@ interface Page {
 const indices = 'mesh-jaeger-span-*'
 const perPage = 5_000
 const timeoutMs = 30_000
+/** Merging all segments of an index reads and writes all of it. */
+const mergeMs = 300_000
 
 /** Requests to the HTTP API of OpenSearch at `url`. */
 export function openSearchApi(url: string) {
-  const request = async <T>(method: string, path: string, body?: object): Promise<T> => {
+  const request = async <T>(method: string, path: string, body?: object, ms = timeoutMs): Promise<T> => {
     const response = await fetch(`${url}${path}`, {
       method,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(ms),
       ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     })
     if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`)
@@ -42,7 +44,7 @@ export function openSearchApi(url: string) {
     },
     /** Bytes of one copy, after all segments of an index are merged. */
     storedBytes: async () => {
-      await request('POST', `/${indices}/_forcemerge?max_num_segments=1`)
+      await request('POST', `/${indices}/_forcemerge?max_num_segments=1`, undefined, mergeMs)
       const stats = await request<{ _all: { primaries: { store: { size_in_bytes: number } } } }>(
         'GET',
         `/${indices}/_stats/store`,
