@@ -70,9 +70,9 @@ report_exposure() {
   address=$(setting BIND_ADDRESS)
   case $address in
     127.*) ;;
-    *) say "note: BIND_ADDRESS=$address exposes Jaeger, Prometheus and Alertmanager, and Grafana if it runs, without a password:" \
-      'every host that reaches them can read all spans and silence alerts. Only the page asks for a token, in clear' \
-      'text. Restrict access with a firewall, or put a proxy with TLS and sign-in in front.' ;;
+    *) printf '%s\n' "note: BIND_ADDRESS=$address exposes Jaeger, Prometheus, Alertmanager, and Grafana if it runs, without a password:" \
+      '      every host that reaches them can read all spans and silence alerts. Only the page asks for a token, in clear' \
+      '      text. Restrict access with a firewall, or put a proxy with TLS and sign-in in front.' ;;
   esac
   address=$(setting OTLP_BIND_ADDRESS)
   case $address in

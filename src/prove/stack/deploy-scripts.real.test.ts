@@ -155,7 +155,7 @@ async function listenAnywhere(key: string) {
 test('a bind address beyond loopback: the start says what it exposes', async () => {
   const open = { BIND_ADDRESS: '0.0.0.0', PUBLIC_HOST: 'server.example.org', OTLP_BIND_ADDRESS: '0.0.0.0' }
   const { output } = await lib('report_exposure', open)
-  assert.match(output, /BIND_ADDRESS=0\.0\.0\.0 exposes Jaeger, Prometheus and Alertmanager/)
+  assert.match(output, /BIND_ADDRESS=0\.0\.0\.0 exposes Jaeger, Prometheus, Alertmanager, and Grafana/)
   assert.match(output, /OTLP_BIND_ADDRESS=0\.0\.0\.0 accepts spans/)
   assert.equal((await lib('report_exposure')).output, '')
 })
