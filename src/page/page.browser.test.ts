@@ -42,7 +42,7 @@ browserTest('on an observer a node is addressed by id, and a removed one still s
   await page.locator(`tbody a[href="#/nodes/${removed}"]`).click()
   await page.getByText(removed, { exact: true }).waitFor()
   server.view = { ...observed, nodes: all.filter(({ id }) => id !== removed) }
-  await page.getByText(/There is no such node/).waitFor()
+  await page.getByText(/knows nothing of this node but/).waitFor()
   await page.getByText(/This page shows mesh-a only/).waitFor()
   await page.getByRole('region', { name: 'Expired by' }).getByRole('row', { name: 'seed-a2' }).waitFor()
   await page.goto(`${server.url}/#/messages`)
