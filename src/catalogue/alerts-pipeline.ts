@@ -121,7 +121,7 @@ ${indent(seriesByNode.map(({ group, labels }) => countOf(group, labels)).join('\
 or count by (mesh_id, mesh_series) (traces_span_metrics_calls_total{otel_metric_overflow="true"})
 or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
     meaning: `A mesh has 80 % of the series that the Collector allows it (CALLS_LIMIT) of spans that every node emits (mesh_series is node) or of failures and warnings (trouble). Beyond the limit it counts new nodes together under otel_metric_overflow, where no rule sees them: the alert fires for these series, too. Or one scrape has more than 80 % of the ${sampleLimit.toLocaleString('en')} samples that Prometheus accepts.`,
-    cure: 'Count by mesh_node_name to see the nodes. Usually they have a new name at every start: set MESH_NAME to a stable name. Many nodes: set CALLS_LIMIT to 20 for each node of the mesh, and give Collector and Prometheus the memory of the table in docs/operating.md. Old names expire after two hours without spans (failures and warnings: SERIES_EXPIRATION), or with a restart of the Collector.',
+    cure: 'Count by mesh_node_name to see the nodes. Usually they have a new name at every start: set MESH_NAME to a stable name, or keep their keys (MESH_IDENTITY). Many nodes: set CALLS_LIMIT to 20 for each node of the mesh, and give Collector and Prometheus the memory of the table in docs/operating.md. Old names expire after two hours without spans (failures and warnings: SERIES_EXPIRATION), or with a restart of the Collector.',
     search: 'pipeline',
     emitDelay: '5s',
     cases: {

@@ -36,7 +36,7 @@ export const configTable = {
   name: {
     env: 'MESH_NAME',
     flag: '--name',
-    defaultText: 'role and four random characters',
+    defaultText: 'role and the last four characters of the peer id',
     ...initRules.name,
     description: 'Name of this node in spans, logs and on the admin page.',
   },
