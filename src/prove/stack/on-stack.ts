@@ -109,7 +109,7 @@ async function allSpans(stack: RunningStack, fromMs: number, count: number): Pro
     return [...spans.values()]
   }
   const ended = async () => spansNamed(await find('mesh.node.stopped'), 'mesh.node.stopped').length
-  await until(async () => (await ended()) === count, 30_000, 'every node has emitted its stop')
+  await until(async () => (await ended()) === count, 120_000, 'every node has emitted its stop')
   // Jaeger stores spans of the same requests at about the same time.
   await sleep(2_000)
   return find()

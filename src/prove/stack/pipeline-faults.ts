@@ -24,7 +24,7 @@ export interface PipelineFault {
 }
 
 /** Space for some requests, but not for a minute. */
-const leftBytes = 256 * 1_024
+const leftBytes = 64 * 1_024
 /** A minute, two scrapes, an evaluation, and the waits of Alertmanager. */
 const downMs = 120_000
 const archiveLost = 'MeshArchiveLost of file/spans'
