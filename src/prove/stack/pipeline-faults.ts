@@ -62,12 +62,15 @@ export const pipelineFaults: readonly PipelineFault[] = [
     begin: async ({ stack }) => {
       await stack.stop('jaeger')
       const { hostname, port } = new URL(stack.urls.jaegerOtlp)
+      const refused = Promise.withResolvers<void>()
       const refuser = await startOtlpServer({
         address: { host: hostname, port: Number(port) },
         ingest: async () => {
+          refused.resolve()
           throw new Error('no room')
         },
       })
+      await refused.promise
       return async () => {
         refuser.close()
         await stack.start('jaeger')
