@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { callsLimit } from '../catalogue/span-counts.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { shippedConfigs, withAddresses } from './services.ts'
+import { allocatePorts, containerSettings, planServices, shippedConfigs, withAddresses } from './services.ts'
 
 leakCheck()
 
@@ -44,4 +45,13 @@ test('the clustered Jaeger configuration differs from the single one in its stor
     }),
   )
   assert.equal(clustered, alone)
+})
+
+test('the limit on series: 20 for each node of a mesh, and without a number that of the configuration', async () => {
+  const ports = await allocatePorts('any')
+  const limitFor = (nodes?: number) => planServices('/tmp', ports, nodes).collector.env['CALLS_LIMIT']
+  assert.deepEqual([limitFor(1_000), limitFor()], ['20000', undefined])
+  const config = await readFile(shippedConfigs.collector, 'utf8')
+  assert.equal(config.split(`\${env:CALLS_LIMIT:-${callsLimit}}`).length - 1, 3, 'two counters and mesh.series.limit')
+  assert.equal(containerSettings['CALLS_LIMIT'], String(callsLimit))
 })

@@ -73,6 +73,15 @@ test('an invalid setting: exit 2, with the valid values', async () => {
   }
 })
 
+test('CALLS_LIMIT: follows --nodes, and a smaller one is refused with the number that is needed', async () => {
+  const [enough, small] = await Promise.all(
+    ['180', '179'].map((limit) => lib('check_series 9', { CALLS_LIMIT: limit })),
+  )
+  assert.deepEqual([enough?.code, enough?.output], [0, ''])
+  assert.equal(small?.code, 2)
+  assert.match(small?.output ?? '', /too small for the 9 nodes of a mesh\n.*at least 180/)
+})
+
 test('a settings file with CRLF, spaces, quotes, comments and export: understood, the shell takes precedence', async (t) => {
   const file = join(temporaryDirectory(t), 'own.env')
   const lines = [
