@@ -29,7 +29,10 @@ const leftBytes = 64 * 1_024
 const downMs = 120_000
 const archiveLost = 'MeshArchiveLost of file/spans'
 const jaegerDown = 'MeshPipelineDown of jaeger'
-const filling = 'MeshCollectorQueueFilling of otlp_grpc/jaeger'
+/** Within ten minutes more than 2 % of a queue fills. */
+const filling = ['otlp_grpc/jaeger', 'otlp_grpc/archive', 'otlp_http/door'].map(
+  (exporter) => `MeshCollectorQueueFilling of ${exporter}`,
+)
 const refusing = ['MeshCollectorRefusing', 'MeshCollectorRefusing of otlp_http/door']
 
 /** In this order: what the Collector refused rings for minutes afterwards, so that comes last. */
@@ -43,7 +46,7 @@ export const pipelineFaults: readonly PipelineFault[] = [
     },
     hasBegun: (fired) => fired.includes(archiveLost),
     alerts: () => [archiveLost],
-    mayFire: [],
+    mayFire: filling,
   },
   {
     name: 'Jaeger away',
@@ -54,7 +57,7 @@ export const pipelineFaults: readonly PipelineFault[] = [
     },
     hasBegun: () => true,
     alerts: (lastsMs) => (lastsMs < downMs ? [] : [jaegerDown]),
-    mayFire: [archiveLost, jaegerDown, filling],
+    mayFire: [archiveLost, jaegerDown, ...filling],
   },
   {
     name: 'Jaeger refusing',
@@ -78,7 +81,7 @@ export const pipelineFaults: readonly PipelineFault[] = [
     },
     hasBegun: () => true,
     alerts: (lastsMs) => (lastsMs < downMs ? [] : [jaegerDown]),
-    mayFire: [archiveLost, jaegerDown, filling],
+    mayFire: [archiveLost, jaegerDown, ...filling],
   },
   {
     name: 'disk of the queues full',
@@ -95,7 +98,7 @@ export const pipelineFaults: readonly PipelineFault[] = [
     alerts: () => refusing,
     mayFire: [
       jaegerDown,
-      filling,
+      ...filling,
       'MeshCollectorRefusing of otlp_grpc/jaeger',
       archiveLost,
       'MeshArchiveLost of otlp_grpc/archive',
