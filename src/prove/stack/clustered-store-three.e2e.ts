@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../../processes/waiting.ts'
 import type { ClusteredStack } from '../../testing/stack/clustered-stack.ts'
 import { openSearchApi } from '../../testing/stack/opensearch-api.ts'
 import { endToEnd } from '../end-to-end.ts'
@@ -51,6 +52,8 @@ const allKilled: StoreFault = {
   run: (stack) => endAll(stack, 'SIGKILL', awayMs),
 }
 
+/** Some times ten seconds, after which it looks at the disks again. */
+const blockedMs = 90_000
 const watermark = 'cluster.routing.allocation.disk.watermark'
 
 /** Free space that no disk has. OpenSearch looks at the disks every ten seconds. */
@@ -67,8 +70,10 @@ const full: StoreFault = {
         ),
       })
     await set((key) => flooded[key])
+    await until(api.isBlocked, blockedMs, 'OpenSearch refuses writes')
     await sleep(awayMs / 3)
     await set(() => null)
+    await until(async () => !(await api.isBlocked()), blockedMs, 'OpenSearch takes writes again')
   },
 }
 

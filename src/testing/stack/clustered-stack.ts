@@ -83,14 +83,12 @@ export async function startClusteredStack(options: ClusteredStackOptions): Promi
     address: address(1 + index),
   }))
   const home = await copyOpenSearch(programs.openSearch, directory)
-  const hosts = join(directory, 'hosts')
   const names = pods.map((pod) => `${pod.address} opensearch-nodes ${pod.name}\n`)
-  await writeFile(hosts, `127.0.0.1 localhost ${hostname()}\n${names.join('')}`)
+  const hosts = `127.0.0.1 localhost ${hostname()}\n${names.join('')}`
   const store = await Promise.all(
     pods.map((pod) => {
       const { settings, javaOptions } = openSearchSettings(env['opensearch'] ?? {}, nodes)
-      const java = [...javaOptions, `-Djdk.net.hosts.file=${hosts}`]
-      return openSearchNode(home, directory, { ...pod, settings, javaOptions: java, onChange })
+      return openSearchNode(home, directory, { ...pod, settings, javaOptions, hosts, onChange })
     }),
   )
   processes.push(...store)

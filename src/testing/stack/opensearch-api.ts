@@ -53,6 +53,9 @@ export function openSearchApi(url: string) {
     },
     setCluster: (settings: Readonly<Record<string, string | null>>) =>
       request('PUT', '/_cluster/settings', { persistent: settings }),
+    /** Whether an index refuses writes, as from the flood stage on. */
+    isBlocked: async () =>
+      JSON.stringify(await request('GET', `/${indices}/_settings`)).includes('"read_only_allow_delete":"true"'),
     blockWrites: (isBlocked: boolean) =>
       request('PUT', `/${indices}/_settings`, { 'index.blocks.read_only_allow_delete': isBlocked ? true : null }),
     /** Compares the spans with the last `mesh.seq` of each `service.instance.id`. */

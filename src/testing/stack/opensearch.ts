@@ -11,6 +11,8 @@ export interface OpenSearchNode {
   /** Of `opensearch.yml`. */
   readonly settings: Readonly<Record<string, string>>
   readonly javaOptions: readonly string[]
+  /** Names that it can resolve, as in `/etc/hosts`. */
+  readonly hosts: string
   readonly onChange: () => void
 }
 
@@ -39,12 +41,13 @@ export async function copyOpenSearch(home: string, directory: string): Promise<s
 
 /** Prepares a node with its data in `directory`, which its user can reach. */
 export async function openSearchNode(home: string, directory: string, node: OpenSearchNode): Promise<ServiceProcess> {
-  const { name, address, settings, javaOptions, onChange } = node
+  const { name, address, settings, javaOptions, hosts, onChange } = node
   const at = (path: string) => join(directory, name, path)
   for (const path of ['', 'config', 'data', 'logs', 'tmp']) await own(at(path))
   const logging = 'appender.out.type=Console\nappender.out.name=out\n'
   const rootLogger = 'rootLogger.level=warn\nrootLogger.appenderRef.out.ref=out\n'
   await writeFile(at('config/log4j2.properties'), logging + rootLogger)
+  await writeFile(at('config/hosts'), hosts)
   // OpenSearch reads JSON, which is YAML.
   const all = {
     ...settings,
@@ -57,6 +60,8 @@ export async function openSearchNode(home: string, directory: string, node: Open
   const java = [
     'java',
     ...javaOptions,
+    // Its security manager lets it read nothing outside of its own directories.
+    `-Djdk.net.hosts.file=${at('config/hosts')}`,
     '-XX:MaxDirectMemorySize=512m',
     '-Djava.security.manager=allow',
     '-Dio.netty.noUnsafe=true',
