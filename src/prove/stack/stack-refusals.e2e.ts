@@ -1,4 +1,4 @@
-import { mkdir, mkdtempDisposable, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtempDisposable, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Subprocess } from '../../processes/subprocess.ts'
@@ -47,8 +47,8 @@ async function checkRefusal(
   const project = `tracemesh-refusals-${process.pid}`
   const env = await stackEnvironment(compose, project)
   const file = join(clone, name)
-  const content = await readFile(file, 'utf8')
-  await writeFile(file, content + text)
+  const content = await readFile(file, 'utf8').catch(() => undefined)
+  await writeFile(file, `${content ?? ''}${text}`)
   try {
     const variables = Object.entries(own).map(([key, value]) => `${key}=${value}`)
     const start = `env ${variables.join(' ')} /bin/bash deploy/start.sh${online ? '' : ' --offline'}`
@@ -64,7 +64,7 @@ async function checkRefusal(
       },
     ]
   } finally {
-    await writeFile(file, content)
+    await (content === undefined ? rm(file) : writeFile(file, content))
     if ((await remainingObjects(project, ['container', 'volume'])).length > 0)
       await sh('deploy/stop.sh --delete-data >/dev/null 2>&1', clone, env, new AbortController().signal)
   }
@@ -83,7 +83,7 @@ async function withoutDocker(directory: string): Promise<string> {
 /** What keeps a stack from starting. */
 interface Fault {
   readonly env?: Readonly<Record<string, string>>
-  /** Appends a text to a file of the clone. */
+  /** Appends a text to a file of the clone, or creates it. */
   readonly append?: readonly [file: string, text: string]
   /** Uses the images of deploy/.env instead of those built here. */
   readonly online?: boolean
@@ -91,6 +91,12 @@ interface Fault {
 
 /** A fault, and the exit code of deploy/start.sh with its message: the fault and its cure. */
 type Refusal = readonly [what: string, code: number, fault: Fault, ...says: RegExp[]]
+
+/** A file of the operator's own for Compose: the broker allocates until the kernel kills it. */
+const greedyBroker = `services:
+  a-broker:
+    entrypoint: [node, -e, "const held = []; setInterval(() => held.push(Buffer.alloc(2e7, 1)), 20)"]
+`
 
 /** `bare`: a directory with the tools of the script, without Docker. */
 function refusals(takenPort: string, bare: string): readonly Refusal[] {
@@ -129,9 +135,9 @@ function refusals(takenPort: string, bare: string): readonly Refusal[] {
     [
       'a service that needs more memory than its limit',
       1,
-      { env: { JAEGER_MEMORY: '20m', JAEGER_GOMEMLIMIT: '16MiB' } },
-      /jaeger was OOM-killed: it needs more memory than its limit/,
-      /Raise JAEGER_MEMORY/,
+      { append: ['deploy/compose.override.yaml', greedyBroker] },
+      /a-broker was OOM-killed: it needs more memory than its limit/,
+      /Raise NODE_MEMORY/,
     ],
     [
       'nodes that refuse to start with so little memory',
