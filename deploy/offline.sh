@@ -36,7 +36,7 @@ main() {
   shift || true
   case $command in
     -h | --help) usage && return ;;
-    clean) [ "${1:-all}" = all ] || usage_error "clean accepts no argument or all, not $1" ;;
+    clean) [[ $* =~ ^(all)?$ ]] || usage_error "clean accepts no argument or all, not $*" ;;
     binaries) ;;
     images | docker | compose | k8s | opensearch) [ $# -eq 0 ] || usage_error "$command accepts no argument: $1" ;;
     '') usage_error 'missing command' ;;

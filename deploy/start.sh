@@ -30,7 +30,7 @@ other_nodes=13
 other_nodes_of_mesh=7
 
 main() {
-  local build=no offline=no nodes='' grafana=no was_running='' file=''
+  local build=no offline=no nodes='' grafana=no was_running='' settings_file='' file=''
   while [ $# -gt 0 ]; do
     case $1 in
       --settings) require_value $# "$1"; file=$2; shift ;;
@@ -82,7 +82,7 @@ images() {
       'Without a registry: deploy/offline.sh images, then deploy/start.sh --offline'
   done
   if [ "$1" = yes ] || ! docker image inspect "$(setting TRACEMESH_IMAGE)" >/dev/null 2>&1; then
-    TRACEMESH_IMAGE=$(setting TRACEMESH_IMAGE) NODE_IMAGE=$(setting NODE_IMAGE) "$here/build.sh"
+    TRACEMESH_IMAGE=$(setting TRACEMESH_IMAGE) NODE_IMAGE=$(setting NODE_IMAGE) "$here/build.sh" --settings "$settings_file"
   fi
 }
 
@@ -99,7 +99,7 @@ bring_up() {
 take_down() {
   trap '' INT TERM HUP
   printf '\n%s\n' 'interrupted: stopping the started containers' >&2
-  COMPOSE_PROJECT_NAME=$(setting COMPOSE_PROJECT_NAME) "$here/stop.sh" --now >&2 || true
+  COMPOSE_PROJECT_NAME=$(setting COMPOSE_PROJECT_NAME) "$here/stop.sh" --settings "$settings_file" --now >&2 || true
   exit 130
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # usage: deploy/status.sh [--settings FILE]
 #
-# Prints each container with its health, restarts and memory, unhealthy services, firing alerts, and the addresses.
+# Prints each container with its health, restarts and memory, unhealthy services, firing alerts, and the addresses. The
+# alert that always fires (severity none) is not among them.
 #
 #   --settings FILE   the stack of these settings; by default the one that was started from here
 #
@@ -15,12 +16,14 @@ done
 
 main() {
   local code=0 alerts problems file=''
-  case ${1:-} in
-    '') ;;
-    --settings) require_value $# "$1"; file=$(find_settings_file "$2") ;;
-    -h | --help) usage && return ;;
-    *) usage_error "unknown option $1" ;;
-  esac
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --settings) require_value $# "$1"; file=$(find_settings_file "$2"); shift ;;
+      -h | --help) usage && return ;;
+      *) usage_error "unknown option $1" ;;
+    esac
+    shift
+  done
   find_docker
   use_stack "$file"
   find_compose
@@ -29,7 +32,7 @@ main() {
   say
   problems=$({ unhealthy && missing; } | summary)
   if [ -n "$problems" ]; then code=1 && say "unhealthy: $problems; see: docker logs CONTAINER"; else say 'all healthy'; fi
-  if alerts=$(compose exec -T alertmanager amtool --alertmanager.url=http://127.0.0.1:9093 alert query 2>/dev/null); then
+  if alerts=$(compose exec -T alertmanager amtool --alertmanager.url=http://127.0.0.1:9093 alert query 'severity!=none' 2>/dev/null); then
     alerts=$(tail -n +2 <<<"$alerts")
     if [ -z "$alerts" ]; then say 'no alert fires'; else code=1 && printf 'firing alerts:\n%s\n' "$alerts"; fi
   else

@@ -12,7 +12,7 @@ check_settings() {
     name=cfg_$key
     if [ "${!name+set}" != set ]; then
       # A file of the user's own may use further variables.
-      grep -hE '\$\{'"$key"'\b' "$here"/compose.override.y*ml >/dev/null 2>&1 && continue
+      grep -hE '\$\{?'"$key"'\b' "$here"/compose.override.y*ml >/dev/null 2>&1 && continue
       [ "$key" = COMPOSE_PROJECT_NAME ] || grep -qE '\$\{'"$key"':\?' "$here/compose.yaml" || continue
       fail 2 "$key is missing in deploy/.env" "Restore it: git show HEAD:deploy/.env | grep ^$key="
     fi
@@ -81,6 +81,9 @@ check_value() {
     PAGE_TOKEN) [[ $value =~ ^[A-Za-z0-9._~+/=-]{16,256}$ ]] || invalid "$key" '(hidden)' "is not a token (${#value} characters)" '16 to 256 letters, digits and . _ ~ + / = -, or none' ;;
     COMPOSE_PROJECT_NAME) [[ $value =~ ^[a-z0-9][a-z0-9_-]*$ ]] || invalid "$key" "$value" 'is not a project name' 'lower-case letters, digits, - and _' ;;
   esac
+  # Later commands read it from the record of the start. The message omits it: it may be a secret.
+  local from=from_$key
+  ! is_special "$value" || fail 2 "$key of ${!from} $special" 'The record of the start cannot keep it. Remove the character, or put the value into deploy/compose.override.yaml.'
 }
 
 # check_address KEY VALUE: an IPv4 address of this machine, as far as the system lists them.

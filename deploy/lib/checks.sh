@@ -40,7 +40,7 @@ check_disk() {
 
 # Names all ports that are in use, with free ones. A running stack uses its own ports.
 check_ports() {
-  local key port owner ours used=' ' taken='' lines=()
+  local key port owner ours free used=' ' taken='' lines=()
   ours=$(containers | xargs -r docker inspect --format '{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{end}}{{end}}' | paste -sd ' ' -)
   for key in $(port_keys); do used="$used$(setting "$key") "; done
   for key in $(port_keys); do
@@ -51,15 +51,16 @@ check_ports() {
     listening "$(bound_host "$key")" "$port" || continue
     owner=$(docker ps --filter "publish=$port" --format '{{.Names}}' | head -n 1)
     taken="$taken${taken:+, }$port ($key${owner:+, by the container $owner})"
-    lines+=("  $key=$(free_port "$key" "$port")")
+    free=$(free_port "$key" "$port") used="$used$free "
+    lines+=("  $key=$free")
   done
   [ -z "$taken" ] || fail 1 "in use: port $taken" 'Stop the programs that listen there, or set other ports: in your shell for once, or in' \
     "$(shown "$settings_file"):" "${lines[@]}"
 }
 
-# free_port KEY PORT: a free one that no other key has.
+# free_port KEY PORT: a free one that is not in `used`.
 free_port() {
-  local port=$(($2 + 10000 > 65535 ? $2 - 10000 : $2 + 10000))
+  local port=$(($2 + 10000 > 65000 ? $2 - 10000 : $2 + 10000))
   while [[ $used == *" $port "* ]] || listening "$(bound_host "$1")" "$port"; do port=$((port + 1)); done
   printf '%s\n' "$port"
 }

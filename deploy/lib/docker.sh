@@ -38,7 +38,7 @@ find_compose() {
 # Runs Compose with all settings: none of its own files and variables may change them.
 compose() {
   (
-    local key name files=(--file compose.yaml)
+    local key name files=(--file compose.yaml) variables=()
     [ -z "${cfg_PPROF_PORT:-}" ] || files+=(--file compose.pprof.yaml)
     [ -z "${cfg_JAEGER_UI_ASSETS:-}" ] || files+=(--file compose.jaeger-page.yaml)
     [ -z "${cfg_NODE_LOGS:-}" ] || files+=(--file compose.logs.yaml)
@@ -50,11 +50,12 @@ compose() {
     unset COMPOSE_FILE COMPOSE_ENV_FILES COMPOSE_PROFILES
     for key in $known_keys; do
       name=cfg_$key
-      [ "${!name+set}" != set ] || export "$key=${!name}"
+      [ "${!name+set}" != set ] || variables+=("$key=${!name}")
     done
     [ "${cfg_STACK_GRAFANA:-no}" = no ] || export COMPOSE_PROFILES=grafana
     export STACK_UI_CONFIG="$records/$cfg_COMPOSE_PROJECT_NAME/ui.json" STACK_BOARDS="$records/$cfg_COMPOSE_PROJECT_NAME/boards"
-    "${compose[@]}" "${files[@]}" "$@"
+    # Not exported: some, such as UID, are read-only in Bash.
+    env "${variables[@]}" "${compose[@]}" "${files[@]}" "$@"
   )
 }
 

@@ -5,7 +5,7 @@
 default_settings=$here/local.env
 # Keys that the compose files use, and two more: one of Compose itself, and the host in links. Those that begin with
 # STACK_ are no settings.
-known_keys=$({ grep -ohE '(^|[^$])\$\{[A-Z_]+' "$here"/compose*.yaml | grep -oE '[A-Z_]+$' | grep -v '^STACK_'; printf '%s\n' COMPOSE_PROJECT_NAME PUBLIC_HOST; } | sort -u)
+known_keys=$({ grep -ohE '(^|[^$])\$\{?[A-Z_][A-Z0-9_]*\b' "$here"/compose*.y*ml | sed 's/.*[${]//' | grep -v '^STACK_'; printf '%s\n' COMPOSE_PROJECT_NAME PUBLIC_HOST; } | sort -u)
 
 setting() {
   local name=cfg_$1
@@ -25,6 +25,12 @@ shown() {
   esac
 }
 
+# Whether a value has a character that Compose would change in a file, or that ends it there.
+is_special() {
+  [[ $1 == *[\"\'\$\`\\[:cntrl:]]* ]]
+}
+special='contains a quote, $, `, \ or a control character'
+
 # read_settings PREFIX FILE: sets PREFIX_KEY for each KEY=value, and line_PREFIX_KEY. Understands CRLF, spaces around
 # both, quotes, comments after a value, and `export`. Messages omit the value, which may be a secret.
 read_settings() {
@@ -42,8 +48,7 @@ read_settings() {
     key=${BASH_REMATCH[2]}
     unquote "${BASH_REMATCH[3]}" || fail 2 "$place: the quotes of $key do not match" "Expected: $key=\"value\""
     value=$unquoted
-    [[ $value != *[\"\'\$\`\\[:cntrl:]]* ]] ||
-      fail 2 "$place: $key contains a quote, \$, \`, \\ or a control character" 'Compose would change such a value. Remove the character.'
+    ! is_special "$value" || fail 2 "$place: $key $special" 'Compose would change such a value. Remove the character.'
     [[ $seen != *" $key "* ]] || fail 2 "$place: $key is already set" "Remove this line, or the earlier one."
     seen="$seen$key " read_keys="$read_keys $key"
     printf -v "${prefix}_$key" %s "$value"
@@ -152,6 +157,6 @@ find_settings_file() {
   local path=$1
   case $path in /*) ;; *) path=$PWD/$path ;; esac
   [ -f "$path" ] || fail 2 "$1 does not exist" "Create it: install -m 600 deploy/local.env.template $1"
-  [[ $path != *[\"\'\$\`\\[:cntrl:]]* ]] || fail 2 "the path $1 contains a quote, \$, \`, \\ or a control character" 'Rename it.'
+  ! is_special "$path" || fail 2 "the path $1 $special" 'Rename it.'
   printf '%s\n' "$path"
 }

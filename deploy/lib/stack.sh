@@ -55,6 +55,7 @@ settings_of_start() {
     remember
   fi
   settings_file=${settings_file:-$default_settings}
+  ! is_special "$settings_file${COMPOSE:-}" || fail 2 "the path $settings_file, or COMPOSE, $special" 'The record of the start cannot keep it. Rename it.'
   [ -e "$settings_file" ] || [ "$settings_file" != "$default_settings" ] || create_settings
   [ -e "$settings_file" ] || fail 2 "$(shown "$settings_file"), of the last start, does not exist" 'Restore it, or name another: deploy/start.sh --settings FILE'
   [ "$offline" = no ] || use_offline_images

@@ -19,16 +19,26 @@ summary() {
   sort | uniq -c | awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $2; if ($1 > 1) printf " (%d)", $1 } END { print "" }'
 }
 
+# memory_key SERVICE: the setting of its memory limit; nothing for a service without one, such as one of your own.
+memory_key() {
+  local key
+  key=$(tr 'a-z-' 'A-Z_' <<<"$1")_MEMORY
+  case $1 in
+    [ab]-* | bridge-* | observer) printf 'NODE_MEMORY\n' ;;
+    *) grep -x "$key" <<<"$known_keys" || true ;;
+  esac
+}
+
 # fail_if_crashed SERVICES: exits when waiting cannot help one of them: OOM-killed, or exited again and again.
 fail_if_crashed() {
-  local service state code restarts oom id prefix how
+  local service state code restarts oom id key cure how
   while read -r service state _ code restarts oom id _; do
     [[ " $1 " == *" $service "* ]] || continue
     [ "$oom" = true ] || [ "$restarts" -ge 3 ] || [[ $state/$code == exited/[1-9]* ]] || continue
     docker logs --tail 10 "$id" >&2 2>&1 || true
-    prefix=NODE
-    if is_backend "$service"; then prefix=$(tr '[:lower:]' '[:upper:]' <<<"$service"); fi
-    [ "$oom" = false ] || fail 1 "$service was OOM-killed: it needs more memory than its limit" "Raise ${prefix}_MEMORY in $(shown "$settings_file") (now $(setting "${prefix}_MEMORY"))."
+    key=$(memory_key "$service") cure="Raise its mem_limit in deploy/compose.override.yaml."
+    [ -z "$key" ] || cure="Raise $key in $(shown "$settings_file") (now $(setting "$key"))."
+    [ "$oom" = false ] || fail 1 "$service was OOM-killed: it needs more memory than its limit" "$cure"
     # Docker keeps the exit code only until the next restart.
     how="exit $code"
     [[ $state == exited ]] || how="$restarts restarts"

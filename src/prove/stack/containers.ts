@@ -214,6 +214,7 @@ export async function composeStack(directory: string, clone: string, compose: st
     page: at('PAGE_PORT'),
     jaeger: at('JAEGER_UI_PORT'),
     prometheus: at('PROMETHEUS_PORT'),
+    alertmanager: at('ALERTMANAGER_PORT'),
     build: () => run(`build.sh --settings ${file} --offline`),
     start: () => sh(`deploy/start.sh --settings ${file} --offline`, clone, { ...env, COMPOSE }, signal),
     /** Runs a script of the clone's deploy/ without any setting. */

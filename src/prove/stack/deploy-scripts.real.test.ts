@@ -7,6 +7,7 @@ import { createServer as createTcpServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { watchdog } from '../../catalogue/alert-rules.ts'
 import { configTable } from '../../node/config-table.ts'
 import { freeTcpPorts } from '../../processes/free-ports.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
@@ -155,6 +156,25 @@ test('ports in use: all in one message, with the keys to change and free ports',
   }
 })
 
+test('two ports in use whose suggestions meet: different ones', async () => {
+  const taken = 'listening() { case $2 in 4317 | 4318 | 14317) ;; *) return 1 ;; esac; }'
+  const { output } = await lib(`docker() { :; }\n${taken}\ngrafana=no\ncheck_ports`)
+  assert.match(output, /^ +OTLP_HTTP_PORT=14318\n +OTLP_PORT=14319$/m)
+})
+
+test('a clone or a Compose whose path the record of the start cannot keep: exit 2, before settings are created', async (t) => {
+  const file = quoted(join(temporaryDirectory(t), "o'brien.env"))
+  const start = (lines: string, env = {}) =>
+    lib(`offline=no\nchoose_stack() { record=; }\n${lines}\nsettings_of_start ''`, env)
+  for (const { code, output } of [
+    await start(`default_settings=${file}`),
+    await start('default_settings=/nowhere/local.env', { COMPOSE: '/o`brien/compose' }),
+  ]) {
+    assert.equal(code, 2, output)
+    assert.match(output, /contains a quote/)
+  }
+})
+
 async function listenAnywhere(key: string) {
   const server = createTcpServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -238,6 +258,14 @@ const waits: Readonly<Record<string, readonly [lines: string, says: RegExp]>> = 
   'an unhealthy service with restarts: exit 1, reported': [
     `${restarted}\nanswers() { false; }\n${waitHealthy(119)}`,
     /collector exits right after its start \(7 restarts\)/,
+  ],
+  'node-logs that was OOM-killed: exit 1, names its own limit': [
+    `states() { echo node-logs running starting 137 1 true 1a2b /node-logs; }\n${waitHealthy(0)}`,
+    /node-logs was OOM-killed.*\n +Raise NODE_LOGS_MEMORY in \/nowhere \(now 128m\)/,
+  ],
+  'a service of the user’s own that was OOM-killed: exit 1, names no setting': [
+    `states() { echo my-db running starting 137 1 true 1a2b /my-db; }\n${waitHealthy(0)}`,
+    /my-db was OOM-killed.*\n +Raise its mem_limit in deploy\/compose\.override\.yaml/,
   ],
   'a Compose that starts nothing: exit 1': [`states() { :; }\n${waitHealthy(0)}`, /Compose started no container/],
 }
@@ -344,6 +372,9 @@ test('stop.sh with remaining objects: exit 1, names them and the command to remo
   assert.doesNotMatch(now.output, /counted the goodbyes/)
 })
 
+const settingsOf = (lines: readonly string[]) =>
+  Object.fromEntries(lines.map((line) => line.split('='))) as Record<string, string>
+
 /** A clone's deploy directory whose Docker and Compose are scripts: containers are lines of a file. */
 async function fakeClone(t: TestContext) {
   const clone = temporaryDirectory(t)
@@ -374,11 +405,14 @@ async function fakeClone(t: TestContext) {
     'case "$*" in',
     '  *"up -d"*) mkdir -p ../up && touch ../up/$COMPOSE_PROJECT_NAME;;',
     '  *down*) rm -f ../up/$COMPOSE_PROJECT_NAME;;',
+    '  *"alert query severity!=none"*) cat ../alerts;;',
+    `  *"alert query"*) cat ../alerts; echo ${watchdog.name} now summary active;;`,
     'esac',
     'echo "$COMPOSE_PROJECT_NAME $PAGE_PORT $COMPOSE_PROFILES $JAEGER_IMAGE $*" >> ../calls',
   ]
   await program('fake-compose', compose.join('\n'))
   await program('sleep', 'true')
+  await writeFile(join(clone, 'alerts'), 'Alertname Starts Summary State\n')
   const identity = '-c user.name=test -c user.email=test@example.org'
   await program('commit', `git init -q && git add deploy/.env && git ${identity} commit -qm test`)
   const ports = await freeTcpPorts(Array.from({ length: 10 }, () => 0))
@@ -447,7 +481,7 @@ test('the first start: creates settings with a token for their owner alone; the 
   const env = {
     COMPOSE: 'fake-compose',
     PAGE_PORT: String(page),
-    ...Object.fromEntries(ports.map((line) => line.split('='))),
+    ...settingsOf(ports),
   }
   const first = await run('start.sh --nodes 1', env)
   assert.equal(first.code, 0, first.output)
@@ -473,6 +507,56 @@ test('the first start: creates settings with a token for their owner alone; the 
   assert.match(renamed.output, /the stack tracemesh runs with deploy\/local\.env.*renamed\n.*deploy\/stop\.sh/)
   const missing = await run('start.sh --settings nowhere.env')
   assert.match(missing.output, /nowhere\.env does not exist\n.*local\.env\.template/)
+})
+
+test('status.sh while only the alert that always fires does: exit 0; with another one: exit 1, named', async (t) => {
+  const { deploy, page, ports, run } = await fakeClone(t)
+  const env = { COMPOSE: 'fake-compose', PAGE_PORT: String(page), ...settingsOf(ports) }
+  const start = await run('start.sh --nodes 1', env)
+  assert.equal(start.code, 0, start.output)
+  const status = await run('status.sh')
+  assert.match(status.output, /^no alert fires$/m)
+  assert.equal(status.code, 0, status.output)
+  await appendFile(join(deploy, '../alerts'), 'MeshSeedGiveup now summary active\n')
+  const firing = await run('status.sh')
+  assert.equal(firing.code, 1, firing.output)
+  assert.match(firing.output, /^firing alerts:\nMeshSeedGiveup /m)
+  assert.doesNotMatch(firing.output, RegExp(watchdog.name))
+  const extra = await run(`status.sh --settings ${quoted(join(deploy, 'local.env'))} --nonsense`)
+  assert.equal(extra.code, 2, extra.output)
+})
+
+test('a variable of one’s own compose.override.yml: recorded with its value; one that the record cannot keep: exit 2 before anything starts', async (t) => {
+  const { deploy, page, ports, lastCall, run } = await fakeClone(t)
+  const own = `services: { a-broker: { user: "$UID", labels: ["\${DB2_NAME:-none}", "\${MY_VAR:-none}"] } }\n`
+  await writeFile(join(deploy, 'compose.override.yml'), own)
+  const env = { COMPOSE: 'fake-compose', PAGE_PORT: String(page), ...settingsOf(ports) }
+  const refused = await run('start.sh --nodes 1', { ...env, MY_VAR: "it's SECRET" })
+  assert.equal(refused.code, 2, refused.output)
+  assert.match(refused.output, /MY_VAR of your shell contains a quote/)
+  assert.doesNotMatch(refused.output, /SECRET/)
+  await assert.rejects(lastCall(), 'Compose was not called')
+  const start = await run('start.sh --nodes 1', { ...env, MY_VAR: 'a # b', DB2_NAME: 'two' })
+  assert.equal(start.code, 0, start.output)
+  const record = await readFile(join(deploy, '.started/tracemesh.env'), 'utf8')
+  assert.match(record, /^MY_VAR='a # b'$/m)
+  assert.match(record, /^DB2_NAME='two'$/m)
+  for (const script of ['status.sh', 'start.sh', 'stop.sh --now']) {
+    const { code, output } = await run(script)
+    assert.equal(code, 0, `${script}: ${output}`)
+  }
+})
+
+test('a build at the start: reads the settings of the start, and no other file', async (t) => {
+  const { deploy, page, ports, run } = await fakeClone(t)
+  const file = join(deploy, 'own.env')
+  await writeFile(file, [...ports, `PAGE_PORT=${page}`].join('\n'))
+  await writeFile(join(deploy, 'local.env'), 'OF_ANOTHER_STACK=1\n')
+  const { code, output } = await run(`start.sh --settings ${quoted(file)} --nodes 1 --build`, {
+    COMPOSE: 'fake-compose',
+  })
+  assert.equal(code, 0, output)
+  assert.match(output, /building tracemesh\/node:dev/)
 })
 
 test('several stacks of one clone: the scripts ask for a name', async (t) => {

@@ -2,6 +2,9 @@ import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { watchdog } from '../../catalogue/alert-rules.ts'
+import { Alertmanager } from '../../drill/stack-api.ts'
+import { until } from '../../processes/waiting.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { deathLimits } from '../mesh/mesh.ts'
 import { atMost, type Check, each, equals, type Proof, type ProofContext, type ProofResult, unrun } from '../proof.ts'
@@ -22,6 +25,8 @@ import { runTraceChecks } from './trace-checks.ts'
 const healthySeconds = 120
 /** The late seed's links, and the digests of all members. */
 const settleMs = 20_000
+/** An evaluation, and the way to Alertmanager. */
+const watchdogMs = 60_000
 
 export const proof = stackProof('v1')
 
@@ -63,13 +68,8 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
     if (checks.some(({ holds }) => holds !== true)) return { figures: {}, checks }
     checks.push(...(await checkAddresses(stack, began.output)))
     const watch = new MemoryWatch(stack.project)
-    const status = await stack.script('status.sh')
-    // On a busy machine an alert may fire rightly, so alerts are a figure and no check.
-    const alerts = /^firing alerts:\n((?:\S.*\n)+)/m.exec(status.output)?.[1]?.trim().split('\n') ?? []
-    checks.push(equals('deploy/status.sh exits with', alerts.length === 0 ? 0 : 1, status.code ?? -1))
-    checks.push(
-      equals('not healthy in its table', 0, status.output.match(/ (unhealthy|starting|restarting) /g)?.length ?? 0),
-    )
+    const { alerts, checks: statusChecks } = await checkStatus(stack, signal)
+    checks.push(...statusChecks)
     await startLonelyNode(stack)
     await sleep(settleMs, undefined, { signal })
     await removeTwoNodes(stack, progress)
@@ -90,6 +90,26 @@ async function runStack(stack: ComposeStack, context: ProofContext): Promise<Pro
     await docker('rm', '--force', lonelyName(stack)).catch(() => {})
     await stack.remove()
   }
+}
+
+/** While all is healthy status.sh exits with 0, although the watchdog fires. */
+async function checkStatus(stack: ComposeStack, signal: AbortSignal) {
+  const alertmanager = new Alertmanager(stack.alertmanager)
+  const rings = async () => (await alertmanager.state(watchdog.name, undefined)) === 'firing'
+  await until(rings, watchdogMs, `${watchdog.name} fires`, signal)
+  const { code, output } = await stack.script('status.sh')
+  // On a busy machine an alert may fire rightly.
+  const alerts = (await alertmanager.all('active')).map(({ alertname = '' }) => alertname)
+  const checks = [
+    equals(
+      `deploy/status.sh with ${alerts.join(', ') || 'no alert'} beside ${watchdog.name} exits with`,
+      alerts.length === 0 ? 0 : 1,
+      code ?? -1,
+    ),
+    equals(`it lists ${watchdog.name}`, false, output.includes(watchdog.name)),
+    equals('not healthy in its table', 0, output.match(/ (unhealthy|starting|restarting) /g)?.length ?? 0),
+  ]
+  return { alerts, checks }
 }
 
 function exits(command: string, { code, output }: CommandResult): Check {
