@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { callsLimit, callsLimitFor } from '../catalogue/span-counts.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { bytesPerSpan, clusteredSizes, sizesPage } from './clustered-sizes.ts'
+import { bytesPerSpan, clusteredSizes, renderSizes, seriesSizes, sizesPage } from './clustered-sizes.ts'
 
 leakCheck()
 
@@ -17,6 +18,19 @@ test('sizes: the volumes hold what arrives in eight days in two copies, and the 
     const collector = (archiveFiles + 1) * 100 * 2 ** 20 + 2 * queueItems * bytesPerSpan.queue
     assert.ok(collectorVolumeGib * 2 ** 30 > collector)
   }
+})
+
+test('sizes: a mesh of every number of nodes has the series that --nodes gives it, and a Collector has at most 2,000 nodes', () => {
+  for (const nodes of [1, 250, 251, 1_000, 2_000]) {
+    const { callsLimit: limit, collector, prometheus } = seriesSizes(nodes) ?? assert.fail()
+    assert.ok(limit >= callsLimitFor(nodes) && limit >= callsLimit)
+    // Of 1,000 nodes the Collector takes 230 MiB when its limit is full; its memory limiter refuses beyond 55 %.
+    assert.ok(collector * 0.55 > nodes * 0.23 && prometheus > nodes * 0.6 && prometheus >= collector)
+    const names = ['CALLS_LIMIT', 'COLLECTOR_MEMORY', 'PROMETHEUS_MEMORY']
+    for (const name of names) assert.match(renderSizes(nodes), new RegExp(`^${name}=\\d+(Mi)?$`, 'm'))
+  }
+  assert.equal(seriesSizes(2_001), undefined)
+  assert.throws(() => renderSizes(2_001), /2001 nodes are too many for one Collector/)
 })
 
 test('the manifests run the release of OpenSearch that the proofs run', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
@@ -13,6 +13,7 @@ import {
   type Container,
   checkKustomization,
   type KubeObject,
+  type Labels,
   mebibytes,
   millicores,
   type NetworkPolicy,
@@ -20,6 +21,7 @@ import {
   templateOf,
   workloads,
 } from '../testing/stack/k8s-objects.ts'
+import { k8sVariants } from '../testing/stack/k8s-variants.ts'
 import { temporaryDirectory } from '../testing/surroundings.ts'
 import { stackBinary } from './binaries.ts'
 import { containerSettings } from './services.ts'
@@ -29,12 +31,11 @@ leakCheck()
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const program = await stackBinary('k8s-check')
 const check = (directory: string) =>
-  'path' in program ? checkKustomization(program.path, directory) : { objects: [], problems: [] }
-const single = await check(join(root, 'deploy/k8s'))
-const clustered = await check(join(root, 'deploy/k8s/clustered'))
-const operated = await check(join(root, 'deploy/k8s/operator'))
-const variants = [single, clustered, operated]
-const { objects } = single
+  'path' in program ? checkKustomization(program.path, directory) : assert.fail(program.missing)
+const variants = 'path' in program ? await k8sVariants(program.path) : []
+const { objects } = variants.find(({ store, alerting }) => store === 'single' && alerting === 'alerts') ?? {
+  objects: [],
+}
 
 /** A test of the objects that `k8s-check` renders. */
 function renderedTest(name: string, run: (t: TestContext) => void | Promise<void>): void {
@@ -52,6 +53,14 @@ const nodes = (from = objects) => workloads(from).filter((object) => nodeOf(obje
 
 function nodeOf(object: KubeObject): Container | undefined {
   return templateOf(object).spec.containers.find(({ name }) => name === 'node')
+}
+
+/** Labels of each pod; Kubernetes adds its name to those of a StatefulSet. */
+function podLabels(object: KubeObject): Labels[] {
+  const { labels } = templateOf(object).metadata
+  if (object.kind !== 'StatefulSet') return [labels]
+  const pods = Array.from({ length: object.spec.replicas ?? 1 }, (_, index) => `${object.metadata.name}-${index}`)
+  return pods.map((pod) => ({ ...labels, 'statefulset.kubernetes.io/pod-name': pod }))
 }
 
 function objectNamed(from: readonly KubeObject[], kind: string, name: string): KubeObject {
@@ -156,7 +165,6 @@ renderedTest('every seed in MESH_SEEDS is a pod with a stable DNS name and ident
 renderedTest('the ConfigMaps of the stack equal the files of otel and jaeger, byte for byte', async () => {
   const files: Record<string, Record<string, string>> = {
     'collector-config': { 'config.yaml': 'otel/collector.yaml' },
-    'prometheus-config': { 'prometheus.yml': 'otel/prometheus.yml' },
     'prometheus-rules': { 'mesh.yml': 'otel/rules/mesh.yml' },
     'alertmanager-config': { 'alertmanager.yml': 'otel/alertmanager.yml' },
     'jaeger-config': { 'config.yaml': 'jaeger/jaeger.yaml', 'ui.json': 'jaeger/ui.json' },
@@ -214,33 +222,24 @@ test('the volume of the Collector has room for its archive and twice its queue',
   assert.ok(mebibytes(claim) > filesMib + 2 * queueMib, `${claim} for ${filesMib} MiB and ${queueMib} MiB`)
 })
 
-renderedTest('several Jaegers: the Collector sends to each, and Prometheus scrapes each', async () => {
-  const all = clustered.objects
-  const { JAEGER_OTLP = '' } = environment(workloadNamed(all, 'collector'), all)
-  const [, name = '', port] = /^dns:\/\/\/([\w-]+):(\d+)$/.exec(JAEGER_OTLP) ?? []
-  const service = objectNamed(all, 'Service', name)
-  assertHeadless(service, workloadNamed(all, 'jaeger'))
-  assert.deepEqual(
-    service.spec.ports?.map((one) => one.port),
-    [Number(port), 8888],
-  )
-  const configs = all.filter(({ metadata }) => metadata.name.startsWith('prometheus-config-'))
-  const scraped = configs[0]?.data?.['prometheus.yml'] ?? ''
-  // The name as a static target too: without any pod it is a target that is down.
-  const each = [
-    `dns_sd_configs: [{ names: [${name}], type: A, port: 8888, refresh_interval: 10s }]`,
-    `static_configs: [{ targets: ["${name}:8888"] }]`,
-  ].join('\n    ')
-  const shipped = await readFile(join(root, 'otel/prometheus.yml'), 'utf8')
-  const rest = (text: string) => text.slice(text.indexOf('\n'))
-  assert.equal(rest(scraped), rest(shipped).replace('static_configs: [{ targets: ["jaeger:8888"] }]', each))
+renderedTest('several Jaegers: the Collector sends to each', () => {
+  for (const { objects: all } of variants.filter(({ store }) => store === 'clustered')) {
+    const { JAEGER_OTLP = '' } = environment(workloadNamed(all, 'collector'), all)
+    const [, name = '', port] = /^dns:\/\/\/([\w-]+):(\d+)$/.exec(JAEGER_OTLP) ?? []
+    const service = objectNamed(all, 'Service', name)
+    assertHeadless(service, workloadNamed(all, 'jaeger'))
+    assert.deepEqual(
+      service.spec.ports?.map((one) => one.port),
+      [Number(port), 8888],
+    )
+  }
 })
 
 renderedTest('a Prometheus operator: its rules are those of otel, and the check rejects a broken one', async (t) => {
   const rules = (from: readonly KubeObject[]) => objectNamed(from, 'PrometheusRule', 'tracemesh').spec as unknown
-  const shipped = parse(await readFile(join(root, 'otel/rules/mesh.yml'), 'utf8')) as { groups: RuleGroup[] }
-  const { groups } = rules(operated.objects) as { groups: RuleGroup[] }
-  assert.deepEqual(groups, shipped.groups)
+  const shipped = parse(await readFile(join(root, 'otel/rules/mesh.yml'), 'utf8')) as { readonly groups: unknown }
+  for (const { objects: all } of variants.filter(({ alerting }) => alerting === 'operator'))
+    assert.deepEqual(rules(all), { groups: shipped.groups })
   const directory = temporaryDirectory(t)
   const text = await readFile(join(root, 'deploy/k8s/operator/rules.yaml'), 'utf8')
   await writeFile(join(directory, 'kustomization.yaml'), 'resources: [rules.yaml]')
@@ -255,99 +254,10 @@ renderedTest('a Prometheus operator: its rules are those of otel, and the check 
   }
 })
 
-interface RuleGroup {
-  readonly name: string
-}
-
-interface MonitorSpec {
-  readonly selector: { readonly matchLabels: Readonly<Record<string, string>> }
-  readonly sampleLimit: number
-  readonly endpoints: readonly {
-    readonly port: string
-    readonly interval: string
-    readonly scrapeTimeout: string
-    readonly honorLabels?: boolean
-    readonly relabelings: readonly { readonly targetLabel?: string; readonly replacement?: string }[]
-  }[]
-}
-
-interface ScrapeJob {
-  readonly job_name: string
-  readonly honor_labels?: boolean
-  readonly sample_limit?: number
-  readonly static_configs: readonly { readonly targets: readonly [string] }[]
-}
-
-renderedTest(
-  'a Prometheus operator: each monitor selects a port of a Service, with job, limits and intervals of otel',
-  async () => {
-    const { global, scrape_configs: jobs } = parse(await readFile(join(root, 'otel/prometheus.yml'), 'utf8')) as {
-      readonly global: { readonly scrape_interval: string; readonly scrape_timeout: string }
-      readonly scrape_configs: readonly ScrapeJob[]
-    }
-    const monitors = operated.objects.filter(({ kind }) => kind === 'ServiceMonitor')
-    assert.equal(monitors.length, 3)
-    for (const { spec, metadata } of monitors) {
-      const { selector, sampleLimit, endpoints } = spec as unknown as MonitorSpec
-      const services = operated.objects.filter(
-        (one) => one.kind === 'Service' && selects(selector, one.metadata.labels ?? {}),
-      )
-      assert.equal(services.length, 1, metadata.name)
-      const [{ port, interval, scrapeTimeout, honorLabels, relabelings } = assert.fail('no endpoint')] = endpoints
-      const job = jobs.find(({ job_name: name }) => name === metadata.name) ?? assert.fail(`no job ${metadata.name}`)
-      const label = (name: string) => relabelings.find(({ targetLabel }) => targetLabel === name)?.replacement
-      assert.equal(label('job'), job.job_name)
-      assert.deepEqual(
-        [sampleLimit, honorLabels ?? false],
-        [job.sample_limit, job.honor_labels ?? false],
-        metadata.name,
-      )
-      assert.deepEqual([interval, scrapeTimeout], [global.scrape_interval, global.scrape_timeout])
-      const [target = ''] = job.static_configs[0]?.targets ?? []
-      if (metadata.name !== 'jaeger') assert.equal(label('instance'), target)
-      const number = services[0]?.spec.ports?.find((one) => one.targetPort === port)?.port
-      assert.equal(number, Number(target.split(':')[1]), metadata.name)
-    }
-  },
-)
-
-renderedTest(
-  'a Collector for each mesh: every node sends to that of its mesh, and Prometheus scrapes both',
-  async (t) => {
-    const directory = temporaryDirectory(t)
-    const at = (name: string) => relative(directory, join(root, 'deploy/k8s', name))
-    const own = (await readFile(join(root, 'deploy/k8s/kustomization.yaml'), 'utf8'))
-      .replaceAll(/^ {2}- (\w+)/gm, (_, name: string) => `  - ${at(name)}`)
-      .replace('components:\n', `components:\n  - ${at('collector-per-mesh')}\n`)
-    await writeFile(join(directory, 'kustomization.yaml'), own)
-    const { objects: all, problems } = await check(directory)
-    assert.deepEqual(problems, [])
-    const podOf = (service: string) =>
-      objectNamed(all, 'Service', service).spec.selector?.['statefulset.kubernetes.io/pod-name']
-    const services = { 'mesh-a': 'collector', 'mesh-b': 'mesh-b-collector' }
-    assert.deepEqual(Object.values(services).map(podOf), ['collector-0', 'collector-1'])
-    assert.equal(workloadNamed(all, 'collector').spec.replicas, 2)
-    for (const object of nodes(all)) {
-      const { MESH_ID = '', MESH_OTLP } = environment(object, all)
-      assert.equal(MESH_OTLP, `http://${services[MESH_ID as keyof typeof services]}:4317`, object.metadata.name)
-    }
-    const scraped = all.find(({ metadata }) => metadata.name.startsWith('prometheus-config-'))?.data?.['prometheus.yml']
-    const shipped = await readFile(join(root, 'otel/prometheus.yml'), 'utf8')
-    const rest = (text = '') => text.slice(text.indexOf('\n'))
-    const both = shipped.replaceAll(
-      /static_configs: \[\{ targets: \["collector:(888\d)"] }]/g,
-      `static_configs:
-      - { targets: ["collector:$1"], labels: { mesh_id: mesh-a } }
-      - { targets: ["mesh-b-collector:$1"], labels: { mesh_id: mesh-b } }`,
-    )
-    assert.equal(rest(scraped), rest(both))
-  },
-)
-
 variantTest('ports of services and probes are ports of their containers', (all) => {
   for (const { spec, metadata } of all.filter(({ kind }) => kind === 'Service')) {
     const behind = workloads(all).filter((one) =>
-      selects({ matchLabels: spec.selector }, templateOf(one).metadata.labels),
+      podLabels(one).some((labels) => selects({ matchLabels: spec.selector }, labels)),
     )
     assert.equal(behind.length, 1, `${metadata.name} selects one workload`)
     const open = behind.flatMap((one) => templateOf(one).spec.containers[0]?.ports ?? [])
@@ -442,8 +352,7 @@ renderedTest('network policies allow what the stack needs and nothing else', () 
     check(all, true, ...everywhere.filter(isHere))
     check(all, false, ...nowhere.filter(isHere))
   }
-  assert.equal(workloads(single.objects).filter(({ metadata }) => metadata.name === 'prometheus').length, 1)
-  const store = clustered?.objects ?? []
+  const { objects: store } = variants.find((one) => one.store === 'clustered') ?? { objects: [] }
   check(store, true, ['jaeger', 'opensearch', 9200], ['forget', 'opensearch', 9200], ['opensearch', 'opensearch', 9300])
   check(store, false, ['mesh-a-observer', 'opensearch', 9200], ['jaeger', 'opensearch', 9300])
 })

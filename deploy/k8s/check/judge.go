@@ -32,6 +32,9 @@ import (
 	disruption "k8s.io/kubernetes/pkg/apis/policy"
 	_ "k8s.io/kubernetes/pkg/apis/policy/install"
 	disruptionrules "k8s.io/kubernetes/pkg/apis/policy/validation"
+	"k8s.io/kubernetes/pkg/apis/rbac"
+	_ "k8s.io/kubernetes/pkg/apis/rbac/install"
+	rbacrules "k8s.io/kubernetes/pkg/apis/rbac/validation"
 )
 
 var strict = serializer.NewCodecFactory(legacyscheme.Scheme, serializer.EnableStrict)
@@ -123,6 +126,10 @@ func refusals(object runtime.Object) field.ErrorList {
 		return corerules.ValidateNamespace(it)
 	case *core.ServiceAccount:
 		return corerules.ValidateServiceAccount(it)
+	case *rbac.Role:
+		return rbacrules.ValidateRole(it)
+	case *rbac.RoleBinding:
+		return rbacrules.ValidateRoleBinding(it)
 	case *networking.NetworkPolicy:
 		return networkrules.ValidateNetworkPolicy(it, networkrules.NetworkPolicyValidationOptions{})
 	case *disruption.PodDisruptionBudget:

@@ -34,8 +34,13 @@ export interface PodSpec {
 export interface Volume {
   readonly name: string
   readonly configMap?: { readonly name: string }
-  readonly projected?: { readonly sources: readonly { readonly configMap: { readonly name: string } }[] }
+  readonly projected?: { readonly sources: readonly { readonly configMap: ProjectedMap }[] }
   readonly emptyDir?: { readonly sizeLimit?: string }
+}
+
+interface ProjectedMap {
+  readonly name: string
+  readonly items?: readonly { readonly key: string; readonly path: string }[]
 }
 
 interface Probe {
