@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { MeshError } from '../core/errors.ts'
+import { killAll, onExit } from '../processes/exit.ts'
 import { Watchdog } from '../processes/watchdog.ts'
 import { stackBinary } from './binaries.ts'
 import { ServiceProcess } from './service-process.ts'
@@ -85,16 +86,15 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
   const processes = () => Object.values(services)
   const watch = () => watchdog.watch(processes().flatMap(({ pid }) => pid ?? []))
   // Synchronous cleanup: children outlive a process that exits.
-  const atExit = () => {
-    for (const { pid } of processes()) if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  const cancelExit = onExit(() => {
+    killAll(processes().flatMap(({ pid }) => pid ?? []))
     remove()
     watchdog.release()
-  }
-  process.once('exit', atExit)
+  })
   const stopAll = async () => {
     // Senders first, so that each can still deliver.
     for (const name of names.toReversed()) await services[name]?.end('SIGTERM')
-    process.off('exit', atExit)
+    cancelExit()
     watchdog.release()
     remove()
   }

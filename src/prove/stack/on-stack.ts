@@ -133,16 +133,3 @@ export async function stopAndAccount(stack: RunningStack, cluster: Cluster, from
     ],
   }
 }
-
-/** Runs at the exit of this process, whatever other exit handlers do; the returned function cancels that. */
-export function onExit(cleanUp: () => void): () => void {
-  const run = () => {
-    try {
-      cleanUp()
-    } catch {
-      // Other exit handlers must run, too.
-    }
-  }
-  process.once('exit', run)
-  return () => void process.off('exit', run)
-}

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { errorMessage } from '../../core/errors.ts'
-import { onExit } from './on-stack.ts'
+import { onExit } from '../../processes/exit.ts'
 
 const run = promisify(execFile)
 

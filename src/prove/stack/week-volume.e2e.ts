@@ -3,6 +3,7 @@ import { mkdir, opendir, readFile, rmdir, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { errorMessage } from '../../core/errors.ts'
 import { mebibytesOf } from '../../lab/process-usage.ts'
+import { killAll, onExit } from '../../processes/exit.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { containerSettings } from '../../stack/services.ts'
 import { TraceReader } from '../../traces/reader.ts'
@@ -10,7 +11,7 @@ import { endToEnd } from '../end-to-end.ts'
 import { fiveTimes } from '../evidence.ts'
 import { atLeast, atMost, type Check, equals, notShown, type ProofContext, type ProofResult, round } from '../proof.ts'
 import { feedLab } from './lab-feed.ts'
-import { fromEnv, onExit, withStack } from './on-stack.ts'
+import { fromEnv, withStack } from './on-stack.ts'
 
 /** WEEK_SPANS makes it less. */
 const spanTarget = fromEnv('WEEK_SPANS', 10_000_000)
@@ -152,7 +153,7 @@ async function memoryGroup(limitMb: number): Promise<MemoryGroup | { readonly mi
 
 /** Kills the group at the exit of this process. */
 function killGroup(directory: string): void {
-  for (const pid of processesIn(directory)) process.kill(pid, 'SIGKILL')
+  killAll(processesIn(directory))
   const pause = new Int32Array(new SharedArrayBuffer(4))
   for (let attempt = 0; attempt < 50 && processesIn(directory).length > 0; attempt++) Atomics.wait(pause, 0, 0, 20)
   rmdirSync(directory)

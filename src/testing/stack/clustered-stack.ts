@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { killAll, onExit } from '../../processes/exit.ts'
 import { Watchdog } from '../../processes/watchdog.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'
 import { ServiceProcess } from '../../stack/service-process.ts'
@@ -66,14 +67,13 @@ export async function startClusteredStack(options: ClusteredStackOptions): Promi
   const onChange = () => watchdog.watch(processes.flatMap(({ pid }) => pid ?? []))
   const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   // Children outlive a process that exits.
-  const atExit = () => {
-    for (const { pid } of processes) if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  const cancelExit = onExit(() => {
+    killAll(processes.flatMap(({ pid }) => (pid === undefined ? [] : [-pid])))
     remove()
-  }
-  process.once('exit', atExit)
+  })
   resources.defer(async () => {
     await Promise.all(processes.map((one) => one.end('SIGKILL')))
-    process.off('exit', atExit)
+    cancelExit()
     watchdog.release()
     remove()
   })
