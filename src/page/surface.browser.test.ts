@@ -118,6 +118,19 @@ browserTest(
   },
 )
 
+browserTest(
+  'a long name in the graph: its link and its tooltip have all of it, the drawing a part',
+  async (browser) => {
+    await using server = await startPageServer(everything())
+    const { page } = await openPage(browser, `${server.url}/`)
+    const link = page.getByRole('link', { name: `${longName}, compute, running`, exact: true })
+    await link.waitFor()
+    const texts = await Promise.all(['title', 'text'].map((part) => link.locator(part).textContent()))
+    assert.equal(texts[0], `${longName}, compute, running`)
+    assert.match(texts[1] ?? '', /^a-name-of-.{0,14}…$/)
+  },
+)
+
 browserTest('long names, from a phone of 360 pixels to a desk: no view is wider than the screen', async (browser) => {
   await using server = await startPageServer(everything(), spans)
   for (const width of [360, 768, 1280]) await checkWidth(browser, server.url, width)

@@ -97,17 +97,17 @@ function lineOf({ a, b, id, kind, ends }: ViewLink) {
 
 function Node({ node, self }: { readonly node: ViewNode; readonly self: boolean }) {
   const hrefOfNode = useNodeHref()
-  const name = shortName(nodeTitle(node))
+  const name = nodeTitle(node)
   return (
     <a
       data-id={node.id}
       class={`node is-${node.state} ${self ? 'self' : ''}`}
       style={roleStyle(node.role)}
       href={hrefOfNode(node)}
-      aria-label={`${name}, ${node.role}, ${node.state}`}
     >
+      <title>{`${name}, ${node.role}, ${node.state}`}</title>
       <NodeMark node={node} />
-      <text y={radiusOf(node) + 13}>{name}</text>
+      <text y={radiusOf(node) + 13}>{shortName(name)}</text>
     </a>
   )
 }
