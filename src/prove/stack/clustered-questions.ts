@@ -31,9 +31,10 @@ export async function askQuestions(
         ['no link', { 'mesh.link.id': 'none' }, ''],
       ] as const) {
         const began = performance.now()
-        const { traces } = await reader.find({ ...range, attributes })
+        const { traces, partial } = await reader.find({ ...range, attributes })
         const ids = traces.map(({ traceId }) => traceId).join()
         checks.push(equals(`${what}, asked of ${where}`, want ?? '', ids))
+        checks.push(equals(`${what}, asked of ${where}, why the result is partial`, '', partial ?? ''))
         checks.push(atMost(`${what}, asked of ${where}, in`, questionMs, performance.now() - began, 'ms'))
       }
     }

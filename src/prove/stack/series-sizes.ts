@@ -13,7 +13,7 @@ import { atMost, type Check, equals, type ProofContext, round } from '../proof.t
 import { fromEnv, watchAlerts } from './on-stack.ts'
 
 const mesh = 'mesh-a'
-/** A scrape has to end within this time; it fails after 5 s. */
+/** A scrape has to end within this time; it fails after 9 s. */
 const scrapeMostMs = 2_000
 /** Two flushes of the Collector: the first creates a counter. */
 const flushedMs = 11_000
