@@ -100,21 +100,30 @@ test('HTML from the store is returned as plain text', async (t) => {
   assert.match(String((await app.inject('/api/v3/services')).headers['content-type']), /^text\/plain/)
 })
 
-test('a search by tags: passes through, and is empty for a store without tags', async (t) => {
+test('a search by tags: passes through, as errors do, and is empty for a store without tags', async (t) => {
   const url = '/api/traces?service=a&tags=%7B%22b%22%3A%22c%22%7D'
   const jaeger = await startProxy(t, { body: '{"data":[]}' })
   const response = await jaeger.app.inject(url)
   assert.deepEqual([response.statusCode, response.json(), jaeger.requests], [200, { data: [] }, [url]])
   for (const other of [
     { code: 404, body: '{"error":{"message":"no route"}}' },
-    { type: 'text/html', body: '<html>' },
+    { type: 'text/html', body: '<title>Jaeger UI</title>' },
   ]) {
     const { app } = await startProxy(t, other)
     const none = await app.inject(url)
     assert.deepEqual([none.statusCode, none.body], [204, ''])
   }
-  const failing = await startProxy(t, { code: 500, body: '{"errors":[]}' })
-  assert.equal((await failing.app.inject(url)).statusCode, 500)
+  for (const failing of [
+    { code: 500, body: '{"errors":[]}' },
+    { code: 403, type: 'text/html', body: '<h1>Forbidden</h1>' },
+    { code: 503, type: 'text/plain', body: 'no healthy upstream' },
+    { type: 'text/html', body: '<h1>Log in</h1>' },
+  ]) {
+    const { app } = await startProxy(t, failing)
+    const refused = await app.inject(url)
+    assert.deepEqual([refused.statusCode, refused.body], [failing.code ?? 200, failing.body])
+    assert.match(String(refused.headers['content-type']), failing.type ? /^text\/plain/ : /^application\/json/)
+  }
   assert.equal((await jaeger.app.inject('/api/traces/0af7')).statusCode, 404)
 })
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { isJson } from '../traces/fetch-json.ts'
+import { isJson, lacksApi } from '../traces/fetch-json.ts'
 
 /** A search over a long range may take a while. Guess. */
 const timeoutMs = 30_000
@@ -49,12 +49,17 @@ export function traceRoutes(app: FastifyInstance, queryUrl: string): void {
   }
 }
 
-/** For an unknown path a store answers 404, and Jaeger with the page of its user interface. */
+/** A browser's reader remembers 204, so an error of the store stays an error. */
 async function forwardTagSearch(response: Response, reply: FastifyReply): Promise<FastifyReply> {
-  const hasTags = response.status !== 404 && response.headers.get('content-type')?.startsWith('application/json')
-  if (hasTags) return forward(response, reply, false)
-  await response.body?.cancel()
-  return reply.code(204).send()
+  const { status } = response
+  const contentType = response.headers.get('content-type') ?? ''
+  if (status === 200 && !contentType.includes('html')) return forward(response, reply, false)
+  const body = await response.text()
+  if (lacksApi({ status, contentType, body })) return reply.code(204).send()
+  return reply
+    .code(status)
+    .type(contentType.startsWith('application/json') ? contentType : 'text/plain')
+    .send(body)
 }
 
 /** Only for searches does 404 mean no results; elsewhere it means an unknown path. */

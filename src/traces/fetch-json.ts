@@ -13,8 +13,8 @@ export interface FetchOptions {
 /** Longest response, in bytes: about 100,000 spans of Jaeger. */
 const maxBodyBytes = 64 * 1024 * 1024
 
-/** Responses of servers and proxies without an API, beside the page of Jaeger's user interface. */
-const absentStatuses: readonly number[] = [204, 401, 403, 404, 405, 501]
+/** Responses of servers without an API. A proxy that refuses a request (401, 403) says nothing about the server. */
+const absentStatuses: readonly number[] = [204, 404, 405, 501]
 
 /**
  * Fetches JSON from a trace store; undefined if the store answers a search with 404 and JSON, or lacks an optional API.
@@ -23,18 +23,23 @@ const absentStatuses: readonly number[] = [204, 401, 403, 404, 405, 501]
  * MESH_TRACES_UNREADABLE for a response that is not JSON.
  */
 export async function fetchJson(url: string, { fetch, timeoutMs, ...options }: FetchOptions): Promise<unknown> {
-  const { status, contentType, body } = await fetchResponse(url, fetch, timeoutMs)
-  const isPage = contentType.includes('html')
-  if (options.isOptional && (isPage || absentStatuses.includes(status))) return undefined
+  const response = await fetchResponse(url, fetch, timeoutMs)
+  if (options.isOptional && lacksApi(response)) return undefined
+  const { status, contentType, body } = response
   if (options.isSearch && status === 404 && isJson(body)) return undefined
   if (status < 200 || status > 299) throw new MeshError('MESH_TRACES_REFUSED', { url, status, reason: reasonOf(body) })
   // For an unknown path Jaeger sends the page of its user interface, with 200.
-  if (isPage) throw unreadableError(url, 'it is a web page, not the API of a trace store')
+  if (contentType.includes('html')) throw unreadableError(url, 'it is a web page, not the API of a trace store')
   try {
     return JSON.parse(body)
   } catch (error) {
     throw unreadableError(url, `it is not JSON (${error instanceof Error ? error.message : error})`, error)
   }
+}
+
+/** Whether a server lacks an API. A page that is not Jaeger's own may be a proxy's, for its login or an error. */
+export function lacksApi({ status, contentType, body }: StoreResponse): boolean {
+  return absentStatuses.includes(status) || (status === 200 && contentType.includes('html') && /jaeger/i.test(body))
 }
 
 /** Tells a store's 404 from that of a proxy or another server, which is a page. */

@@ -1,3 +1,4 @@
+import { isMeshError } from '../core/errors.ts'
 import { fetchJson, unreadableError } from './fetch-json.ts'
 import { type FindResult, findTraces, newestFirst, type Page, type Query } from './find-traces.ts'
 import { otlpOfJaeger } from './jaeger-json.ts'
@@ -32,8 +33,8 @@ export class TraceReader {
   readonly #countLimit: number
   readonly #timeoutMs: number
   readonly #searchMs: number
-  /** Whether the server has `/api/traces`; unknown before the first search by attributes. */
-  #hasTagSearch: boolean | undefined
+  /** Whether the server may have `/api/traces`: so until it says otherwise. */
+  #hasTagSearch = true
   /** Whether that finds kind, status and scope; not so with Jaeger's memory. */
   #hasFieldTags: boolean | undefined
 
@@ -91,7 +92,7 @@ export class TraceReader {
 
   /** Undefined if the store cannot search by these attributes, or there are none. */
   async #tagPage(query: Query, count: number): Promise<Page | undefined> {
-    if (this.#hasTagSearch === false) return undefined
+    if (!this.#hasTagSearch) return undefined
     const sets = tagSets(query.attributes)
     const plain = tagSets(query.attributes, false)
     if (JSON.stringify(sets) === JSON.stringify(plain) || !(await this.#hasFields(query)))
@@ -104,13 +105,13 @@ export class TraceReader {
     const results = await Promise.allSettled(
       sets.map((tags) => this.#query(`/traces?${tagParameters(query, tags, count)}`, readTagged)),
     )
-    // A store may refuse one spelling of a value as a malformed pattern.
-    const found = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-    const [failed] = results.filter((result) => result.status === 'rejected')
-    if (found.length === 0 && failed !== undefined) throw failed.reason
-    const pages = found.filter((result) => result !== undefined)
-    this.#hasTagSearch = pages.length > 0
-    return this.#hasTagSearch ? pageOf(pages, count) : undefined
+    const answers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+    const failure = answers.length === 0 ? failures[0] : failures.find((error) => !isMalformed(error))
+    if (failure !== undefined) throw failure
+    if (answers.includes('absent')) this.#hasTagSearch = false
+    const pages = answers.filter((answer) => typeof answer === 'object')
+    return pages.length > 0 ? pageOf(pages, count) : undefined
   }
 
   /** Whether the storage has the fields of spans among their tags, as any span of the service shows. */
@@ -126,7 +127,8 @@ export class TraceReader {
     const { name: span, kind, startMs } = sample
     const around = { service, span, fromMs: startMs - 1, toMs: startMs + 1 }
     const page = await this.#tagged(around, tagSets({ 'span.kind': kind }), 1)
-    this.#hasFieldTags = page !== undefined && page.traces.length > 0
+    if (page === undefined) return false
+    this.#hasFieldTags = page.traces.length > 0
     return this.#hasFieldTags
   }
 
@@ -161,9 +163,16 @@ function pageOf(results: readonly ReadResult[], count: number): Page {
   }
 }
 
-function readTagged(answer: unknown): ReadResult | undefined {
+/** `absent` if the server lacks the API; undefined for JSON of another kind. */
+function readTagged(answer: unknown): ReadResult | 'absent' | undefined {
+  if (answer === undefined) return 'absent'
   const converted = otlpOfJaeger(answer)
   return converted === undefined ? undefined : readSpans(converted)
+}
+
+/** Whether a store refused a value as a malformed pattern; another spelling of it may have an answer. */
+function isMalformed(error: unknown): boolean {
+  return isMeshError(error, 'MESH_TRACES_REFUSED') && [400, 500].includes(error.detail.status)
 }
 
 /** Jaeger 2.13 reads snake case only, newer versions prefer camel case; the count has had three names. */

@@ -94,13 +94,16 @@ test('a trace whose span has the number, and the query the text: left out', asyn
 const absent = {
   'status 404': () => Response.json({}, { status: 404 }),
   'no content': () => new Response(null, { status: 204 }),
-  'a web page': () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
-  'another JSON': () => Response.json({}),
+  "Jaeger's page": () => page('<title>Jaeger UI</title>'),
+}
+const v3 = () => Response.json({ result: { resourceSpans: [] } })
+
+function page(body: string, status = 200): Response {
+  return new Response(`<!doctype html>${body}`, { status, headers: { 'content-type': 'text/html' } })
 }
 
 test('a server without /api/traces: each search asks /api/v3, and only the first asks for both', async () => {
   for (const [what, respond] of Object.entries(absent)) {
-    const v3 = () => Response.json({ result: { resourceSpans: [] } })
     const { reader, requests } = readerOf({ '/api/traces': respond, '/api/v3/traces': v3 })
     const search = { ...query, attributes: { late: true } }
     await reader.find(search)
@@ -108,6 +111,47 @@ test('a server without /api/traces: each search asks /api/v3, and only the first
     const paths = requests.map(({ pathname }) => pathname)
     assert.deepEqual(paths, ['/api/traces', '/api/v3/traces', '/api/v3/traces'], what)
   }
+})
+
+const failures = {
+  'status 401': [() => Response.json({}, { status: 401 }), 'MESH_TRACES_REFUSED'],
+  'status 403': [() => page('<h1>Forbidden</h1>', 403), 'MESH_TRACES_REFUSED'],
+  'a page of a proxy with an error': [() => page('<h1>Bad Gateway</h1>', 502), 'MESH_TRACES_REFUSED'],
+  'a page of a proxy to log in': [() => page('<h1>Log in</h1>'), 'MESH_TRACES_UNREADABLE'],
+} as const
+
+test('a search by attributes that a proxy answers once: fails with its reason, and the next one is asked again', async () => {
+  for (const [what, [respond, code]] of Object.entries(failures)) {
+    const responses = [respond, () => Response.json(found)]
+    const { reader, requests } = readerOf({ '/api/traces': () => responses.shift()?.() ?? v3(), '/api/v3/traces': v3 })
+    const search = { ...query, attributes: { why: 'no such file' } }
+    await assert.rejects(reader.find(search), { code }, what)
+    await reader.find(search)
+    assert.deepEqual(
+      requests.map(({ pathname }) => pathname),
+      ['/api/traces', '/api/traces'],
+      what,
+    )
+  }
+})
+
+test('another JSON from /api/traces: the search asks /api/v3, and the next one is asked again', async () => {
+  const { reader, requests } = readerOf({ '/api/traces': () => Response.json({}), '/api/v3/traces': v3 })
+  const search = { ...query, attributes: { late: true } }
+  await reader.find(search)
+  await reader.find(search)
+  assert.equal(requests.filter(({ pathname }) => pathname === '/api/traces').length, 2)
+})
+
+test('a value of two spellings, one without an answer: the search fails, as its result may lack traces', async () => {
+  const { reader } = readerOf({
+    '/api/traces': (parameters) =>
+      parameters.get('tags')?.includes('\\')
+        ? Response.json(found)
+        : Response.json({ errors: [{ msg: 'busy' }] }, { status: 503 }),
+  })
+  const search = { ...query, attributes: { why: 'no (such) file' } }
+  await assert.rejects(reader.find(search), { code: 'MESH_TRACES_REFUSED' })
 })
 
 test('a value with operators of a regular expression: asked literally and escaped, and one may be refused', async () => {
