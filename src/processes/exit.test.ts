@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
 import { killAll, onExit } from './exit.ts'
+import { Subprocess } from './subprocess.ts'
 
 leakCheck()
 
 test('processes of which the first has ended: the others are killed, their groups too', async () => {
-  const start = () => spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
+  const start = () => new Subprocess({ name: 'sleep', command: ['sleep', '60'], ownGroup: true })
   const [ended, group, one] = [start(), start(), start()]
-  const exits = [group, one].map((child) => once(child, 'exit'))
-  const first = once(ended, 'exit')
-  ended.kill('SIGKILL')
-  await first
-  killAll([-(ended.pid ?? 0), ended.pid ?? 0, -(group.pid ?? 0), one.pid ?? 0])
-  const signals = (await Promise.all(exits)).map(([, signal]) => signal)
-  assert.deepEqual(signals, ['SIGKILL', 'SIGKILL'])
+  await ended.stop(10_000, 'SIGKILL')
+  killAll([-ended.pid, ended.pid, -group.pid, one.pid])
+  const exits = await Promise.all([group, one].map((child) => child.exitWithin(10_000)))
+  assert.deepEqual(
+    exits.map(({ signal }) => signal),
+    ['SIGKILL', 'SIGKILL'],
+  )
 })
 
 test('an exit handler that throws: the next one runs; a cancelled one does not', () => {
