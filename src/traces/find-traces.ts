@@ -38,6 +38,8 @@ export async function findTraces(query: Query, limits: Limits, fetchPage: FetchP
   const untilMs = performance.now() + limits.ms
   // One more than the limit shows whether there are more.
   let count = Math.min(limits.count, limit + 1)
+  // A store takes as long for a hundred traces as for a million spans without an answer: request only those that lack.
+  let onlyMissing = true
   const matches = matcherOf(query)
   const tracesById = new Map<string, Trace>()
   const ranges: Range[] = newestFirst({ fromMs, toMs })
@@ -48,17 +50,25 @@ export async function findTraces(query: Query, limits: Limits, fetchPage: FetchP
   while (ranges.length > 0 && tracesById.size <= limit && mayRequest()) {
     requestCount++
     const range = ranges.pop() as Range
-    const page = await fetchPage(range, count)
+    const requested = onlyMissing ? Math.min(count, limit + 1 - tracesById.size) : count
+    const page = await fetchPage(range, requested)
     const { traces, isFull } = page
     for (const reason of page.unreadable) unreadable.add(reason)
-    if (hasAttributes && count < limits.count && isFull && !traces.every((trace) => trace.spans.some(matches))) {
+    if (hasAttributes && requested < limits.count && isFull && !traces.every((trace) => trace.spans.some(matches))) {
       // This store ignores attributes: request as many traces as it returns.
       count = limits.count
+      onlyMissing = false
       ranges.push(range)
       continue
     }
     for (const trace of traces) if (trace.spans.some(matches)) addOrExtend(tracesById, trace)
     if (!isFull || tracesById.size > limit) continue
+    if (requested < count) {
+      // A trace of two ranges was found in both.
+      onlyMissing = false
+      ranges.push(range)
+      continue
+    }
     const halves = splitRange(range)
     if (halves.length === 0) indivisible++
     ranges.push(...halves)
