@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
+import { jobs as scrapeJobs } from '../catalogue/alert-promql.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { skipWithout } from '../testing/requirement.ts'
 import { type KubeObject, mebibytes, selects, templateOf, workloads } from '../testing/stack/k8s-objects.ts'
@@ -94,6 +95,8 @@ function configOf(all: readonly KubeObject[]): PrometheusConfig {
   return { ...config, scrape_configs: [...config.scrape_configs, ...jobs].toSorted(byName) }
 }
 
+const collectorPort = (job: string) => ({ [scrapeJobs.spans]: 8889, [scrapeJobs.collector]: 8888 })[job]
+
 /** The targets of the jobs of the Collector with their labels, as a combination needs them. */
 function collectorTargets({ collectors }: K8sVariant, port: number): ScrapeJob['static_configs'] {
   if (collectors === 'one') return [{ targets: [`collector:${port}`] }]
@@ -114,9 +117,9 @@ combinationTest(
       static_configs: [{ targets: ['jaeger-each:8888'] }],
     }
     const jobs = shipped.scrape_configs.map((job) => {
-      const port = { 'mesh-spans': 8889, collector: 8888 }[job.job_name]
+      const port = collectorPort(job.job_name)
       if (port !== undefined) return { ...job, static_configs: collectorTargets(variant, port) }
-      return job.job_name === 'jaeger' && variant.store === 'clustered' ? { ...job, ...each } : job
+      return job.job_name === scrapeJobs.jaeger && variant.store === 'clustered' ? { ...job, ...each } : job
     })
     assert.deepEqual(configOf(variant.objects), { ...shipped, scrape_configs: jobs.toSorted(byName) })
   },
@@ -154,8 +157,8 @@ programTest(
       const { ok, text } = await verdict()
       assert.ok(ok, text)
     }
-    await writeFile(join(folder, 'scrape/jaeger.yml'), 'scrape_configs: [{ job_name: collector }]')
-    assert.match((await verdict()).text, /multiple scrape configs with job name "collector"/)
+    await writeFile(join(folder, 'scrape/jaeger.yml'), `scrape_configs: [{ job_name: ${scrapeJobs.collector} }]`)
+    assert.match((await verdict()).text, /multiple scrape configs with job name/)
   },
 )
 
@@ -200,7 +203,10 @@ combinationTest(
   async (variant) => {
     const { global, scrape_configs: jobs } = await shippedConfig()
     const monitors = variant.objects.filter(({ kind }) => kind === 'ServiceMonitor')
-    assert.deepEqual(monitors.map(({ metadata }) => metadata.name).toSorted(), ['collector', 'jaeger', 'mesh-spans'])
+    assert.deepEqual(
+      monitors.map(({ metadata }) => metadata.name).toSorted(),
+      [scrapeJobs.collector, scrapeJobs.jaeger, scrapeJobs.spans].toSorted(),
+    )
     const jaegers = [{ targets: [variant.store === 'single' ? 'jaeger:8888' : 'jaeger-each:8888'] }]
     for (const monitor of monitors) {
       const { name } = monitor.metadata
@@ -210,7 +216,7 @@ combinationTest(
       assert.equal(relabelings.find(({ targetLabel }) => targetLabel === 'job')?.replacement, name)
       assert.deepEqual([sampleLimit, honorLabels ?? false], [job.sample_limit, job.honor_labels ?? false], name)
       assert.deepEqual([interval, scrapeTimeout], [global.scrape_interval, global.scrape_timeout])
-      const expected = name === 'jaeger' ? jaegers : collectorTargets(variant, name === 'collector' ? 8888 : 8889)
+      const expected = name === scrapeJobs.jaeger ? jaegers : collectorTargets(variant, collectorPort(name) ?? 0)
       assert.deepEqual(targetsOf(variant.objects, monitor), expected, name)
     }
   },
