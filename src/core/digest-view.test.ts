@@ -130,6 +130,15 @@ test('goodbye of an earlier incarnation: the running one stays; of a later one: 
   assert.deepEqual(names(view), [])
 })
 
+test('goodbye of another process with the same identity and start count: the one that this node knows stays', () => {
+  const view = makeView()
+  hear(view, digestOf('b', { incarnation: 3, instance: 'one' }), 0, 'gossip')
+  const goodbye = { type: 'left', peer: 'b', incarnation: 3, via: 'gossip' } as const
+  assert.deepEqual(view.handle({ ...goodbye, instance: 'two' }, 50), [])
+  assert.equal(view.get('b')?.state, 'member')
+  assert.deepEqual(summary(view.handle({ ...goodbye, instance: 'one' }, 60)), ['mesh.member.left'])
+})
+
 test('goodbye of an unknown peer: ignored', () => {
   assert.deepEqual(makeView().handle({ type: 'left', peer: 'b', incarnation: 1, via: 'link' }, 0), [])
 })

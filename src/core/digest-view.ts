@@ -261,6 +261,9 @@ export class DigestView implements Machine<ViewEvent, ViewEffect> {
     this.#listConflict(peer, member.sightings.conflict !== undefined)
     if (isContested) return []
     if (!isMember(member) || incarnation < member.digest.incarnation) return []
+    // A copied key file brings its start count along. This node may have heard of one of the two processes alone.
+    const isOther = incarnation === member.digest.incarnation && instanceOf(event) !== instanceOf(member.digest)
+    if (isOther) return []
     // Late digests of this incarnation may arrive over gossip after the goodbye; the highest sequence rejects them.
     member.digest = { ...member.digest, incarnation, sequence: Number.MAX_SAFE_INTEGER }
     this.#depart(member, 'left', now)
