@@ -5,7 +5,7 @@ import { leakCheck } from '../testing/leak-check.ts'
 
 leakCheck()
 
-test('a connection told by itself: its frames find it before the next snapshot, which adds nothing', () => {
+test('a connection reported by itself: its frames find it before the next snapshot, which adds nothing', () => {
   const ledger = makeLedger()
   const info = infoOf()
   ledger.handle({ type: 'opened', connection: info }, 0)
@@ -16,7 +16,7 @@ test('a connection told by itself: its frames find it before the next snapshot, 
   assert.equal(ledger.get('p')?.links.length, 1)
 })
 
-test('a connection that closed before it was told: the next snapshot removes it', () => {
+test('a connection that closed before it was reported: the next snapshot removes it', () => {
   const ledger = makeLedger()
   ledger.handle({ type: 'opened', connection: infoOf() }, 0)
   const effects = ledger.handle({ type: 'observed', connections: [] }, 1)

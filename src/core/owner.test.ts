@@ -47,7 +47,7 @@ test('close: reverse order, children included, with the duration of each step', 
   assert.deepEqual([owner.inventory(), clock.pending, kit.closed], [nothing(4), 0, true])
 })
 
-test('a step that hangs: the steps before it, the planned ones and what is held are known', async () => {
+test('a step that hangs: the steps before it, the planned ones and the resources are known', async () => {
   const { owner, clock } = makeOwner()
   const kit = owner.child('kit')
   kit.adopt('socket', () => {})

@@ -97,7 +97,7 @@ suite('a relayed connection', () => {
     const many = Array.from({ length: 2 * limits.relayedPeers }, (_, i) => `p${i}`)
     const relays = many.map((peer) => info(`r ${peer}`, { ...relayed, peer }))
     const effects = observe(0, ...relays, ...many.map((peer) => info(`d ${peer}`, { peer })))
-    assert.equal(spans(effects).filter((span) => span === 'mesh.limit.reached').length, 1, 'and told')
+    assert.equal(spans(effects).filter((span) => span === 'mesh.limit.reached').length, 1, 'and reported')
     observe(1, ...relays)
     assert.equal([...ledger.records()].length, limits.relayedPeers)
     assert.equal(ledger.size, 0)

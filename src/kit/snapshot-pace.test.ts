@@ -59,7 +59,7 @@ test('many changes on a node with many connections: one snapshot, then a pause t
   await owner.close()
 })
 
-test('a new connection on such a node: told by itself, at once', async () => {
+test('a new connection on such a node: reported by itself, at once', async () => {
   const { owner, dispatch, count } = await startWith(200)
   for (let n = 0; n < 3; n++) await dispatch('connection:open', `new ${n}`)
   assert.equal(count('opened'), 3)

@@ -118,9 +118,15 @@ const cases: readonly Case[] = [
     files: cleanRooms,
     bad: [
       ...at('src/kit/a.ts', `  #${'te'}ll(span) {`, `const l: ${'Link'}Talk`, `import './${'rude'}-peer.ts'`),
-      ...at('docs/a.md', `Who${'ever'} dials`, `a peer is ${'told'}`, `where there is\n${'no'}ne.`),
-      ...at('src/kit/a.ts', ` * The peers are\n * ${'told'} so.`, `// which are\n  // ${'told'}`),
-      ...at('deploy/compose.yaml', `x-${'told'}: &env`),
+      ...at(
+        'docs/a.md',
+        `Who${'ever'} dials`,
+        `a peer is ${'to'}ld`,
+        `what is ${'he'}ld`,
+        `where there is\n${'no'}ne.`,
+      ),
+      ...at('src/kit/a.ts', ` * The number of what is\n * ${'he'}ld.`, `// what is\n  // ${'he'}ld`),
+      ...at('deploy/compose.yaml', `x-${'to'}ld: &env`),
     ],
     good: [
       ...at(

@@ -151,9 +151,9 @@ for (const transport of ['tcp', 'quic'] as const)
         most = Math.max(most, bufferedIn(app.libp2p.getConnections()))
       }
       assert.ok(most <= bufferedBytes && most > bufferedBytes / 2, `${most} bytes`)
-      const told = refusals(app).find((one) => one['mesh.limit.name'] === 'bufferedBytes')
-      assert.equal(told?.['mesh.limit.action'], 'closed')
-      assert.equal(told?.['mesh.peer.id'], other.libp2p.peerId.toString())
+      const refusal = refusals(app).find((one) => one['mesh.limit.name'] === 'bufferedBytes')
+      assert.equal(refusal?.['mesh.limit.action'], 'closed')
+      assert.equal(refusal?.['mesh.peer.id'], other.libp2p.peerId.toString())
     })
   })
 
@@ -195,14 +195,14 @@ test('slow handshakes and dials that do not end: each half, and all together, st
 
 test('a heap above its percentage: inbound connections are refused, dials are not', async () => {
   let heap = 90
-  const { accept, dialOut, clock, owner, told } = startOnFake({ heapPercent: 85 }, () => heap)
+  const { accept, dialOut, clock, owner, refusedLimits } = startOnFake({ heapPercent: 85 }, () => heap)
   await assert.rejects(accept(), { message: 'limit reached: heapPercent (85); MESH_HEAP_PERCENT raises it' })
   await dialOut()
   heap = 60
   await assert.rejects(accept(), 'the reading is 100 ms old at most')
   clock.advance(100)
   await accept()
-  assert.deepEqual(told, ['heapPercent', 'heapPercent'])
+  assert.deepEqual(refusedLimits, ['heapPercent', 'heapPercent'])
   await owner.close()
   heap = 90
   clock.advance(100)
@@ -210,11 +210,11 @@ test('a heap above its percentage: inbound connections are refused, dials are no
 })
 
 test('one address connects faster than its rate: refused with the setting; loopback is not', async () => {
-  const { accept, owner, told } = startOnFake({ inboundRate: 3 })
+  const { accept, owner, refusedLimits } = startOnFake({ inboundRate: 3 })
   for (let n = 0; n < 3; n++) await accept()
   await assert.rejects(accept(), { message: 'limit reached: inboundRate (3); MESH_INBOUND_RATE raises it' })
   for (let n = 0; n < 5; n++) await accept('127.0.0.1')
-  assert.deepEqual(told, ['inboundRate'])
+  assert.deepEqual(refusedLimits, ['inboundRate'])
   await owner.close()
 })
 
@@ -248,12 +248,12 @@ const componentsOf = ({ libp2p }: App) => (libp2p as unknown as { components: Tr
 
 function startOnFake(caps: ResourceCaps, heapUse: () => number = () => 0) {
   const { components, accept, dial: dialOut } = fakeLibp2p()
-  const told: string[] = []
+  const refusedLimits: string[] = []
   const clock = new VirtualClock()
   const owner = new Owner('node', clock)
-  const onRefused = (limit: string) => void told.push(limit)
+  const onRefused = (limit: string) => void refusedLimits.push(limit)
   new Admission({ components, owner, clock, onRefused, onUnknownLibp2p: () => {}, caps, heapUse }).start()
-  return { accept, dialOut, clock, owner, told }
+  return { accept, dialOut, clock, owner, refusedLimits }
 }
 
 function fakeLibp2p() {

@@ -5,7 +5,7 @@ import { atLeast, type Check, equals } from '../proof.ts'
 const states = ['links', 'guests', 'unsettled', 'draining', 'closing']
 const judged = ['connections-conserved', 'registry-conserved', 'owned-conserved']
 
-/** Adds up the counts of every census again: what came less what went is what is held. */
+/** Adds up the counts of every census again: what came less what went is the number of entries. */
 export function conservationChecks(all: readonly ReceivedSpan[], leastCensuses: number): readonly Check[] {
   const censuses = spansNamed(all, 'mesh.audit')
   const unequalCensuses = censuses.filter((span) => {
@@ -23,7 +23,7 @@ export function conservationChecks(all: readonly ReceivedSpan[], leastCensuses: 
   )
   return [
     atLeast('censuses', leastCensuses, censuses.length),
-    equals('of them with opened - closed unequal to what is held by state', 0, unequalCensuses.length),
+    equals('of them with opened - closed unequal to the number of connections by state', 0, unequalCensuses.length),
     atLeast('registry spans', leastCensuses, registries.length),
     equals('of them with added - released unequal to the size', 0, unequalRegistries.length),
     equals('ledgers that a node itself found unequal', 0, broken.length),

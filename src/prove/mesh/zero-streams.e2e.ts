@@ -57,16 +57,16 @@ export const proof = endToEnd({
     const memberMs = Math.round(performance.now() - joined)
     const wedges = () => spansNamed(cluster.receiver.spans, 'mesh.connection.wedged', 'node')
     const wedgeOf = (peer: string) => wedges().find(({ attributes }) => attributes['mesh.peer.id'] === peer)
-    const told = []
+    const reported = []
     for (const one of [...wedged.peers, frozen]) {
       await timeUntil(
         Math.max(0, one.since + limits.emitted + 2_000 - Date.now()),
         () => wedgeOf(one.peer) !== undefined,
       )
       const span = wedgeOf(one.peer)
-      told.push({ what: one.what, ms: (span?.endMs ?? Number.NaN) - one.since, ...span?.attributes })
+      reported.push({ what: one.what, ms: (span?.endMs ?? Number.NaN) - one.since, ...span?.attributes })
     }
-    progress(`told: ${told.map(({ what, ms }) => `${what} after ${ms} ms`).join(', ')}`)
+    progress(`reported: ${reported.map(({ what, ms }) => `${what} after ${ms} ms`).join(', ')}`)
     // Some regular checks of the honest guests.
     await sleep(20_000, undefined, { signal })
     const suspects = [...wedged.peers.map(({ peer }) => peer), frozen.peer]
@@ -80,7 +80,7 @@ export const proof = endToEnd({
         stock,
         honest: honest.map(({ receivedMs, heardMs }) => ({ receivedMs, heardMs })),
         memberMs,
-        told,
+        reported,
         lateMs,
       },
       checks: [
@@ -89,8 +89,8 @@ export const proof = endToEnd({
           'none',
           Number.isNaN(stock.receivedMs) ? 'none' : 'some',
         ),
-        ...told.map(({ what, ms }): Check => atMost(`${what}: its span after`, limits.emitted, ms, 'ms')),
-        ...told.map(({ what, ...span }) =>
+        ...reported.map(({ what, ms }): Check => atMost(`${what}: its span after`, limits.emitted, ms, 'ms')),
+        ...reported.map(({ what, ...span }) =>
           equals(`${what}: its connection is aborted`, true, span['mesh.wedge.aborts' as never]),
         ),
         ...honest.flatMap(({ receivedMs, heardMs }, index) => [

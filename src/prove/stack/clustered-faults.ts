@@ -57,15 +57,15 @@ export async function runFaults(context: ProofContext, options: FaultOptions): P
         'the queue is empty',
         signal,
       )
-      const told = feed.total()
+      const emittedCount = feed.total()
       progress(`${name}: ${round(faultMs / 1_000)} s, queue empty ${round(drained / 1_000)} s later`)
       rows.push({
         fault: name,
         seconds: round(faultMs / 1_000),
         'drained in, s': round(drained / 1_000),
-        spans: told - before,
+        spans: emittedCount - before,
       })
-      before = told
+      before = emittedCount
     }
   } finally {
     await feed.stop()
@@ -81,14 +81,14 @@ export async function runFaults(context: ProofContext, options: FaultOptions): P
   }
   await until(isStill, drainMs, 'all spans are written', signal)
   const stored = await api.account(feed.emitted)
-  const told = feed.total()
+  const emittedCount = feed.total()
   checks.push(
     equals('spans missing in the store, by mesh.seq', 0, stored.missing),
-    atMost('spans stored twice, of all', round(told * duplicateShare), stored.duplicates),
+    atMost('spans stored twice, of all', round(emittedCount * duplicateShare), stored.duplicates),
     atLeast('failed writes that Jaeger counts, for MeshCollectorQueueFilling', 1, await failedWrites(stack)),
     ...((await options.afterwards?.(stack, feed)) ?? []),
   )
-  return { figures: { spans: told, ...stored, faults: rows }, checks }
+  return { figures: { spans: emittedCount, ...stored, faults: rows }, checks }
 }
 
 async function failedWrites({ jaegerMetrics }: ClusteredStack): Promise<number> {

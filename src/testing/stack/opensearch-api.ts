@@ -75,9 +75,9 @@ export function openSearchApi(url: string) {
         }
         page = await request<Page>('POST', '/_search/scroll', { scroll: '1m', scroll_id: page._scroll_id })
       }
-      const told = [...emitted.values()].reduce((sum, last) => sum + last, 0)
+      const emittedCount = [...emitted.values()].reduce((sum, last) => sum + last, 0)
       const distinct = [...stored.values()].reduce((sum, numbers) => sum + numbers.size, 0)
-      return { documents, missing: told - distinct, duplicates: documents - distinct }
+      return { documents, missing: emittedCount - distinct, duplicates: documents - distinct }
     },
   }
 }
