@@ -44,13 +44,16 @@ an alert about the mesh. Instead each rule leaves out what a broken pipeline can
 - *numbers* are gauges and rates. A rate leaves out spans that arrive more than a minute late, after a longer refusal or
   outage of the Collector, since they did not happen at that rate; then it counts on.
 - *silence* is held back while there may be spans that nobody has counted: until two scrapes after the last refusal, as long
-  as spans wait at the Collector's door, and two minutes after an outage of it. What was silent before fires on.
+  as spans wait at the Collector's door, and two minutes after an outage of it, which nodes take to connect again and emit
+  a census. A target that Prometheus no longer has is an outage, too. What was silent before fires on.
 
 Where each mesh has a Collector of its own, label the targets of that with its \`mesh_id\`: then both hold for that mesh alone.
 
-## Watchdog
+Rules about the pipeline select the jobs \`mesh-*\` of \`otel/prometheus.yml\`: keep these names in a Prometheus of your own.
 
-One alert more, \`Watchdog\` (severity \`none\`), fires all the time. Alertmanager routes it to the receiver \`watchdog\`,
+## MeshWatchdog
+
+One alert more, \`MeshWatchdog\` (severity \`none\`), fires all the time. Alertmanager routes it to the receiver \`watchdog\`,
 which notifies no one until it has the webhook of a dead man's switch: a service that calls you when it hears nothing.
 
 ## Links

@@ -37,11 +37,25 @@ export function durations(timeFactor: number): Durations {
 /** Labels that identify a node; span metrics have no other id. */
 export const byNode = 'mesh_id, mesh_node_name'
 
-/** Scrape jobs of `otel/prometheus.yml`. */
-export const jobs = { spans: 'mesh-spans', collector: 'collector', jaeger: 'jaeger' } as const
+/**
+ * Scrape jobs of `otel/prometheus.yml`. Every rule about the pipeline selects them: a shared Prometheus has other
+ * Collectors and Jaegers, whose jobs have the names of their services.
+ */
+export const jobs = {
+  spans: 'mesh-spans',
+  collector: 'mesh-collector',
+  jaeger: 'mesh-jaeger',
+  prometheus: 'mesh-prometheus',
+  alertmanager: 'mesh-alertmanager',
+} as const
+
+/** A metric of the Collector of this stack; `more` as in `,exporter="a"`. */
+export function ofCollector(metric: string, more = ''): string {
+  return `${metric}{job="${jobs.collector}"${more}}`
+}
 
 /** Spans that the Collector refused at its door; a refusal at a later hop refuses no node. */
-export const refusedByReceiver = 'otelcol_receiver_refused_spans_total{receiver="otlp"}'
+export const refusedByReceiver = ofCollector('otelcol_receiver_refused_spans_total', ',receiver="otlp"')
 
 /** Nodes of the previous version have no count of sweeps: the Collector counts their spans. */
 type CountedSpan = NodeCountedSpan | 'mesh.staleness.pruned'

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { leakCheck } from '../testing/leak-check.ts'
 import { programTest } from '../testing/stack/program-test.ts'
+import { jobs } from './alert-promql.ts'
 import { renderRules, rulesPage } from './alert-rules.ts'
 import { renderRuleTests, ruleTestLengths } from './alert-tests.ts'
 import { alertNames } from './alerts.ts'
@@ -12,6 +13,10 @@ import { recordingNames } from './recordings.ts'
 leakCheck()
 
 const otel = fileURLToPath(new URL('../../otel/', import.meta.url))
+
+const ourJobs = `{job=~"${Object.values(jobs).join('|')}"}`
+/** A metric of any Collector in place of that of this stack. */
+const anyJob = [/(otelcol_\w+\{job)="/g, '$1=~".*|'] as const
 
 /** The rule of an alert and its recordings: all rules in every case take ten times as long. */
 const rulesFor = (name: (typeof alertNames)[number]) => renderRules({ timeFactor: 1, only: [name] })
@@ -63,26 +68,59 @@ programTest(
     const [rules, tests] = [join(folder, 'rules'), join(folder, 'rules-test')]
     await mkdir(rules)
     await mkdir(tests)
-    for (const [name, from, to] of [
-      ['MeshLimitReached', 'mesh.limit.reached"', 'mesh.limit.never"'],
-      ['MeshPipelineDown', 'up == 0', 'up >= 0'],
-      ['MeshNodeSilent', 'incomplete:bool{mesh_id=""} == 1', 'incomplete:bool{mesh_id=""} == 2'],
-      ['MeshNodeSilent', 'pipeline:incomplete:bool == 1', 'pipeline:incomplete:bool == 2'],
-      ['MeshPrunerSilent', 'incomplete:bool{mesh_id=""} == 1', 'incomplete:bool{mesh_id=""} == 2'],
-      ['MeshNodeSilent', 'alertname="MeshNodeSilent"', 'alertname="MeshNobodySilent"'],
-      ['MeshNodeSilent', 'label_replace(pipeline:door_waits:bool', 'label_replace(pipeline:never:bool'],
-      ['MeshPrunedRate', 'catching_up:bool{mesh_id=""} == 1', 'catching_up:bool{mesh_id=""} == 2'],
+    // One case must fail, since all cases of a rule take seconds.
+    for (const [name, from, to, title] of [
+      ['MeshLimitReached', 'mesh.limit.reached"', 'mesh.limit.never"', 'the first span'],
+      ['MeshPipelineDown', '} == 0', '} >= 0', 'two scrapes fail'],
+      ['MeshPipelineDown', '[1h]', '[1s]', 'each mesh has its own Collector'],
+      ['MeshPipelineDown', 'absent(up{job="mesh-jaeger"})', 'absent(up)', 'no Jaeger was ever a target'],
+      ['MeshPipelineDown', ourJobs, '', 'targets of someone else'],
+      ['MeshCollectorRefusing', ...anyJob, 'someone else'],
+      ['MeshCollectorQueueFilling', ...anyJob, 'someone else'],
+      ['MeshCollectorQueueFilling', /(jaeger_\w+\{job)="/g, '$1=~".*|', 'someone else'],
+      ['MeshCardinalityOverflow', 'mesh_series_limit_by_mesh', 'mesh_series_limit', 'names of spans'],
+      ['MeshCardinalityOverflow', ',mesh_id!=""', '', 'someone else'],
+      ['MeshNodeSilent', '< bool 11', '< bool 0', 'has no address for five minutes'],
+      ['MeshNodeSilent', '< bool 11', '< bool 12', 'a scrape a minute is late or missing'],
+      ['MeshNodeSilent', '[70m]', '[1s]', 'has no address for five minutes'],
+      [
+        'MeshNodeSilent',
+        'unless on (mesh_id, instance)',
+        'unless on (mesh_id)',
+        'at the door of one of two Collectors',
+      ],
+      [
+        'MeshNodeSilent',
+        /unless (on \(mesh_id, instance\) .*) > 0/g,
+        'and $1 == 0',
+        'while the queue of Jaeger is full',
+      ],
+      ['MeshNodeSilent', '{mesh_id=""} == 1', '{mesh_id=""} == 2', 'a refusal of five minutes'],
+      ['MeshNodeSilent', 'incomplete:bool == 1', 'incomplete:bool == 2', 'each mesh has its own Collector'],
+      ['MeshNodeSilent', '="MeshNodeSilent"', '="MeshNobodySilent"', 'fell silent before the refusal'],
+      [
+        'MeshNodeSilent',
+        '(pipeline:door_waits:bool',
+        '(pipeline:never:bool',
+        'spans wait at the door of the Collector',
+      ],
+      ['MeshPrunerSilent', '{mesh_id=""} == 1', '{mesh_id=""} == 2', 'the Collector ends'],
+      ['MeshPrunedRate', '{mesh_id=""} == 1', '{mesh_id=""} == 2', 'five expired while spans waited'],
+      ['MeshPrunedRate', '[70m]', '[1s]', 'had no address'],
     ] as const) {
       const shipped = rulesFor(name)
       const file = join(tests, `${name}.yml`)
       await writeFile(file, renderRuleTests('short', [name]))
-      for (const [text, ok] of [
-        [shipped, true],
-        [shipped.replaceAll(from, to), false],
+      const broken = shipped.replaceAll(from, to)
+      assert.notEqual(broken, shipped, `${name} has no ${from}`)
+      for (const [text, expected] of [
+        [shipped, /SUCCESS/],
+        [broken, /FAILED/],
       ] as const) {
         await writeFile(join(rules, 'mesh.yml'), text)
-        const tested = await check('test', 'rules', file)
-        assert.equal(tested.ok, ok, `${name}: ${tested.text}`)
+        const tested = await check('test', 'rules', '--run', title, file)
+        assert.match(tested.text, expected, `${name}, ${title}, with ${to} for ${from}: ${tested.text}`)
+        assert.doesNotMatch(tested.text, /parse error/, `${name}: ${tested.text}`)
       }
     }
   },
@@ -104,7 +142,7 @@ programTest(
 )
 
 programTest(
-  'amtool accepts Alertmanager’s configuration and routes both severities, and Watchdog to nobody',
+  'amtool accepts Alertmanager’s configuration and routes both severities, and MeshWatchdog to nobody',
   ['amtool'],
   async ({ folder, check }) => {
     const config = join(otel, 'alertmanager.yml')
@@ -116,7 +154,7 @@ programTest(
       assert.ok(routed.ok, routed.text)
     }
     const toNobody = ['config', 'routes', 'test', `--config.file=${config}`, '--verify.receivers=watchdog']
-    const routed = await check(...toNobody, 'severity=none', 'alertname=Watchdog')
+    const routed = await check(...toNobody, 'severity=none', 'alertname=MeshWatchdog')
     assert.ok(routed.ok, routed.text)
     const broken = join(folder, 'alertmanager.yml')
     await writeFile(broken, (await readFile(config, 'utf8')).replace('group_by', 'group_buy'))

@@ -103,13 +103,13 @@ export function annotationsOf(name: AlertName): Readonly<Record<string, string>>
 
 /** The alert that always fires: a receiver that no longer gets it knows that nobody is watching. */
 export const watchdog = {
-  name: 'Watchdog',
+  name: 'MeshWatchdog',
   labels: { severity: 'none', about: 'pipeline' },
   annotations: {
     summary: 'The alerts of tracemesh are evaluated and delivered',
     description:
       'Fires all the time, so that a service outside notices when it no longer does: Prometheus, Alertmanager or the way to the receiver is broken. What to do: route it to a dead man’s switch, as in otel/alertmanager.yml; it pages no one.',
-    runbook_url: runbookLink('Watchdog'),
+    runbook_url: runbookLink('MeshWatchdog'),
   },
 } as const
 

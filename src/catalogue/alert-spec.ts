@@ -1,4 +1,4 @@
-import type { Durations } from './alert-promql.ts'
+import { type Durations, jobs } from './alert-promql.ts'
 import type { SpanName } from './spans.ts'
 
 /** A test case of an alert for `promtool test rules`. */
@@ -63,7 +63,7 @@ export const up = 'up{job="mesh-spans",instance="collector:8889"}'
 
 /** Series of the spans that the Collector's receiver refused, and of its target. */
 export function refusedSpans(values: string, samples: number) {
-  const collector = 'instance="collector:8888",job="collector"'
+  const collector = `instance="collector:8888",job="${jobs.collector}"`
   return {
     [`otelcol_receiver_refused_spans_total{${collector},receiver="otlp",transport="grpc"}`]: values,
     [`up{${collector}}`]: `1+0x${samples}`,
@@ -72,7 +72,7 @@ export function refusedSpans(values: string, samples: number) {
 
 /** Series of the queue at the Collector's door, and of what it sent on. */
 export function spansAtDoor(queued: string, sent: string, samples: number) {
-  const door = '{instance="collector:8888",job="collector",exporter="otlp_http/door"}'
+  const door = `{instance="collector:8888",job="${jobs.collector}",exporter="otlp_http/door"}`
   return {
     [`otelcol_exporter_queue_size${door}`]: queued,
     [`otelcol_exporter_queue_capacity${door}`]: `100000+0x${samples}`,

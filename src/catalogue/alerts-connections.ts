@@ -144,7 +144,7 @@ unless on (${byNode}) max by (${byNode}) (increase(mesh_telemetry_lost_total[${h
     },
     keepFiring: '5m',
     meaning:
-      'Two censuses within five minutes found a broken invariant: the connections of libp2p differ from the ledger, a pair has two connections, or what was added and released does not add up to what is held. A single finding does not fire.',
+      'Two censuses within five minutes found a broken invariant: the connections of libp2p differ from the ledger, a pair has two connections, or a count of what was added less what was released differs from the number of entries. A single finding does not fire.',
     cure: 'mesh.invariant names the invariant, mesh.invariant.owner whose it is, mesh.expected and mesh.actual the values, mesh.invariant.ids what breaks it. Save the traces, then restart the node.',
     search: { span: 'mesh.leak.suspected' },
     emitDelay: '105s',

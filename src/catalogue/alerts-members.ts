@@ -44,6 +44,13 @@ export const memberAlerts = {
         },
         checks: { '7m10s': [], '9m': [], '12m': [] },
       },
+      'five expired while the pod of the Collector had no address, counted at once afterwards': {
+        series: {
+          [counter('mesh.member.expired')]: '1+0x30 stale _x28 1 6+0x60',
+          [up]: '1+0x30 stale _x28 1+0x61',
+        },
+        checks: { '10m20s': [], '12m': [], '15m': [] },
+      },
       'three expired, more of them much earlier': {
         series: { [counter('mesh.member.expired')]: '0+0x5 3+0x100 6+0x60', [up]: '1+0x170' },
         checks: { '1m10s': [], '18m': [] },

@@ -4,20 +4,14 @@ import {
   increase,
   indent,
   jobs,
+  ofCollector,
   recorded,
   shortestWindow,
   spanIncrease,
 } from './alert-promql.ts'
-import { type AlertDeclaration, counter, firesFor, gauge, ofNodes, up } from './alert-spec.ts'
-import { spansCountedBy } from './span-counts.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, up } from './alert-spec.ts'
 
-/**
- * Sample limit of a scrape of the span metrics, as in `otel/prometheus.yml`: beyond it the scrape fails. It holds the
- * gauges of 2,000 nodes, 21 each, and nine tenths of the series that a mesh of as many may have of both counters.
- */
-export const sampleLimit = 120_000
-
-const [queue, capacity] = ['otelcol_exporter_queue_size', 'otelcol_exporter_queue_capacity']
+const [queue, capacity] = [ofCollector('otelcol_exporter_queue_size'), ofCollector('otelcol_exporter_queue_capacity')]
 const queueRatio = `max by (exporter) (${queue} / ${capacity})`
 
 /** Exporters that write the archive, or wait for it. */
@@ -48,7 +42,7 @@ or ${unqueued}{exporter="${archiveQueue}"} > 0`
  */
 function failedWrites(d: Durations): string {
   const failed = ['latency_err_seconds_count', 'errors_total'].map((name) =>
-    increase(`jaeger_storage_bulk_index_${name}`, 'job', d('5m'), d, jobs.jaeger),
+    increase(`jaeger_storage_bulk_index_${name}{job="${jobs.jaeger}"}`, 'job', d('5m'), d, jobs.jaeger),
   )
   return failed.map((expr) => `label_replace(${expr}, "exporter", "${jaegerStorage}", "", "") > 0`).join('\nor ')
 }
@@ -56,27 +50,33 @@ function failedWrites(d: Durations): string {
 /** In place of an exporter of the Collector. */
 const jaegerStorage = 'storage of Jaeger'
 
-/** Selectors of the series that a limit bounds, by the group that has it. */
-const trouble = spansCountedBy('trouble').join('|')
-const seriesByNode = [
-  { group: 'node', labels: `mesh_node_name!="",span_name!~"${trouble}"` },
-  { group: 'trouble', labels: `mesh_node_name!="",span_name=~"${trouble}"` },
-]
+const ours = `up{job=~"${Object.values(jobs).join('|')}"}`
 
-function countOf(group: string, labels: string): string {
-  return `label_replace(count by (mesh_id, instance) (traces_span_metrics_calls_total{${labels}}), "mesh_series", "${group}", "", "")`
+/** Jobs without a target, which `up` does not have: on Kubernetes that of a pod without an address. */
+function withoutTarget(d: Durations): string {
+  const needed = [jobs.spans, jobs.collector, jobs.jaeger]
+  const targets = `up{job=~"${needed.join('|')}"}`
+  return [
+    `count by (job, mesh_id) (last_over_time(${targets}[${d('1h')}])) unless on (job, mesh_id) ${targets}`,
+    ...needed.map((job) => `absent(up{job="${job}"})`),
+  ].join('\nor ')
 }
 
-function names(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `n${index + 1}`)
-}
-
-const collector = 'instance="collector:8888",job="collector"'
+const collector = `instance="collector:8888",job="${jobs.collector}"`
 const upCollector = `up{${collector}}`
 const ofJaeger = (metric: string) => `${metric}{${collector},exporter="otlp_grpc/jaeger"}`
-const jaegerTarget = 'instance="jaeger:8888",job="jaeger"'
+const jaegerTarget = `instance="jaeger:8888",job="${jobs.jaeger}"`
 const upJaeger = `up{${jaegerTarget}}`
 const ofStorage = (name: string) => `jaeger_storage_bulk_index_${name}{${jaegerTarget}}`
+/** Series of the targets without which nothing is counted or stored. */
+function pipelineUp(samples: number): Record<string, string> {
+  return Object.fromEntries([up, upCollector, upJaeger].map((series) => [series, `1+0x${samples}`]))
+}
+
+function noTarget(job: string, more: Readonly<Record<string, string>> = {}) {
+  return { labels: { job, instance: 'no address', ...more } }
+}
+
 const firesForJaeger = [{ labels: { exporter: 'otlp_grpc/jaeger' } }]
 
 /** Alerts about the export of spans. */
@@ -105,66 +105,6 @@ or sum by (${byNode}) (increase(mesh_telemetry_lost_total[${d('15m')}])) > 0`,
       'no loss since a restart': {
         series: { [gauge('mesh_telemetry_lost_total')]: '40+0x6 0+0x60' },
         checks: { '2m': [] },
-      },
-    },
-  },
-  MeshCardinalityOverflow: {
-    summary:
-      'The span metrics reach their limit on series: beyond it no alert fires for new nodes, or Prometheus rejects all',
-    severity: 'critical',
-    basis: 'numbers',
-    per: 'part',
-    about: 'pipeline',
-    expr: () => `max by (mesh_id, mesh_series) ((
-${indent(seriesByNode.map(({ group, labels }) => countOf(group, labels)).join('\nor '))}
-) / on (mesh_id, instance) group_left () max by (mesh_id, instance) (mesh_series_limit)) > 0.8
-or count by (mesh_id, mesh_series) (traces_span_metrics_calls_total{otel_metric_overflow="true"})
-or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
-    meaning: `A mesh has 80 % of the series that the Collector allows it (CALLS_LIMIT) of spans that every node emits (mesh_series is node) or of failures and warnings (trouble). Beyond the limit it counts new nodes together under otel_metric_overflow, where no rule sees them: the alert fires for these series, too. Or one scrape has more than 80 % of the ${sampleLimit.toLocaleString('en')} samples that Prometheus accepts.`,
-    cure: 'Count by mesh_node_name to see the nodes. Usually they have a new name at every start: set MESH_NAME to a stable name, or keep their keys (MESH_IDENTITY). Many nodes: set CALLS_LIMIT to 20 for each node of the mesh, and give Collector and Prometheus the memory of the table in docs/operating.md. Old names expire after two hours without spans (failures and warnings: SERIES_EXPIRATION), or with a restart of the Collector.',
-    search: 'pipeline',
-    emitDelay: '5s',
-    cases: {
-      'four fifths of the limit': {
-        series: {
-          'mesh_series_limit{mesh_id="a",instance="collector:8889"}': '10+0x66',
-          ...ofNodes(names(8), (node) => counter('mesh.audit', node), '1+1x66'),
-          [counter('mesh.audit', 'n9')]: '_x6 1+1x60',
-        },
-        checks: { '50s': [], '1m30s': [{ labels: { mesh_id: 'a', mesh_series: 'node' } }] },
-      },
-      'failures of many nodes': {
-        series: {
-          'mesh_series_limit{mesh_id="a",instance="collector:8889"}': '10+0x66',
-          ...ofNodes(names(9), (node) => counter('mesh.member.expired', node), '_x6 1+0x60'),
-        },
-        checks: { '50s': [], '1m30s': [{ labels: { mesh_id: 'a', mesh_series: 'trouble' } }] },
-      },
-      'both below their limit, and spans counted by mesh': {
-        series: {
-          'mesh_series_limit{mesh_id="a",instance="collector:8889"}': '10+0x66',
-          ...ofNodes(names(8), (node) => counter('mesh.audit', node), '1+1x66'),
-          ...ofNodes(names(8), (node) => counter('mesh.member.expired', node), '1+0x66'),
-          ...Object.fromEntries(
-            (['mesh.window', 'mesh.hello.received', 'mesh.member.joined'] as const).map((span) => [
-              `traces_span_metrics_calls_total{span_name="${span}",mesh_id="a"}`,
-              '1+1x66',
-            ]),
-          ),
-        },
-        checks: { '5m': [] },
-      },
-      'a mesh is beyond the limit of the Collector': {
-        series: {
-          'traces_span_metrics_calls_total{otel_metric_overflow="true",mesh_id="a",mesh_series="node"}': '_x6 1+1x60',
-        },
-        checks: { '50s': [], '1m30s': [{ labels: { mesh_id: 'a', mesh_series: 'node' } }] },
-      },
-      'a scrape beyond 80 % of the sample limit': {
-        series: {
-          'scrape_samples_scraped{job="mesh-spans",instance="collector:8889"}': `${0.7 * sampleLimit}+0x5 ${0.81 * sampleLimit}+0x30`,
-        },
-        checks: { '50s': [], '1m30s': [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }] },
       },
     },
   },
@@ -204,6 +144,16 @@ or scrape_samples_scraped{job="${jobs.spans}"} > ${0.8 * sampleLimit}`,
           [`otelcol_exporter_send_failed_spans_total{${collector},exporter="file/spans"}`]: '0+0x6 5+5x60',
           [`otelcol_exporter_enqueue_failed_spans_total{${collector},exporter="otlp_grpc/archive"}`]: '0+0x6 5+5x60',
           [upCollector]: '1+0x66',
+        },
+        checks: { '5m': [] },
+      },
+      'a Collector and a Jaeger of someone else lose spans': {
+        series: {
+          'otelcol_receiver_refused_spans_total{job="collector",instance="other:8888",receiver="otlp"}': '0+5x66',
+          'otelcol_exporter_enqueue_failed_spans_total{job="collector",instance="other:8888",exporter="otlp"}':
+            '0+5x66',
+          'otelcol_exporter_send_failed_spans_total{job="collector",instance="other:8888",exporter="otlp"}': '0+5x66',
+          'up{job="collector",instance="other:8888"}': '1+0x66',
         },
         checks: { '5m': [] },
       },
@@ -275,11 +225,17 @@ or ${failedWrites(d)}`,
     windowDelays: () => [shortestWindow],
     cases: {
       'more than half full': {
-        series: { [ofJaeger(queue)]: '0+0x6 300000+0x60', [ofJaeger(capacity)]: '500000+0x66' },
+        series: {
+          [ofJaeger('otelcol_exporter_queue_size')]: '0+0x6 300000+0x60',
+          [ofJaeger('otelcol_exporter_queue_capacity')]: '500000+0x66',
+        },
         checks: { '2m': [], '2m30s': firesForJaeger },
       },
       'full in five and a half hours': {
-        series: { [ofJaeger(queue)]: '0+250x60', [ofJaeger(capacity)]: '500000+0x60' },
+        series: {
+          [ofJaeger('otelcol_exporter_queue_size')]: '0+250x60',
+          [ofJaeger('otelcol_exporter_queue_capacity')]: '500000+0x60',
+        },
         checks: { '6m': [], '9m': firesForJaeger },
       },
       'OpenSearch that fails writes, for the first time': {
@@ -288,14 +244,26 @@ or ${failedWrites(d)}`,
           [ofStorage('errors_total')]: '0+0x67',
           [upJaeger]: '1+0x67',
         },
-        checks: { '50s': [], '2m30s': [{ labels: { job: 'jaeger', exporter: jaegerStorage } }], '10m': [] },
+        checks: { '50s': [], '2m30s': [{ labels: { job: jobs.jaeger, exporter: jaegerStorage } }], '10m': [] },
       },
       'documents that OpenSearch rejected long ago': {
         series: { [ofStorage('errors_total')]: '7+0x90', [upJaeger]: '1+0x90' },
         checks: { '14m': [] },
       },
+      'a Collector and a Jaeger of someone else': {
+        series: {
+          'otelcol_exporter_queue_size{job="collector",instance="other:8888",exporter="otlp"}': '900+0x66',
+          'otelcol_exporter_queue_capacity{job="collector",instance="other:8888",exporter="otlp"}': '1000+0x66',
+          'jaeger_storage_bulk_index_errors_total{job="jaeger",instance="other:8888"}': '0+5x66',
+          'up{job="jaeger",instance="other:8888"}': '1+0x66',
+        },
+        checks: { '5m': [] },
+      },
       'a burst that drains': {
-        series: { [ofJaeger(queue)]: '0+0x6 4000 2000 0+0x60', [ofJaeger(capacity)]: '500000+0x68' },
+        series: {
+          [ofJaeger('otelcol_exporter_queue_size')]: '0+0x6 4000 2000 0+0x60',
+          [ofJaeger('otelcol_exporter_queue_capacity')]: '500000+0x68',
+        },
         checks: { '1m20s': [], '4m': [] },
       },
     },
@@ -307,26 +275,70 @@ or ${failedWrites(d)}`,
     per: 'part',
     about: 'pipeline',
     // A target that restarts repeatedly is never down for a minute, but loses its counts each time.
-    expr: (d) => `up == 0 or changes(up[${d('5m', '2m')}]) > 3`,
+    expr: (d) => `${ours} == 0
+or changes(${ours}[${d('5m', '2m')}]) > 3
+or label_replace(
+${indent(withoutTarget(d))},
+  "instance", "no address", "", ""
+)`,
     forTime: '1m',
     keepFiring: '2m',
     meaning:
-      'A service of the pipeline has been down for a minute, or twice within five: job collector and mesh-spans are the Collector; jaeger and alertmanager are themselves. While the Collector is down nothing is counted, and no further node counts as silent until two minutes after.',
-    cure: 'Start it again; its log has the reason. Nodes queue 20,000 spans each while the Collector is down; the Collector queues spans on disk while Jaeger is down. No span is lost for hours.',
+      'A service of the pipeline has been down for a minute, or twice within five: jobs mesh-collector and mesh-spans are the Collector; mesh-jaeger and mesh-alertmanager are themselves. Or its job has had no target for a minute, at no address: on Kubernetes no pod of it exists. While the Collector is down nothing is counted, and no further node counts as silent until two minutes after.',
+    cure: 'Start it again; its log has the reason. At no address: `kubectl get pods` shows whether its pod is missing or waits for a machine or a volume. Nodes queue 20,000 spans each while the Collector is down; the Collector queues spans on disk while Jaeger is down. No span is lost for hours.',
     search: 'pipeline',
     emitDelay: '0s',
     cases: {
       'Jaeger is down': {
-        series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0+0x60' },
-        checks: { '2m': [], '2m30s': [{ labels: { job: 'jaeger', instance: 'jaeger:8888' } }] },
+        series: { ...pipelineUp(66), [upJaeger]: '1+0x6 0+0x60' },
+        checks: { '2m': [], '2m30s': [{ labels: { job: jobs.jaeger, instance: 'jaeger:8888' } }] },
       },
       'two scrapes fail': {
-        series: { 'up{job="jaeger",instance="jaeger:8888"}': '1+0x6 0 0 1+0x60' },
+        series: { ...pipelineUp(68), [upJaeger]: '1+0x6 0 0 1+0x60' },
         checks: { '1m20s': [], '3m': [] },
       },
       'the Collector exits every 50 s and is back after 10 s': {
-        series: { [up]: '1+0x6 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1+0x60' },
-        checks: { '2m': [], '4m': [{ labels: { job: 'mesh-spans', instance: 'collector:8889' } }], '13m': [] },
+        series: { ...pipelineUp(88), [up]: '1+0x6 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1 1 1 1 0 1+0x60' },
+        checks: { '2m': [], '4m': [{ labels: { job: jobs.spans, instance: 'collector:8889' } }], '13m': [] },
+      },
+      'the pod of the Collector has no address, so that its targets go; later it is back': {
+        series: {
+          ...pipelineUp(120),
+          [up]: '1+0x6 stale _x20 1+0x90',
+          [upCollector]: '1+0x6 stale _x20 1+0x90',
+        },
+        checks: { '1m50s': [], '2m30s': [noTarget(jobs.spans), noTarget(jobs.collector)], '9m': [] },
+      },
+      'no Jaeger was ever a target': {
+        series: { [up]: '1+0x30', [upCollector]: '1+0x30' },
+        checks: { '50s': [], '2m': [noTarget(jobs.jaeger)] },
+      },
+      'each mesh has its own Collector, and one has no address': {
+        series: {
+          [upCollector]: '1+0x30',
+          [upJaeger]: '1+0x30',
+          'up{job="mesh-spans",instance="collector:8889",mesh_id="a"}': '1+0x30',
+          'up{job="mesh-spans",instance="b-collector:8889",mesh_id="b"}': '1+0x6 stale',
+        },
+        checks: { '1m50s': [], '2m30s': [noTarget(jobs.spans, { mesh_id: 'b' })] },
+      },
+      'a Jaeger in another pod, at another address': {
+        series: {
+          [up]: '1+0x60',
+          [upCollector]: '1+0x60',
+          'up{job="mesh-jaeger",instance="10.0.0.1:8888"}': '1+0x6 stale',
+          'up{job="mesh-jaeger",instance="10.0.0.2:8888"}': '_x7 1+0x53',
+        },
+        checks: { '3m': [], '9m': [] },
+      },
+      'targets of someone else are down, or restart': {
+        series: {
+          ...pipelineUp(60),
+          'up{job="collector",instance="other:8888"}': '0+0x60',
+          'up{job="jaeger",instance="other:8888"}': '0+0x60',
+          'up{job="shop",instance="shop:80"}': '1+0x6 0 1 0 1 0 1 0 1 0 1 0 1+0x40',
+        },
+        checks: { '2m': [], '4m': [], '9m': [] },
       },
     },
   },

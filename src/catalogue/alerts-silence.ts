@@ -28,6 +28,12 @@ function ofMesh(mesh: string, series: Readonly<Record<string, string>>): Record<
   return Object.fromEntries(Object.entries(series).map(([name, values]) => [named(name), values]))
 }
 
+/** Series of another Collector. */
+function ofInstance(instance: string, series: Readonly<Record<string, string>>): Record<string, string> {
+  const named = (name: string) => name.replace(/instance="[^"]+"/, `instance="${instance}"`)
+  return Object.fromEntries(Object.entries(series).map(([name, values]) => [named(name), values]))
+}
+
 const [censusCounter, sweepSpans, sweeps] = [
   counter('mesh.audit'),
   counter('mesh.staleness.pruned'),
@@ -109,7 +115,7 @@ ${unlessIncomplete('MeshNodeSilent')}`,
     forTime: '1m',
     forAtLeast: '50s',
     meaning:
-      'A node that sent spans within the last hour has sent none for two minutes, and its last span was not mesh.node.stopped. While the Collector refuses spans, and for two minutes after an outage of it, no further node counts as silent. The alert ends when spans arrive again, or an hour after the last one.',
+      'A node that sent spans within the last hour has sent none for two minutes, and its last span was not mesh.node.stopped. While the Collector refuses spans, and for two minutes after an outage of it, which every node takes to connect again at most, no further node counts as silent. The alert ends when spans arrive again, or an hour after the last one.',
     cure: 'Check whether the process runs. If not: see its log, its exit code (137: out-of-memory kill) and its last memory use. If it runs: it hangs (SIGSTOP, CPU limit), or it cannot reach the Collector; then other nodes still list it as a member.',
     search: { span: 'mesh.audit' },
     emitDelay: '0s',
@@ -178,6 +184,24 @@ ${unlessIncomplete('MeshNodeSilent')}`,
         },
         checks: { '7m': [], '9m': [], '10m': [], '12m': [], '15m': [] },
       },
+      'the Collector starts while the queue of Jaeger is full: its door has a few spans and no count of those that it sent':
+        {
+          series: {
+            [censusCounter]: `${censuses(24)} 7+0x32 ${censuses(60, 1, 17)}`,
+            ...spansAtDoor('0+0x24 40+5x29 0+0x60', '0+10x24 stale _x28 0+10x60', 116),
+            [up]: '1+0x116',
+          },
+          checks: { '7m': [], '9m': [], '10m': [], '12m': [], '15m': [] },
+        },
+      'spans wait at the door of one of two Collectors': {
+        series: {
+          [censusCounter]: `${censuses(24)} 7+0x32 ${censuses(60, 1, 17)}`,
+          ...spansAtDoor('0+0x24 40+5x29 0+0x60', '0+10x24 240+0x29 600+10x60', 116),
+          ...ofInstance('other:8888', spansAtDoor('0+0x116', '0+500x116', 116)),
+          [up]: '1+0x116',
+        },
+        checks: { '7m': [], '9m': [], '10m': [], '12m': [], '15m': [] },
+      },
       'a node that dies while the door has spans under way': {
         series: {
           [censusCounter]: `${censuses(24)} 7+0x90`,
@@ -209,6 +233,19 @@ ${unlessIncomplete('MeshNodeSilent')}`,
           [up]: '1+0x23 0+0x29 1+0x62',
         },
         checks: { '7m': [], '9m': [], '10m': [], '11m30s': [], '12m30s': firesFor('n2') },
+      },
+      'the pod of the Collector has no address for five minutes: a live node is heard again, one that died meanwhile fires':
+        {
+          series: {
+            [censusCounter]: `${censuses(24)} stale _x30 0 ${censuses(60, 1, 10)}`,
+            [counter('mesh.audit', 'n2')]: `${censuses(24)} stale`,
+            [up]: '1+0x23 stale _x28 1+0x62',
+          },
+          checks: { '7m': [], '9m': [], '10m': [], '11m20s': [], '12m30s': firesFor('n2') },
+        },
+      'a scrape a minute is late or missing: a killed node fires': {
+        series: { [censusCounter]: `${censuses(60)} 20+0x30`, [up]: '1+0x58 _ 1+0x10 _ 1+0x40' },
+        checks: { '11m50s': [], '13m': firesFor('n1') },
       },
       'ordered stop': {
         series: { [censusCounter]: `${censuses(60)} 20+0x420`, [counter('mesh.node.stopped')]: '_x60 0 1+0x420' },

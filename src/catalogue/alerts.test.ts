@@ -9,7 +9,7 @@ import { durations, scrapeSeconds, secondsOf, shortestWindow } from './alert-pro
 import { annotationsOf, renderRules, watchdog } from './alert-rules.ts'
 import { filledIn, renderRuleTests } from './alert-tests.ts'
 import { type AlertName, alertNames, alertOf, firesWithinMs, flushSeconds } from './alerts.ts'
-import { sampleLimit } from './alerts-pipeline.ts'
+import { sampleLimit } from './alerts-series.ts'
 import { attributes } from './attributes.ts'
 import { boardRows } from './board-panels.ts'
 import { recordingNames, recordings, recordingsIn } from './recordings.ts'
@@ -114,6 +114,7 @@ test('expressions, meanings and cures use existing spans, attributes and labels 
   )
   gauges.push(
     'mesh_series_limit',
+    'mesh_series_limit_by_mesh',
     'mesh_process_resident_memory_bytes',
     'mesh_process_cpu_seconds_total',
     'mesh_process_cpu_ratio',
@@ -206,6 +207,11 @@ test('Prometheus and the Collector have the intervals and limits that the rules 
   assert.ok(prometheus.includes(`sample_limit: ${sampleLimit}`))
   const collector = await config('collector.yaml')
   assert.ok(collector.includes(`:-${flushSeconds}s}"`), 'the Collector flushes span metrics at the stated interval')
+  const [, byMesh = ''] = /aggregation_cardinality_limit: (\d+)$/m.exec(collector) ?? []
+  const [, gauge] =
+    /name: mesh\.series\.limit\.by_mesh\n(?: {8}.*\n)*? {8}gauge: \{ value: "(\d+)" \}/.exec(collector) ?? []
+  assert.equal(gauge, byMesh, 'the gauge has the limit of the counter by mesh')
+  assert.ok(alertOf('MeshCardinalityOverflow').meaning.includes(Number(byMesh).toLocaleString('en')))
   const jobs = Array.from(prometheus.matchAll(/job_name: (\S+)/g), ([, job]) => job)
   for (const [, job] of shipped.matchAll(/job="([^"]+)"\}/g)) assert.ok(jobs.includes(job), job)
 })

@@ -6,6 +6,7 @@ import { nodeAlerts } from './alerts-nodes.ts'
 import { pipelineAlerts } from './alerts-pipeline.ts'
 import { registryAlerts } from './alerts-registries.ts'
 import { seedAlerts } from './alerts-seeds.ts'
+import { seriesAlerts } from './alerts-series.ts'
 import { silenceAlerts } from './alerts-silence.ts'
 import { recordings, recordingsIn } from './recordings.ts'
 
@@ -19,6 +20,7 @@ export const alerts = {
   ...connectionAlerts,
   ...registryAlerts,
   ...nodeAlerts,
+  ...seriesAlerts,
   ...pipelineAlerts,
 } as const satisfies Record<string, AlertDeclaration>
 

@@ -1,3 +1,4 @@
+import { ofCollector } from './alert-promql.ts'
 import type { NodeCountedSpan } from './span-counts.ts'
 import type { SpanName } from './spans.ts'
 
@@ -225,7 +226,9 @@ export const boardRows: readonly BoardRow[] = [
       lines(
         'The Collector’s queue',
         'A full queue refuses spans; nodes then queue and finally lose them. It fills while Jaeger is down.',
-        { '{{exporter}}': 'max by (exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)' },
+        {
+          '{{exporter}}': `max by (exporter) (${ofCollector('otelcol_exporter_queue_size')} / ${ofCollector('otelcol_exporter_queue_capacity')})`,
+        },
         { unit: 'percentunit', badFrom: 0.5 },
       ),
       lines(

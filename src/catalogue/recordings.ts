@@ -4,8 +4,10 @@ import {
   type Durations,
   increase,
   jobs,
+  ofCollector,
   type RecordingName,
   refusedByReceiver,
+  scrapeSeconds,
   spanCounter,
   spanIncrease,
 } from './alert-promql.ts'
@@ -47,15 +49,27 @@ function stopsWithinMinute(d: Durations): string {
 
 /** Accepted spans that nothing has counted yet: they wait behind a branch that does not take them. */
 function spansAtDoor(d: Durations): string {
-  const door = '{exporter="otlp_http/door"}'
-  const size = `otelcol_exporter_queue_size${door}`
+  const atDoor = (metric: string) => ofCollector(`otelcol_exporter_${metric}`, ',exporter="otlp_http/door"')
+  const size = atDoor('queue_size')
+  // A Collector that has sent nothing since its start has no counter of it.
   return `max by (${byMesh}) (
-  ${size} > bool 0 and on (${byMesh}) sum by (${byMesh}) (increase(otelcol_exporter_sent_spans_total${door}[${d('1m', '1m')}])) == 0
-  or ${size} / otelcol_exporter_queue_capacity${door} > bool 0.02
+  (${size} > bool 0 unless on (${byMesh}, instance) increase(${atDoor('sent_spans_total')}[${d('1m', '1m')}]) > 0)
+  or ${size} / ${atDoor('queue_capacity')} > bool 0.02
 )`
 }
 
 const spansUp = `up{job="${jobs.spans}"}`
+
+/**
+ * `samples` of each target of the span metrics: 0 for one that went, such as a pod without an address, as long as its
+ * nodes may count as silent.
+ */
+function orZeroIfGone(samples: string, d: Durations): string {
+  return `(${samples} or 0 * last_over_time(${spansUp}[${d('70m', '5m')}]))`
+}
+
+/** A target that was scraped every time has twelve samples in two minutes; a late scrape may leave eleven. */
+const [outage, samplesOfOutage] = ['2m', 120 / scrapeSeconds - 1]
 
 /** In the order of evaluation: each may use those before it. */
 export const recordings: Readonly<Record<RecordingName, Recording>> = {
@@ -67,12 +81,14 @@ export const recordings: Readonly<Record<RecordingName, Recording>> = {
   'exporter:unqueued_spans:increase5m': {
     brief: 'Spans that did not fit into the queue of an exporter within five minutes.',
     group: 'critical',
-    expr: (d) => increase('otelcol_exporter_enqueue_failed_spans_total', 'exporter', d('5m'), d, jobs.collector),
+    expr: (d) =>
+      increase(ofCollector('otelcol_exporter_enqueue_failed_spans_total'), 'exporter', d('5m'), d, jobs.collector),
   },
   'exporter:unsent_spans:increase5m': {
     brief: 'Spans that an exporter failed to send for good within five minutes.',
     group: 'critical',
-    expr: (d) => increase('otelcol_exporter_send_failed_spans_total', 'exporter', d('5m'), d, jobs.collector),
+    expr: (d) =>
+      increase(ofCollector('otelcol_exporter_send_failed_spans_total'), 'exporter', d('5m'), d, jobs.collector),
   },
   'pipeline:refused_spans:increase20s': {
     brief: 'Spans that the Collector refused within the last two scrapes.',
@@ -87,22 +103,23 @@ export const recordings: Readonly<Record<RecordingName, Recording>> = {
   },
   'pipeline:incomplete:bool': {
     brief:
-      '1 while there may be spans that nobody has counted: the Collector refused some within two scrapes, they wait at its door, or it did not answer within two minutes, after which every node has connected again. Silence proves nothing then.',
+      '1 while there may be spans that nobody has counted: the Collector refused some within two scrapes, they wait at its door, or within two minutes it did not answer or was no target, after which every node has connected again. Silence proves nothing then.',
     group: 'critical',
     expr: (d) => `max by (${byMesh}) (
   pipeline:refused_spans:increase20s > bool 0
   or label_replace(pipeline:door_waits:bool, "of", "door", "", "")
-  or 1 - min_over_time(${spansUp}[${d('2m', '2m')}])
+  or 1 - min_over_time(${spansUp}[${d(outage, outage)}])
+  or label_replace(${orZeroIfGone(`count_over_time(${spansUp}[${d(outage, outage)}])`, d)} < bool ${samplesOfOutage}, "of", "gap", "", "")
 )`,
   },
   'pipeline:catching_up:bool': {
     brief:
-      '1 while spans may arrive that are older than a minute: the Collector refused spans, had some waiting at its door, or did not answer, throughout a minute that ended within the last three. Their number is exact, their rate is not.',
+      '1 while spans may arrive that are older than a minute: the Collector refused spans, had some waiting at its door, did not answer, or was no target, throughout a minute that ended within the last three. Their number is exact, their rate is not.',
     group: 'critical',
     expr: (d) => `max by (${byMesh}) (max_over_time((
   min_over_time(pipeline:refused_spans:increase20s[${d('1m', '1m')}]) > bool 0
   or label_replace(min_over_time(pipeline:door_waits:bool[${d('1m', '1m')}]), "of", "door", "", "")
-  or max_over_time(${spansUp}[${d('1m', '1m')}]) == bool 0
+  or ${orZeroIfGone(`max_over_time(${spansUp}[${d('1m', '1m')}])`, d)} == bool 0
 )[${d('3m', '3m')}:30s]))`,
   },
   'node:censuses:increase2m': {

@@ -61,7 +61,7 @@ test('a pipeline drill stops a service and starts it again, also after a failure
       running = true
     },
   }
-  const labels = { alertname: 'MeshPipelineDown', job: 'collector' }
+  const labels = { alertname: 'MeshPipelineDown', job: 'mesh-collector' }
   await using fake = await fakeStack({
     rules: { MeshPipelineDown: 60 },
     alerts: () => (running ? [] : [{ labels, state: 'active' }]),

@@ -33,7 +33,7 @@ export class Prometheus {
     return data.groups.flatMap(({ rules }) => rules)
   }
 
-  /** Labels of alerts that were firing or pending at any time within the last `seconds`, but Watchdog. */
+  /** Labels of alerts that were firing or pending at any time within the last `seconds`, but MeshWatchdog. */
   async alertsWithin(
     seconds: number,
     state: 'firing' | 'pending',
@@ -105,7 +105,7 @@ export class Alertmanager {
     await queryStack(this.#endpoint, '/api/v2/status', z.object({}))
   }
 
-  /** Labels of all active or all suppressed alerts but Watchdog, which always fires. Throws MESH_STACK_UNREACHABLE. */
+  /** Labels of all active or all suppressed alerts but MeshWatchdog, which always fires. Throws MESH_STACK_UNREACHABLE. */
   async all(which: 'active' | 'suppressed'): Promise<readonly Readonly<Record<string, string>>[]> {
     const alerts = await queryStack(this.#endpoint, '/api/v2/alerts', alertsShape)
     return alerts.flatMap(({ status, labels }) =>

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { jobs } from '../catalogue/alert-promql.ts'
 import { isMeshError } from '../core/errors.ts'
 import { nodeCommand } from '../processes/node-program.ts'
 import { Subprocess } from '../processes/subprocess.ts'
@@ -128,6 +129,7 @@ stackTest(
       `mesh_members{job="mesh-a",${node}} 9`,
       `mesh_connections{job="mesh-a",${node}} 8`,
       'mesh_series_limit{job="mesh-a",mesh_id="mesh-a"} 5000',
+      'mesh_series_limit_by_mesh{job="mesh-a",mesh_id="mesh-a"} 1000',
       `job="mesh-a",${node},mesh_node_role="seed",service_name="mesh-a",${of}} 1`,
       `,le="5"} 1`,
     ]
@@ -155,6 +157,11 @@ stackTest(
     // Those of the previous version are counted by node, since their census has no count.
     assert.deepEqual(nodesWith('mesh.staleness.pruned'), ['a-old-1', undefined])
     assert.deepEqual(nodesWith('mesh.audit.connections'), [undefined])
+    const unknown = Array.from({ length: 1_001 }, (_, index) => ({ name: `mesh.unknown.${index}` }))
+    await send(stack.urls.otlp, ...unknown)
+    const overflow =
+      /^traces_span_metrics_calls_total\{[^}]*mesh_id="mesh-a",mesh_series="mesh",otel_metric_overflow="true"/m
+    await until(async () => overflow.test(await metrics()), 30_000, 'names beyond the limit share a series')
   },
 )
 
@@ -191,7 +198,7 @@ stackTest('Prometheus scrapes every target of the stack', serviceNames, async (s
     return data.result.filter(({ value }) => value[1] === '1').map(({ metric }) => metric.job)
   }
   await until(async () => (await ups()).length >= 5, 60_000, 'all targets are up')
-  assert.deepEqual((await ups()).sort(), ['alertmanager', 'collector', 'jaeger', 'mesh-spans', 'prometheus'])
+  assert.deepEqual((await ups()).sort(), Object.values(jobs).toSorted())
   const known = await (await fetch(`${stack.urls.prometheus}/api/v1/alertmanagers`)).text()
   assert.ok(known.includes(new URL(stack.urls.alertmanager).host), known)
 })

@@ -81,7 +81,11 @@ async function runQuietHour(context: ProofContext): Promise<ProofResult> {
     checks: [
       atLeast('quiet seconds', quietSeconds, seconds),
       equals('alerts that fired', '', [...new Set(fired.map(alertLabel))].join(', ')),
-      equals('evaluated rules, Watchdog included', alertNames.length + 1, new Set(rules.map(({ name }) => name)).size),
+      equals(
+        'evaluated rules, MeshWatchdog included',
+        alertNames.length + 1,
+        new Set(rules.map(({ name }) => name)).size,
+      ),
       each('rules in health ok', 'all', rules, ({ health }) => health === 'ok'),
       equals('nodes whose spans were counted', nodesOfLab, knownNodes.flat().length),
       equals('targets that did not answer meanwhile', '', down.map(({ job }) => job).join(', ')),
