@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { parseEnv } from 'node:util'
 import { parse } from 'yaml'
 import { roles, roleTable } from '../catalogue/roles.ts'
 import { readConfig } from '../node/config.ts'
@@ -24,6 +25,7 @@ import {
 import { k8sVariants } from '../testing/stack/k8s-variants.ts'
 import { temporaryDirectory } from '../testing/surroundings.ts'
 import { stackBinary } from './binaries.ts'
+import { bytesPerSpan, otherQueueItems, renderSizes } from './clustered-sizes.ts'
 import { containerSettings } from './services.ts'
 
 leakCheck()
@@ -207,19 +209,37 @@ variantTest('images are those of compose, so only one version of each is in use'
       assert.match(compose, new RegExp(`^\\w+_IMAGE=${image.replaceAll('.', '\\.')}$`, 'm'), image)
 })
 
-test('the volume of the Collector has room for its archive and twice its queue', async () => {
-  const [config, manifest] = await Promise.all(
+test('the Collector: its queues have a volume with room for twice of them, and its archive another one', async () => {
+  const [config = '', manifest = ''] = await Promise.all(
     ['otel/collector.yaml', 'deploy/k8s/collector/collector.yaml'].map((name) => readFile(join(root, name), 'utf8')),
   )
-  const bound = (name: string) => Number(new RegExp(`env:${name}:-(\\d+)}`).exec(config ?? '')?.[1])
+  const bound = (name: string) => Number(new RegExp(`env:${name}:-(\\d+)}`).exec(config)?.[1])
   // The current file comes on top of the rotated ones, and their MB is 2^20 bytes.
   const filesMib = (bound('SPANS_FILES') + 1) * bound('SPANS_FILE_MB')
   // Measured: half a million spans take about 220 MB; compaction writes a second copy.
-  // The queues at the door and before the archive have 150,000 more.
-  const queueMib = ((bound('QUEUE_ITEMS') + 150_000) * 440) / 2 ** 20
-  const claim = /requests: \{ storage: (\w+) }/.exec(manifest ?? '')?.[1] ?? ''
+  const queueMib = ((bound('QUEUE_ITEMS') + otherQueueItems) * bytesPerSpan.queue) / 2 ** 20
+  const sizeOf = (key: string) => {
+    const path = new RegExp(`env:${key}:-([\\w/-]+)}`).exec(config)?.[1] ?? assert.fail(key)
+    const mounts = [...manifest.matchAll(/\{ name: ([\w-]+), mountPath: ([\w/-]+) }/g)]
+    const claim = mounts.find(([, , at]) => path.startsWith(`${at}/`))?.[1]
+    const claims = new RegExp(`name: ${claim}\\n(?:.*\\n){0,5} +requests: \\{ storage: (\\w+) }`)
+    return { claim, mib: mebibytes(claims.exec(manifest)?.[1] ?? assert.fail(`no claim ${claim}`)) }
+  }
+  const [queue, archive] = [sizeOf('QUEUE_DIR'), sizeOf('SPANS_DIR')]
+  // The queue stands where earlier versions have it: an upgrade moves nothing.
+  assert.deepEqual([queue.claim, archive.claim], ['data', 'archive'])
   assert.ok(filesMib > 0 && queueMib > 0)
-  assert.ok(mebibytes(claim) > filesMib + 2 * queueMib, `${claim} for ${filesMib} MiB and ${queueMib} MiB`)
+  assert.ok(archive.mib > filesMib, `${archive.mib} for ${filesMib} MiB`)
+  assert.ok(queue.mib > 2 * queueMib, `${queue.mib} for twice ${queueMib} MiB`)
+})
+
+renderedTest('the clustered stack: each volume of the Collector has its own size of sizes.env', () => {
+  for (const { objects: all, sizedFor } of variants.filter(({ store }) => store === 'clustered')) {
+    const sizes = parseEnv(renderSizes(sizedFor))
+    const claims = workloadNamed(all, 'collector').spec.volumeClaimTemplates ?? []
+    const got = claims.map(({ metadata, spec }) => [metadata.name, spec.resources.requests.storage])
+    assert.deepEqual(Object.fromEntries(got), { data: sizes['QUEUE_VOLUME'], archive: sizes['ARCHIVE_VOLUME'] })
+  }
 })
 
 renderedTest('several Jaegers: the Collector sends to each', () => {

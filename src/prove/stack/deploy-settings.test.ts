@@ -65,6 +65,42 @@ test('quick health checks: of every service that has one', () => {
   for (const name of checked) assert.deepEqual(quick[name], { healthcheck: { start_interval: '2s' } })
 })
 
+test('the queues of the Collector: a volume that nothing else writes to, the one of earlier versions', () => {
+  const compose = parse(read('compose.yaml'), { merge: true }) as { services: Record<string, Service> }
+  const logs = parse(read('compose.logs.yaml'), { merge: true }) as { services: Record<string, Service> }
+  const all = { ...compose.services, ...logs.services }
+  const file = (name: string) => readFileSync(join(root, name), 'utf8')
+  const volumeOf = (service: string, config: string, key: string) => {
+    const path = new RegExp(`env:${key}:-([\\w/-]+)}`).exec(file(config))?.[1] ?? assert.fail(key)
+    return mountsOf(all[service]).find(({ at }) => path.startsWith(`${at}/`))?.volume
+  }
+  // An upgrade moves nothing: a queue may hold hours of spans.
+  assert.equal(volumeOf('collector', 'otel/collector.yaml', 'QUEUE_DIR'), 'collector')
+  assert.equal(volumeOf('collector', 'otel/collector.yaml', 'SPANS_DIR'), 'archive')
+  assert.equal(volumeOf('node-logs', 'otel/logs.yaml', 'LOGS_DIR'), 'archive')
+  const users = Object.keys(all).filter((name) => mountsOf(all[name]).some(({ volume }) => volume === 'collector'))
+  assert.deepEqual(users.toSorted(), ['collector', 'collector-volume'])
+  const { entrypoint = [] } = all['collector-volume'] ?? {}
+  const own = mountsOf(all['collector']).filter(({ volume }) => /^\w+$/.test(volume))
+  assert.deepEqual(own, mountsOf(all['collector-volume']))
+  assert.deepEqual(
+    entrypoint.slice(2),
+    own.map(({ at }) => at),
+  )
+})
+
+interface Service {
+  readonly entrypoint?: readonly string[]
+  readonly volumes?: readonly string[]
+}
+
+function mountsOf(service: Service | undefined) {
+  return (service?.volumes ?? []).map((mount) => {
+    const [volume = '', at = ''] = mount.split(':')
+    return { volume, at }
+  })
+}
+
 test('offline builds have the versions of the images', () => {
   const images = settings(read('.env'))
   const offline = settings(read('offline.env'))

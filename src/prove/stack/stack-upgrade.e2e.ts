@@ -1,6 +1,7 @@
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../../processes/waiting.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
@@ -13,6 +14,7 @@ import {
   cloneWithChanges,
   composeCommand,
   containersOf,
+  docker,
   remainingObjects,
   stackEnvironment,
 } from './containers.ts'
@@ -23,10 +25,12 @@ const earlier = '936227b'
 const healthySeconds = 120
 /** A span leaves its node within a second, and the Collector within five. */
 const storedMs = 60_000
+/** The Collector's batches of that commit, and more. */
+const flushMs = 10_000
 
 export const proof = endToEnd({
   name: 'stack-upgrade',
-  about: `a stack that commit ${earlier} has started: the scripts of this commit take over its volumes, project and ports, with both versions of Compose`,
+  about: `a stack that commit ${earlier} has started: the scripts of this commit take over its volumes, the spans that its Collector still queues, project and ports, with both versions of Compose`,
   quick: false,
   seconds: 300,
   async run(context) {
@@ -74,6 +78,8 @@ async function upgrade({ old, clone, env, version }: Upgrade, { signal, progress
   const seeds = () => startsOf(reader, fromMs)
   await until(async () => (await seeds()).length >= 2, storedMs, 'Jaeger has the start of both seeds', signal)
   const earlierStarts = await seeds()
+  progress(`Compose ${version}: Jaeger is away, and the gateway says goodbye`)
+  const queuedMs = await stopWhileJaegerIsAway(project, signal)
   const upgradedAt = Date.now()
   progress(`Compose ${version}: this commit takes over`)
   const built = await sh('deploy/build.sh --offline', clone, env, signal)
@@ -81,6 +87,9 @@ async function upgrade({ old, clone, env, version }: Upgrade, { signal, progress
   const started = await sh('deploy/start.sh --offline', clone, env, signal)
   const laterStarts = () => startsOf(reader, upgradedAt)
   await until(async () => (await laterStarts()).length >= 2, storedMs, 'both seeds have started again', signal)
+  const queued = () => namesStopped(reader, queuedMs, upgradedAt)
+  const arrives = async () => (await queued()).includes('a-gateway')
+  await until(arrives, storedMs, 'the queue arrives', signal).catch(() => {})
   const [all, later] = [await seeds(), await laterStarts()]
   const kept = new Set(all.map(({ spanId }) => spanId))
   const ids = (spans: readonly TraceSpan[]) => [...new Set(spans.map(emitterOf))].sort().join(' ')
@@ -98,11 +107,36 @@ async function upgrade({ old, clone, env, version }: Upgrade, { signal, progress
     atMost(`Compose ${version}: until all are healthy`, healthySeconds, started.seconds, 's'),
     each('containers', 'none restarted by itself', containers, ({ restarts }) => restarts === 0),
     each('spans of the earlier seeds', 'still in Jaeger', earlierStarts, ({ spanId }) => kept.has(spanId)),
+    equals(
+      'stops that only the queue of the earlier Collector had, in Jaeger',
+      'a-gateway',
+      (await queued()).join(' '),
+    ),
     equals('peer ids of the seeds', ids(earlierStarts), ids(later)),
     equals('deploy/status.sh names the address of the stack', true, addresses),
     exits('deploy/stop.sh --delete-data', stop),
     equals('left by it', '', remaining.join(', ')),
   ]
+}
+
+/** Stops Jaeger, then the gateway of mesh-a, whose spans stay in the Collector's queue. Returns when. */
+async function stopWhileJaegerIsAway(project: string, signal: AbortSignal): Promise<number> {
+  const containers = await containersOf(project)
+  const idOf = (service: string) => containers.find((one) => one.service === service)?.id ?? ''
+  await docker('stop', idOf('jaeger'))
+  const ms = Date.now()
+  await docker('stop', idOf('a-gateway'))
+  await sleep(flushMs, undefined, { signal })
+  return ms
+}
+
+/** Names of the nodes of mesh-a that stopped within a time. */
+async function namesStopped(reader: TraceReader, fromMs: number, toMs: number): Promise<readonly string[]> {
+  const query = { service: 'mesh-a', span: 'mesh.node.stopped', fromMs, toMs, limit: 100 }
+  const { traces } = await reader.find(query).catch(() => ({ traces: [] }))
+  const spans = traces.flatMap((trace) => trace.spans)
+  const stops = spansNamed(spans, 'mesh.node.stopped').filter(({ startMs }) => startMs >= fromMs && startMs < toMs)
+  return [...new Set(stops.map(nameOf))].sort()
 }
 
 /** Starts of the seeds of mesh-a since `fromMs`. */

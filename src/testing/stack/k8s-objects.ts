@@ -19,7 +19,10 @@ export interface KubeSpec {
   readonly ports?: readonly { readonly port: number; readonly protocol: string; readonly targetPort: string }[]
   readonly template: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec }
   readonly jobTemplate: { readonly spec: KubeSpec }
-  readonly volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[]
+  readonly volumeClaimTemplates?: readonly {
+    readonly metadata: { readonly name: string }
+    readonly spec: { readonly resources: { readonly requests: { readonly storage: string } } }
+  }[]
 }
 
 export interface PodSpec {
