@@ -90,6 +90,7 @@ async function upgrade({ old, clone, env, version }: Upgrade, { signal, progress
   const queued = () => namesStopped(reader, queuedMs, upgradedAt)
   const arrives = async () => (await queued()).includes('a-gateway')
   await until(arrives, storedMs, 'the queue arrives', signal).catch(() => {})
+  const queuedStops = await queued()
   const [all, later] = [await seeds(), await laterStarts()]
   const kept = new Set(all.map(({ spanId }) => spanId))
   const ids = (spans: readonly TraceSpan[]) => [...new Set(spans.map(emitterOf))].sort().join(' ')
@@ -107,11 +108,7 @@ async function upgrade({ old, clone, env, version }: Upgrade, { signal, progress
     atMost(`Compose ${version}: until all are healthy`, healthySeconds, started.seconds, 's'),
     each('containers', 'none restarted by itself', containers, ({ restarts }) => restarts === 0),
     each('spans of the earlier seeds', 'still in Jaeger', earlierStarts, ({ spanId }) => kept.has(spanId)),
-    equals(
-      'stops that only the queue of the earlier Collector had, in Jaeger',
-      'a-gateway',
-      (await queued()).join(' '),
-    ),
+    equals('stops that only the queue of the earlier Collector had, in Jaeger', 'a-gateway', queuedStops.join(' ')),
     equals('peer ids of the seeds', ids(earlierStarts), ids(later)),
     equals('deploy/status.sh names the address of the stack', true, addresses),
     exits('deploy/stop.sh --delete-data', stop),
