@@ -15,7 +15,7 @@ const isReal = (file: string) => /\.(?:real|browser)\.test\.ts$/.test(file) || r
 const concurrency = 3
 const fileOf = (name: string) => relative(root, proofFile(name))
 /** Seconds of a quick proof that runs here too; `npm run e2e` runs all quick ones. */
-const maxSeconds = 12
+const maxSeconds = 8
 /** The virtual ones run with the unit tests. */
 const realProofs = quickNames({ virtual: false, maxSeconds }).map(fileOf)
 const virtualProofs = quickNames({ virtual: true, maxSeconds }).map(fileOf)
