@@ -80,7 +80,7 @@ browserTest('every view, in light and dark mode: axe finds nothing; a planted fa
   }
 })
 
-/** What the eye tells apart, of each mark of a drawing. */
+/** The visible properties of each mark of a drawing. */
 const looks = (selector: string) => `[...document.querySelectorAll('${selector}')].flatMap((mark) => {
   const parts = mark.matches('line') ? [mark] : [...mark.querySelectorAll('circle, path')]
   return [parts.map((part) => {

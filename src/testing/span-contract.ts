@@ -2,6 +2,7 @@ import type { AttributeSpec } from '../catalogue/attribute-spec.ts'
 import { attributes } from '../catalogue/attributes.ts'
 import { attributesOf, specOf, type TraceRef } from '../catalogue/span-effect.ts'
 import { type Relative, type SpanName, type SpanSpec, spans } from '../catalogue/spans.ts'
+import type { ReceivedSpan } from './otlp/otlp-receiver.ts'
 
 /** An emitted span, with its parent resolved. */
 export interface CheckedSpan {
@@ -66,20 +67,10 @@ export class SpanContract {
   }
 }
 
-/** A span as a receiver has it. */
-export interface ReceivedSpan {
-  readonly name: string
-  readonly traceId: string
-  readonly spanId: string
-  /** Empty for a root. */
-  readonly parentSpanId: string
-  readonly links: readonly { readonly traceId: string; readonly spanId: string }[]
-  readonly attributes: Readonly<Record<string, unknown>>
-  readonly resource: Readonly<Record<string, unknown>>
-}
+type CheckedFields = 'name' | 'traceId' | 'spanId' | 'parentSpanId' | 'links' | 'attributes' | 'resource'
 
 /** The violations in what a receiver has received, each once. */
-export function violationsIn(received: readonly ReceivedSpan[]): readonly string[] {
+export function violationsIn(received: readonly Pick<ReceivedSpan, CheckedFields>[]): readonly string[] {
   const contract = new SpanContract()
   const spans = received.map(({ name, traceId, spanId, parentSpanId, resource, ...rest }): CheckedSpan => {
     const parent = parentSpanId === '' ? undefined : { traceId, spanId: parentSpanId }

@@ -159,7 +159,9 @@ function pageOf(results: readonly ReadResult[], count: number): Page {
     traces: tracesOf(results.flatMap(({ spans }) => spans)),
     unreadable: results.flatMap(({ unreadable }) => unreadable),
     // An unreadable span may have been a trace of its own.
-    isFull: results.some(({ spans, unreadable }) => tracesOf(spans).length + unreadable.length >= count),
+    isFull: results.some(
+      ({ spans, unreadable }) => new Set(spans.map(({ traceId }) => traceId)).size + unreadable.length >= count,
+    ),
   }
 }
 
