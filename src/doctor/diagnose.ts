@@ -1,0 +1,59 @@
+import { type DiseaseName, diseaseNames, diseaseOf } from './diseases.ts'
+import type { Evidence } from './evidence/evidence.ts'
+import type { Certainty, Finding } from './finding.ts'
+import type { Rule } from './rule.ts'
+
+/** A finding with the findings that it explains. */
+export interface RankedFinding extends Finding {
+  readonly symptoms: readonly Finding[]
+}
+
+/** What the doctor says of the evidence. */
+export interface Diagnosis {
+  /** The most certain cause first; symptoms stand with their cause. */
+  readonly findings: readonly RankedFinding[]
+  /** `ill`: something is certain or likely. `unclear`: the evidence is not enough. */
+  readonly verdict: 'healthy' | 'ill' | 'unclear'
+  /** Why the evidence may be incomplete. */
+  readonly partial: readonly string[]
+}
+
+/** A symptom may be seen this much earlier than its cause: censuses are 30 s apart, floors up to minutes. */
+const slackMs = 180_000
+const certainties: readonly Certainty[] = ['certain', 'likely', 'insufficient']
+
+/** Applies the rules and ranks what they find: a cause before its symptoms, the certain before the likely. */
+export function diagnose(evidence: Evidence, rules: readonly Rule[]): Diagnosis {
+  const found = rules.flatMap((rule) => rule.find(evidence)).toSorted(byRank)
+  const causes = found.filter((finding) => !found.some((other) => other !== finding && explains(other, finding)))
+  const findings = causes.map((cause) => ({
+    ...cause,
+    symptoms: found.filter((other) => other !== cause && explains(cause, other)),
+  }))
+  return { findings, verdict: verdictOf(evidence, findings), partial: evidence.partial }
+}
+
+function verdictOf(evidence: Evidence, findings: readonly Finding[]): Diagnosis['verdict'] {
+  if (findings.some(({ certainty }) => certainty !== 'insufficient')) return 'ill'
+  const hasCensus = evidence.instances.some(({ censuses }) => censuses.length === 2)
+  return findings.length > 0 || !hasCensus || evidence.partial.length > 0 ? 'unclear' : 'healthy'
+}
+
+function explains(cause: Finding, symptom: Finding): boolean {
+  const match = diseaseOf(cause.disease).causes?.find(({ disease }) => disease === symptom.disease)
+  if (match === undefined || cause.certainty === 'insufficient' || cause.owner.mesh !== symptom.owner.mesh) return false
+  if (match.at === 'node' && cause.owner.node !== symptom.owner.node) return false
+  return symptom.sinceMs === undefined || cause.sinceMs === undefined || symptom.sinceMs >= cause.sinceMs - slackMs
+}
+
+function byRank(a: Finding, b: Finding): number {
+  return (
+    certainties.indexOf(a.certainty) - certainties.indexOf(b.certainty) ||
+    rankOf(a.disease) - rankOf(b.disease) ||
+    (b.growth?.perHour ?? 0) - (a.growth?.perHour ?? 0)
+  )
+}
+
+function rankOf(disease: DiseaseName): number {
+  return diseaseNames.indexOf(disease)
+}

@@ -1,0 +1,110 @@
+import { spans as declared, type SpanName } from '../../catalogue/spans.ts'
+import type { TraceSpan } from '../../traces/trace.ts'
+import type { Coverage, Evidence } from './evidence.ts'
+import { Instance } from './instance.ts'
+import { LinkTable } from './link-table.ts'
+import { numbersOf } from './lists.ts'
+
+/** Processes whose series are retained; of more, those with the shortest life are dropped first. */
+const maxInstances = 512
+/** Periodic spans that say nothing but that the job runs: first, last and count are enough. */
+const registrySpan = /^mesh\.audit\.(?!suspect$)/
+
+/** Folds spans, in any order and also twice, into evidence. Its memory grows with the number of series. */
+export class EvidenceFold {
+  readonly #instances = new Map<string, Instance>()
+  readonly #links = new LinkTable()
+  #spans = 0
+  #foreign = 0
+  #duplicates = 0
+  #dropped = 0
+  #omitted = 0
+
+  /** Number of spans so far. */
+  get spans(): number {
+    return this.#spans
+  }
+
+  add(span: TraceSpan): void {
+    this.#spans++
+    const instance = this.#instanceOf(span)
+    if (instance === undefined) {
+      this.#foreign++
+      return
+    }
+    const { 'mesh.seq': seq } = span.attributes
+    if (typeof seq === 'number' && !instance.seqs.add(seq)) {
+      this.#duplicates++
+      return
+    }
+    instance.noteTimes(span)
+    if (span.name === 'mesh.audit') addCensus(instance, span)
+    else if (registrySpan.test(span.name)) addRegistry(instance, span)
+    else instance.noteSpan(span)
+    this.#links.add(instance, span)
+  }
+
+  /** The evidence so far. `coverage` says what part of the spans was read. */
+  evidence(coverage: Coverage): Evidence {
+    const instances = [...this.#instances.values()]
+    const omitted = instances.reduce((sum, one) => sum + one.omitted, this.#omitted)
+    return {
+      fromMs: Math.min(...instances.map(({ firstMs }) => firstMs)),
+      toMs: Math.max(...instances.map(({ lastMs }) => lastMs)),
+      instances,
+      links: this.#links,
+      ...coverage,
+      spans: this.#spans,
+      foreign: this.#foreign,
+      duplicates: this.#duplicates,
+      dropped: this.#dropped,
+      omitted,
+    }
+  }
+
+  /** Undefined for a span of something other than a mesh node. */
+  #instanceOf(span: TraceSpan): Instance | undefined {
+    const id = span.resource['service.instance.id']
+    if (typeof id !== 'string' || span.resource['mesh.node.name'] === undefined || !isDeclared(span.name))
+      return undefined
+    const present = this.#instances.get(id)
+    if (present !== undefined) return present
+    if (this.#instances.size >= maxInstances) this.#dropShortest()
+    const instance = new Instance(span)
+    this.#instances.set(id, instance)
+    return instance
+  }
+
+  #dropShortest(): void {
+    const [shortest] = [...this.#instances.values()].sort((a, b) => a.lastMs - a.firstMs - (b.lastMs - b.firstMs))
+    if (shortest === undefined) return
+    this.#instances.delete(shortest.id)
+    this.#omitted += shortest.omitted
+    this.#dropped++
+  }
+}
+
+function isDeclared(name: string): name is SpanName {
+  return Object.hasOwn(declared, name)
+}
+
+function addCensus(instance: Instance, span: TraceSpan): void {
+  const atMs = span.startMs
+  instance.noteCensus(span)
+  for (const [attribute, value] of Object.entries(span.attributes)) {
+    if (typeof value === 'number') instance.noteNumber(attribute, { atMs, value })
+    else instance.noteText(attribute, atMs, value)
+    for (const [key, number] of numbersOf(attribute, value)) instance.noteNumber(key, { atMs, value: number })
+  }
+}
+
+function addRegistry(instance: Instance, span: TraceSpan): void {
+  const { attributes } = span
+  const name = attributes['mesh.registry.name'] ?? span.name.slice('mesh.audit.'.length)
+  const owner = attributes['mesh.registry.owner'] ?? 'application'
+  const atMs = span.startMs
+  for (const [attribute, value] of Object.entries(attributes)) {
+    if (typeof value !== 'number' || !attribute.startsWith('mesh.registry.')) continue
+    instance.noteNumber(`registry ${name} ${owner} ${attribute.slice('mesh.registry.'.length)}`, { atMs, value })
+  }
+}
