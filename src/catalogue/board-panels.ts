@@ -1,4 +1,4 @@
-import { ofCollector } from './alert-promql.ts'
+import { ofCollector } from './alerts/promql.ts'
 import type { NodeCountedSpan } from './span-counts.ts'
 import type { SpanName } from './spans.ts'
 

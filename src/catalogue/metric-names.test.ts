@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { leakCheck } from '../testing/leak-check.ts'
-import { durations } from './alert-promql.ts'
-import { alertNames, alertOf } from './alerts.ts'
+import { alertNames, alertOf } from './alerts/alerts.ts'
+import { durations } from './alerts/promql.ts'
+import { recordingNames, recordings } from './alerts/recordings.ts'
 import { boardRows } from './board-panels.ts'
-import { recordingNames, recordings } from './recordings.ts'
 
 leakCheck()
 

@@ -1,4 +1,4 @@
-import { type AlertName, alertNames, firesWithinMs } from '../catalogue/alerts.ts'
+import { type AlertName, alertNames, firesWithinMs } from '../catalogue/alerts/alerts.ts'
 import { isMeshError, MeshError } from '../core/errors.ts'
 import { drillFlags } from '../drill/flags.ts'
 import { type DrillResult, resultLine, seconds } from '../drill/judge.ts'

@@ -1,4 +1,4 @@
-import type { AlertName } from '../catalogue/alerts.ts'
+import type { AlertName } from '../catalogue/alerts/alerts.ts'
 import type { SpanName } from '../catalogue/spans.ts'
 import type { Fault } from '../kit/faults.ts'
 import { firstFulfilled, linkMs, pause, type Scenario, type Stage, waitUntil } from './scenario.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AlertName, firesWithinMs } from '../catalogue/alerts.ts'
+import { type AlertName, firesWithinMs } from '../catalogue/alerts/alerts.ts'
 import { isMeshError } from '../core/errors.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { fakeStack } from '../testing/stack/fake-stack.ts'

@@ -1,5 +1,5 @@
-import { secondsOf } from '../catalogue/alert-promql.ts'
-import { type AlertName, alertOf, firesWithinMs, timesOf } from '../catalogue/alerts.ts'
+import { type AlertName, alertOf, firesWithinMs, timesOf } from '../catalogue/alerts/alerts.ts'
+import { secondsOf } from '../catalogue/alerts/promql.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import { systemClock } from '../kit/clock.ts'

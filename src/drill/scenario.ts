@@ -1,4 +1,4 @@
-import type { AlertName } from '../catalogue/alerts.ts'
+import type { AlertName } from '../catalogue/alerts/alerts.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Clock } from '../core/machine.ts'
 import { raceAbort } from '../kit/clock.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { alertNames, alertOf } from '../catalogue/alerts.ts'
+import { alertNames, alertOf } from '../catalogue/alerts/alerts.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { scenarioOf, scenarios, scenariosFor } from './scenarios.ts'
 

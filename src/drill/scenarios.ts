@@ -1,4 +1,4 @@
-import type { AlertName } from '../catalogue/alerts.ts'
+import type { AlertName } from '../catalogue/alerts/alerts.ts'
 import { faultScenarios } from './fault-scenarios.ts'
 import { meshScenarios } from './mesh-scenarios.ts'
 import type { Scenario } from './scenario.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import { watchdog } from '../catalogue/alert-rules.ts'
+import { watchdog } from '../catalogue/alerts/rules.ts'
 import { callsLimit } from '../catalogue/span-counts.ts'
 import { MeshError } from '../core/errors.ts'
 import type { AlertState } from './judge.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type AlertName, alertNames, alertOf } from '../../catalogue/alerts.ts'
+import { type AlertName, alertNames, alertOf } from '../../catalogue/alerts/alerts.ts'
 import type { Cluster, NodeProcess } from '../../testing/cluster/cluster.ts'
 import type { Host } from '../../testing/netns/host.ts'
 import type { Attachment, Lan, Network } from '../../testing/netns/network.ts'

@@ -1,5 +1,5 @@
-import { renderRules } from '../../catalogue/alert-rules.ts'
-import { alertNames, firesWithinMs } from '../../catalogue/alerts.ts'
+import { alertNames, firesWithinMs } from '../../catalogue/alerts/alerts.ts'
+import { renderRules } from '../../catalogue/alerts/rules.ts'
 import { DrillProcesses } from '../../drill/drill-processes.ts'
 import { type DrillResult, resultLine, resultText, seconds } from '../../drill/judge.ts'
 import { runDrills } from '../../drill/run.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AlertName } from '../../catalogue/alerts.ts'
+import type { AlertName } from '../../catalogue/alerts/alerts.ts'
 import { Alertmanager } from '../../drill/stack-api.ts'
 import { until } from '../../processes/waiting.ts'
 import type { RunningStack } from '../../stack/bare.ts'

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { renderRules } from '../../catalogue/alert-rules.ts'
+import { renderRules } from '../../catalogue/alerts/rules.ts'
 import { Alertmanager } from '../../drill/stack-api.ts'
 import { startStack } from '../../stack/bare.ts'
 import { startCluster, until } from '../../testing/cluster/cluster.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { alertNames, firesWithinMs } from '../../catalogue/alerts.ts'
+import { alertNames, firesWithinMs } from '../../catalogue/alerts/alerts.ts'
 import { Alertmanager, Prometheus } from '../../drill/stack-api.ts'
 import { until } from '../../processes/waiting.ts'
 import { type RunningStack, startStack } from '../../stack/bare.ts'

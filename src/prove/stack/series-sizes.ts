@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { firesWithinMs } from '../../catalogue/alerts.ts'
+import { firesWithinMs } from '../../catalogue/alerts/alerts.ts'
 import { callsLimitFor, spansCountedBy } from '../../catalogue/span-counts.ts'
 import { Alertmanager, Prometheus } from '../../drill/stack-api.ts'
 import { mebibytesOf } from '../../lab/process-usage.ts'

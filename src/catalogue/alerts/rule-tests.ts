@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
-import { jaegerByDefault, jaegerTemplate, runbooksByDefault, runbooksTemplate } from './alert-links.ts'
-import { scrapeSeconds, secondsOf } from './alert-promql.ts'
-import { annotationsOf, watchdog } from './alert-rules.ts'
-import type { AlertCase, FiredAlert } from './alert-spec.ts'
+import { quote } from '../text-formats.ts'
 import { type AlertName, alertNames, alertOf } from './alerts.ts'
-import { quote } from './text-formats.ts'
+import { jaegerByDefault, jaegerTemplate, runbooksByDefault, runbooksTemplate } from './links.ts'
+import { scrapeSeconds, secondsOf } from './promql.ts'
+import { annotationsOf, watchdog } from './rules.ts'
+import type { AlertCase, FiredAlert } from './spec.ts'
 
 /** The committed tests of the rules; in another folder, since Prometheus loads every file beside the rules. */
 export const ruleTestPages = {
@@ -23,7 +23,7 @@ const lengths: Readonly<Record<Length, { readonly from: number; readonly every: 
 }
 
 function pageOf(name: string): string {
-  return fileURLToPath(new URL(`../../otel/rules-test/${name}`, import.meta.url))
+  return fileURLToPath(new URL(`../../../otel/rules-test/${name}`, import.meta.url))
 }
 
 /** Input of `promtool test rules`: the cases of one length. */
@@ -33,7 +33,7 @@ export function renderRuleTests(which: Length, names: readonly AlertName[] = ale
     return cases.map(([title, one]) => test(name, title, one))
   })
   if (which === 'short' && names === alertNames) tests.unshift(watchdogTest())
-  return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
+  return `# Written by \`npm run generate\` from src/catalogue/alerts/alerts.ts; a test fails when the two differ. Do not edit.
 #   promtool test rules otel/rules-test/*.yml
 rule_files: [../rules/mesh.yml]
 group_eval_order: [mesh-critical, mesh-warning]

@@ -1,5 +1,5 @@
-import { byNode, recorded, spanIncrease } from './alert-promql.ts'
-import { type AlertDeclaration, counter, firesFor, gauge, refusedSpans, up } from './alert-spec.ts'
+import { byNode, recorded, spanIncrease } from './promql.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, refusedSpans, up } from './spec.ts'
 
 /** Counts a missing series as 0, where `beside` has one. */
 const orZero = (expr: string, beside: string) => `(${expr} or 0 * ${beside})`

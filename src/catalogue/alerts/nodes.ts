@@ -1,6 +1,6 @@
-import { byNode, type Durations, indent, spanIncrease } from './alert-promql.ts'
-import { type AlertDeclaration, counter, eventCases, firesForMesh, gauge, up } from './alert-spec.ts'
-import { type Budget, roleTable } from './roles.ts'
+import { type Budget, roleTable } from '../roles.ts'
+import { byNode, type Durations, indent, spanIncrease } from './promql.ts'
+import { type AlertDeclaration, counter, eventCases, firesForMesh, gauge, up } from './spec.ts'
 
 /** Mean over a window for a label selector, and the budget of the metric. */
 const metrics = {

@@ -1,14 +1,5 @@
-import { byNode, indent, parenthesized, timelyIncrease } from './alert-promql.ts'
-import {
-  type AlertDeclaration,
-  counter,
-  firesFor,
-  firesForMesh,
-  gauge,
-  refusedSpans,
-  spansAtDoor,
-  up,
-} from './alert-spec.ts'
+import { byNode, indent, parenthesized, timelyIncrease } from './promql.ts'
+import { type AlertDeclaration, counter, firesFor, firesForMesh, gauge, refusedSpans, spansAtDoor, up } from './spec.ts'
 
 /** Alerts about expired members, a few or many at once. */
 export const memberAlerts = {

@@ -1,16 +1,16 @@
-import { durations, scrapeSeconds, secondsOf } from './alert-promql.ts'
-import type { AlertDeclaration, AlertSpec } from './alert-spec.ts'
-import { connectionAlerts } from './alerts-connections.ts'
-import { memberAlerts } from './alerts-members.ts'
-import { nodeAlerts } from './alerts-nodes.ts'
-import { pipelineAlerts } from './alerts-pipeline.ts'
-import { registryAlerts } from './alerts-registries.ts'
-import { seedAlerts } from './alerts-seeds.ts'
-import { seriesAlerts } from './alerts-series.ts'
-import { silenceAlerts } from './alerts-silence.ts'
+import { connectionAlerts } from './connections.ts'
+import { memberAlerts } from './members.ts'
+import { nodeAlerts } from './nodes.ts'
+import { pipelineAlerts } from './pipeline.ts'
+import { durations, scrapeSeconds, secondsOf } from './promql.ts'
 import { recordings, recordingsIn } from './recordings.ts'
+import { registryAlerts } from './registries.ts'
+import { seedAlerts } from './seeds.ts'
+import { seriesAlerts } from './series.ts'
+import { silenceAlerts } from './silence.ts'
+import type { AlertDeclaration, AlertSpec } from './spec.ts'
 
-export type { AlertSpec } from './alert-spec.ts'
+export type { AlertSpec } from './spec.ts'
 
 /** Every alert, declared once: rules, their tests, ALERTS.md and the drills derive from it. */
 export const alerts = {

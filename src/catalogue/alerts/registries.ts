@@ -1,5 +1,5 @@
-import { byNode, type Durations, spanIncrease } from './alert-promql.ts'
-import { type AlertDeclaration, counter, firesFor, gauge, up } from './alert-spec.ts'
+import { byNode, type Durations, spanIncrease } from './promql.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, up } from './spec.ts'
 
 /** Caches of recent ids: they fill up to their bound by design. */
 const caches = 'messages|relay_seen'

@@ -1,5 +1,5 @@
-import { type Durations, jobs } from './alert-promql.ts'
-import type { SpanName } from './spans.ts'
+import type { SpanName } from '../spans.ts'
+import { type Durations, jobs } from './promql.ts'
 
 /** A test case of an alert for `promtool test rules`. */
 export interface AlertCase {

@@ -1,6 +1,6 @@
-import { indent, jobs } from './alert-promql.ts'
-import { type AlertDeclaration, counter, ofNodes } from './alert-spec.ts'
-import { spansCountedBy } from './span-counts.ts'
+import { spansCountedBy } from '../span-counts.ts'
+import { indent, jobs } from './promql.ts'
+import { type AlertDeclaration, counter, ofNodes } from './spec.ts'
 
 /**
  * Sample limit of a scrape of the span metrics, as in `otel/prometheus.yml`: beyond it the scrape fails. It holds the

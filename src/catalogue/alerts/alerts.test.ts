@@ -2,26 +2,26 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { leakCheck } from '../testing/leak-check.ts'
-import { jaegerTemplate, runbooksByDefault } from './alert-links.ts'
-import { renderAlertsPage } from './alert-page.ts'
-import { durations, scrapeSeconds, secondsOf, shortestWindow } from './alert-promql.ts'
-import { annotationsOf, renderRules, watchdog } from './alert-rules.ts'
-import { filledIn, renderRuleTests } from './alert-tests.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { attributes } from '../attributes.ts'
+import { boardRows } from '../board-panels.ts'
+import { specOf } from '../span-effect.ts'
+import { type SpanName, spans } from '../spans.ts'
 import { type AlertName, alertNames, alertOf, firesWithinMs, flushSeconds } from './alerts.ts'
-import { sampleLimit } from './alerts-series.ts'
-import { attributes } from './attributes.ts'
-import { boardRows } from './board-panels.ts'
+import { jaegerTemplate, runbooksByDefault } from './links.ts'
+import { renderAlertsPage } from './page.ts'
+import { durations, scrapeSeconds, secondsOf, shortestWindow } from './promql.ts'
 import { recordingNames, recordings, recordingsIn } from './recordings.ts'
-import { specOf } from './span-effect.ts'
-import { type SpanName, spans } from './spans.ts'
+import { filledIn, renderRuleTests } from './rule-tests.ts'
+import { annotationsOf, renderRules, watchdog } from './rules.ts'
+import { sampleLimit } from './series.ts'
 
 leakCheck()
 
 const shipped = renderRules({ timeFactor: 1 })
 /** A number and a unit as one word: neither the `3` of `> 3` nor the `5 min` of a summary. */
 const duration = /(?<![\w.-])\d+[smhd](?!\w)/g
-const config = (name: string) => readFile(new URL(`../../otel/${name}`, import.meta.url), 'utf8')
+const config = (name: string) => readFile(new URL(`../../../otel/${name}`, import.meta.url), 'utf8')
 
 /** YAML of each rule, by alert name. */
 function rulesByName(text: string): ReadonlyMap<string, string> {
@@ -175,7 +175,7 @@ test('the link of a node alert opens a Jaeger search for its span, mesh and node
 })
 
 test('the link to the runbook is an address of its own, in the repository of package.json', async () => {
-  const { repository } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  const { repository } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     repository: { url: string }
   }
   assert.ok(runbooksByDefault.startsWith(`${repository.url.replace(/^git\+|\.git$/g, '')}/`), repository.url)

@@ -1,14 +1,5 @@
-import { approximateIncrease, byNode, during, indent, recorded, runningNodes } from './alert-promql.ts'
-import {
-  type AlertDeclaration,
-  censuses,
-  counter,
-  firesFor,
-  gauge,
-  refusedSpans,
-  spansAtDoor,
-  up,
-} from './alert-spec.ts'
+import { approximateIncrease, byNode, during, indent, recorded, runningNodes } from './promql.ts'
+import { type AlertDeclaration, censuses, counter, firesFor, gauge, refusedSpans, spansAtDoor, up } from './spec.ts'
 
 const [lastCensus, lastStop] = [recorded('node:last_census:timestamp'), recorded('node:last_stop:timestamp')]
 

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url'
-import type { AlertSpec } from './alert-spec.ts'
+import { spanAnchor } from '../span-index.ts'
 import { type AlertName, alertNames, alertOf, firesWithinMs } from './alerts.ts'
-import { spanAnchor } from './span-index.ts'
+import type { AlertSpec } from './spec.ts'
 
 /** The committed page for operators; `npm run generate` writes it. */
-export const alertsPage = fileURLToPath(new URL('../../otel/ALERTS.md', import.meta.url))
+export const alertsPage = fileURLToPath(new URL('../../../otel/ALERTS.md', import.meta.url))
 
-const preamble = `Written by \`npm run generate\` from \`src/catalogue/alerts.ts\`; a test fails when the two differ. Do not edit.
+const preamble = `Written by \`npm run generate\` from \`src/catalogue/alerts/alerts.ts\`; a test fails when the two differ. Do not edit.
 
 Prometheus evaluates [rules/mesh.yml](rules/mesh.yml) over span metrics of the Collector, so each alert has its traces. Its
 annotations are the problem (\`summary\`), when it fires and what to do (\`description\`), the section of this page
@@ -63,7 +63,7 @@ browser, and search the last two days. Those to this page lead to its repository
 
 ## Times and thresholds
 
-Windows fit meshes with the default intervals (sweep 5 s, census 30 s). Thresholds are in \`src/catalogue/alerts-*.ts\`;
+Windows fit meshes with the default intervals (sweep 5 s, census 30 s). Thresholds are in \`src/catalogue/alerts/\`;
 after a change, \`npm run generate\` writes the rules, their tests and this page. "Fires within" is the time from the cause
 until the alert is active in Alertmanager, which then waits 5 s (\`critical\`) or 30 s (\`warning\`) to group it with others.`
 

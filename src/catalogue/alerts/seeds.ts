@@ -1,14 +1,5 @@
-import { parenthesized, recorded, runningNodes, spanIncrease } from './alert-promql.ts'
-import {
-  type AlertDeclaration,
-  censuses,
-  counter,
-  firesFor,
-  firesForMesh,
-  ofNodes,
-  refusedSpans,
-  up,
-} from './alert-spec.ts'
+import { parenthesized, recorded, runningNodes, spanIncrease } from './promql.ts'
+import { type AlertDeclaration, censuses, counter, firesFor, firesForMesh, ofNodes, refusedSpans, up } from './spec.ts'
 
 const retrying = recorded('node:seed_retries:increase1m')
 

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { leakCheck } from '../testing/leak-check.ts'
-import { programTest } from '../testing/stack/program-test.ts'
-import { jobs } from './alert-promql.ts'
-import { renderRules, rulesPage } from './alert-rules.ts'
-import { renderRuleTests, ruleTestLengths } from './alert-tests.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { programTest } from '../../testing/stack/program-test.ts'
 import { alertNames } from './alerts.ts'
+import { jobs } from './promql.ts'
 import { recordingNames } from './recordings.ts'
+import { renderRuleTests, ruleTestLengths } from './rule-tests.ts'
+import { renderRules, rulesPage } from './rules.ts'
 
 leakCheck()
 
-const otel = fileURLToPath(new URL('../../otel/', import.meta.url))
+const otel = fileURLToPath(new URL('../../../otel', import.meta.url))
 
 const ourJobs = `{job=~"${Object.values(jobs).join('|')}"}`
 /** A metric of any Collector in place of that of this stack. */

@@ -1,4 +1,4 @@
-import type { NodeCountedSpan } from './span-counts.ts'
+import type { NodeCountedSpan } from '../span-counts.ts'
 
 /**
  * Scales a duration of a rule, such as `90s` or `5m`, but not below `atLeast`. Every duration of an expression goes

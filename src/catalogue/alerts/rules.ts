@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
-import { runbookLink, tracesLink } from './alert-links.ts'
-import { durations, indent, type RecordingName } from './alert-promql.ts'
+import { quote } from '../text-formats.ts'
 import { type AlertName, alertNames, alertOf, evaluationInterval, timesOf } from './alerts.ts'
+import { runbookLink, tracesLink } from './links.ts'
+import { durations, indent, type RecordingName } from './promql.ts'
 import { recordings, recordingsIn } from './recordings.ts'
-import { quote } from './text-formats.ts'
 
 interface RuleOptions {
   /** 1: as shipped. 0.1: a tenth of every duration, but not below what the scrape interval allows. */
@@ -13,9 +13,9 @@ interface RuleOptions {
 }
 
 /** The committed rules; `npm run generate` writes them. */
-export const rulesPage = fileURLToPath(new URL('../../otel/rules/mesh.yml', import.meta.url))
+export const rulesPage = fileURLToPath(new URL('../../../otel/rules/mesh.yml', import.meta.url))
 /** The same ones as an object of a Prometheus operator. */
-export const operatorRulesPage = fileURLToPath(new URL('../../deploy/k8s/operator/rules.yaml', import.meta.url))
+export const operatorRulesPage = fileURLToPath(new URL('../../../deploy/k8s/operator/rules.yaml', import.meta.url))
 
 /**
  * Prometheus' rule file. It evaluates alerts of severity `critical` at every scrape, the others less often. Throws
@@ -37,7 +37,7 @@ export function renderRules({ timeFactor, only = alertNames }: RuleOptions): str
     rules:
 ${rules.join('\n')}`
   })
-  return `# Written by \`npm run generate\` from src/catalogue/alerts.ts; a test fails when the two differ. Do not edit.
+  return `# Written by \`npm run generate\` from src/catalogue/alerts/alerts.ts; a test fails when the two differ. Do not edit.
 # Meaning and remedy of each alert: otel/ALERTS.md.
 groups:
 ${groups.join('\n')}

@@ -8,8 +8,8 @@ import {
   recorded,
   shortestWindow,
   spanIncrease,
-} from './alert-promql.ts'
-import { type AlertDeclaration, counter, firesFor, gauge, up } from './alert-spec.ts'
+} from './promql.ts'
+import { type AlertDeclaration, counter, firesFor, gauge, up } from './spec.ts'
 
 const [queue, capacity] = [ofCollector('otelcol_exporter_queue_size'), ofCollector('otelcol_exporter_queue_capacity')]
 const queueRatio = `max by (exporter) (${queue} / ${capacity})`

@@ -10,7 +10,7 @@ import {
   scrapeSeconds,
   spanCounter,
   spanIncrease,
-} from './alert-promql.ts'
+} from './promql.ts'
 
 /** A recording rule: an expression that several alerts share, or that is too long to repeat. */
 export interface Recording {
