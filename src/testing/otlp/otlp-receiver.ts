@@ -35,11 +35,13 @@ export interface ReceiverOptions {
   readonly authorization?: string
   /** Milliseconds between a batch and its answer; 0 by default. */
   readonly answerMs?: number
+  /** Gets each accepted request as it came, before its spans are readable. */
+  readonly onRequest?: (request: WireRequest) => void
 }
 
 /** An OTLP gRPC receiver that keeps spans in memory, for tests. Loopback only. */
 export async function startReceiver(options: ReceiverOptions = {}): Promise<Receiver> {
-  const { port = 0, tls, authorization, answerMs = 0 } = options
+  const { port = 0, tls, authorization, answerMs = 0, onRequest } = options
   const credentials = tls ?? ServerCredentials.createInsecure()
   const spans: ReceivedSpan[] = []
   const watchers = new Set<(span: ReceivedSpan) => void>()
@@ -54,6 +56,7 @@ export async function startReceiver(options: ReceiverOptions = {}): Promise<Rece
       answer({ code: status.UNAUTHENTICATED, details: `unknown token ${String(header).split(' ')[1]}` })
       return
     }
+    onRequest?.(call.request)
     for (const span of spansOf(call.request)) {
       spans.push(span)
       for (const watch of watchers) watch(span)

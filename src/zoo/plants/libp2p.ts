@@ -1,0 +1,84 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { Owner } from '../../core/owner.ts'
+import type { TracemeshComponents } from '../../kit/components.ts'
+import { type GossipInternals, gossipInternals } from '../../kit/gossip/gossip-internals.ts'
+import type { RunningNode } from '../../node/node.ts'
+import { type Plant, retain } from '../plant.ts'
+import { replaceMethod } from './replace-method.ts'
+
+/** A protocol of the application, which each node of the zoo handles. */
+export const blobProtocol = '/blobs/1.0.0'
+
+/** Leaks in the tables of libp2p and gossipsub. */
+export const libp2pPlants = {
+  /** Streams of one protocol that nobody closes. */
+  streams: {
+    tick: async ({ libp2p }) => {
+      for (const connection of libp2p.getConnections().slice(0, 1)) retain(await connection.newStream(blobProtocol))
+    },
+  },
+  /** Topics that the application subscribes to in gossipsub itself, and forgets. */
+  topics: { tick: ({ libp2p }, count) => libp2p.services.pubsub.subscribe(`room-${count}`) },
+  /** Records of peers that nobody will ever dial, with a tag that keeps them. */
+  peerstore: {
+    tick: async ({ libp2p }) => {
+      const peer = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+      await libp2p.peerStore.merge(peer, {
+        multiaddrs: [multiaddr('/ip4/127.0.0.1/tcp/1')],
+        tags: { 'keep-alive-peer': { value: 1 } },
+      })
+    },
+  },
+  /** Phantom peers in gossipsub: a departed peer comes back into its table. */
+  'phantom-peers': {
+    patch: holdGossipSweep,
+    join: (node, peer) => void known.push([peer, gossipOf(node)?.peers.get(peer)]),
+    tick: (node) => {
+      for (const [peer, id] of known) if (id !== undefined) gossipOf(node)?.peers.set(peer, id)
+    },
+  },
+  /** The outbound stream of a departed peer stays in gossipsub. */
+  'outbound-streams': {
+    patch: holdGossipSweep,
+    tick: (node) => {
+      const table = gossipOf(node)?.streamsOutbound
+      if (table === undefined) return
+      for (const [peer, stream] of table) outbound.set(peer, stream)
+      for (const [peer, stream] of outbound) if (!table.has(peer)) table.set(peer, stream)
+    },
+  },
+  /** Topics without a subscriber stay in gossipsub's table of topics. */
+  'empty-topics': {
+    tick: (node, count) => void gossipOf(node)?.topics.set(`gone-${count}`, new Set<string>() as never),
+  },
+} as const satisfies Readonly<Record<string, Plant>>
+
+type Gossip = GossipInternals
+const gossipSweepMs = 3_000
+const known: [string, ReturnType<Gossip['peers']['get']>][] = []
+const outbound = new Map<string, Parameters<Gossip['streamsOutbound']['set']>[1]>()
+
+/** As if the kit did not repair gossipsub's tables. */
+function holdGossipSweep(isOn: () => boolean): void {
+  replaceMethod(
+    Owner.prototype,
+    'every',
+    (original) =>
+      function (this: Owner, ms, run) {
+        return original.call(this, ms, () => {
+          if (ms !== gossipSweepMs || !isOn()) run()
+        })
+      },
+  )
+}
+
+export function gossipOf({ libp2p }: RunningNode): Gossip | undefined {
+  return gossipInternals(libp2p.services.pubsub as never)
+}
+
+/** Components that libp2p gives its services. */
+export function componentsOf(libp2p: object): Pick<TracemeshComponents, 'events' | 'transportManager'> {
+  return (libp2p as { components: TracemeshComponents }).components
+}

@@ -1,0 +1,63 @@
+import { EventEmitter } from 'node:events'
+import { DatabaseSync } from 'node:sqlite'
+import { type Plant, retain } from '../plant.ts'
+
+const externalBytes = 512 * 1024
+const nativeBytes = 512 * 1024
+const perJoin = 24
+
+/** A tracer that pins finished spans, an endless span whose children stay, and buffers and native memory of add-ons. */
+export const memoryPlants = {
+  /** Buffers that nothing owns. */
+  external: { tick: () => retain(Buffer.alloc(externalBytes, 1)) },
+  /** Memory that only native code knows: rows of a database in memory. */
+  native: {
+    begin: () => void database(),
+    tick: () => void database().prepare('INSERT INTO rows VALUES (zeroblob(?))').run(nativeBytes),
+  },
+  /** Children of an operation that never ends. */
+  'endless-operation': {
+    tick: (_, count) => retain(recordChild(count)),
+  },
+  /** Finished operations that a context of a timer chain still reaches, some per peer. */
+  'pinned-operations': {
+    join: (_, peer) => {
+      for (let i = 0; i < perJoin; i++) retain(finishOperation(peer, i))
+    },
+  },
+  /** Samples of the table of processes, each kept. */
+  'process-samples': { tick: () => retain(sampleProcesses()) },
+  /** Closed sockets that a listener on "drain" still reaches. */
+  'closed-sockets': {
+    join: (_, peer) => {
+      for (let i = 0; i < perJoin; i++) retain(new EventEmitter().once('drain', describeClosed(peer)))
+    },
+  },
+} as const satisfies Readonly<Record<string, Plant>>
+
+let opened: DatabaseSync | undefined
+
+function database(): DatabaseSync {
+  if (opened === undefined) {
+    opened = new DatabaseSync(':memory:')
+    opened.exec('CREATE TABLE rows (bytes BLOB)')
+  }
+  return opened
+}
+
+function recordChild(count: number): object {
+  return Array.from({ length: 1_000 }, (_, part) => ({ part, name: `child ${count} ${part}`, attributes: { count } }))
+}
+
+function finishOperation(peer: string, index: number): object {
+  return Array.from({ length: 500 }, (_, part) => ({ part, name: `operation ${index} of ${peer} ${part}` }))
+}
+
+function sampleProcesses(): object {
+  return Array.from({ length: 800 }, (_, pid) => ({ pid, at: performance.now(), command: `process ${pid}` }))
+}
+
+function describeClosed(peer: string): () => void {
+  const buffered = Array.from({ length: 800 }, (_, index) => ({ peer, index }))
+  return () => void buffered.length
+}

@@ -1,0 +1,127 @@
+import type { DiseaseName } from '../doctor/diseases.ts'
+import type { Scene, SceneNode } from './scene.ts'
+
+/** The node that is ill. */
+const ill = 'node-3'
+/** A peer id that no node of a scene has. */
+const strangePeer = '12D3KooWRBhwfeP2Y4TCx1SM6s9rUoHhR5STiGwxBhgFRcw3UERE'
+const named = (...numbers: number[]): SceneNode[] => numbers.map((number) => ({ name: `node-${number}` }))
+
+/** A mesh of four with one ill node. */
+function planted(
+  name: string,
+  disease: DiseaseName,
+  part: string,
+  node: Partial<SceneNode> = { plant: name },
+  scene: Partial<Scene> = {},
+): Scene {
+  const nodes = [...named(1, 2), { name: ill, ...node }, ...named(4)]
+  return { name, truth: { disease, nodes: [ill], part }, nodes, ...scene }
+}
+
+const clean: readonly Scene[] = [
+  { name: 'clean-quiet', nodes: named(1, 2, 3, 4), churn: 'none' },
+  { name: 'clean-churn', nodes: named(1, 2, 3, 4) },
+  { name: 'clean-kills', nodes: named(1, 2, 3, 4), churn: 'kills' },
+  {
+    name: 'clean-restarts',
+    nodes: named(1, 2, 3, 4),
+    acts: named(4, 3, 2).map(({ name }, index) => ({ do: 'restart', node: name, afterMs: 5_000 + index * 40_000 })),
+  },
+  { name: 'clean-load', nodes: named(1, 2, 3, 4), acts: [{ do: 'crowd', count: 6 }] },
+  { name: 'clean-overload', nodes: named(1, 2, 3, 4), acts: [{ do: 'overload', count: 6 }] },
+]
+
+const memory: readonly Scene[] = [
+  planted('external', 'external-growth', ''),
+  planted('native', 'native-growth', ''),
+  planted('endless-operation', 'heap-growth', ''),
+  planted('pinned-operations', 'heap-growth', ''),
+  planted('process-samples', 'heap-growth', ''),
+  planted('closed-sockets', 'heap-growth', ''),
+]
+
+const handles: readonly Scene[] = [
+  planted('sockets', 'sockets-left', 'udp'),
+  planted('sockets-per-peer', 'sockets-left', 'tcp'),
+  planted('files', 'descriptors-left', 'file'),
+  planted('timers', 'timers-left', ''),
+  planted('timers-per-peer', 'timers-left', ''),
+  planted('listeners', 'listeners-left', 'peer:connect'),
+  planted('abort-listeners', 'listeners-left', 'connection:close'),
+]
+
+const tables: readonly Scene[] = [
+  planted('streams', 'streams-left', '/blobs/1.0.0'),
+  planted('topics', 'topics-left', ''),
+  planted('peerstore', 'peer-store-unswept', ''),
+  planted('registry', 'application-collection', 'sessions'),
+  planted('watch', 'application-collection', 'cache'),
+  planted('joined-peers', 'application-collection', 'joined'),
+  planted('phantom-peers', 'gossip-ghosts', ''),
+  planted('outbound-streams', 'gossip-ghosts', ''),
+  planted('empty-topics', 'gossip-ghosts', ''),
+  planted('inserted-only', 'registry-unswept', 'requests'),
+  planted('kept-members', 'registry-unswept', 'members', undefined, { watchMs: 200_000 }),
+  planted('adopted-only', 'owned-left', 'paths'),
+  planted('held-sweep', 'job-stopped', 'mesh.staleness.pruned'),
+]
+
+const links: readonly Scene[] = [
+  {
+    name: 'keep-connections',
+    truth: { disease: 'link-left-open', nodes: [ill, 'node-4'], part: 'connections' },
+    nodes: [
+      ...named(1, 2),
+      { name: ill, plant: 'keep-connections' },
+      { name: 'node-4', plant: 'keep-connections-passively', seeds: [ill] },
+    ],
+  },
+  planted('self-seed', 'self-seed', '', { seeds: ['node-1', ill] }),
+  planted('wrong-identity', 'wrong-identity', '', { seeds: [`node-1/p2p/${strangePeer}`, 'node-2'] }),
+  planted('seed-unreachable', 'seed-unreachable', '', { seeds: ['node-1', 'node-8'] }),
+  planted('dialled-once', 'seed-dialled-once', '', { plant: 'dialled-once', seeds: ['node-8'] }),
+  planted('never-rearmed', 'retry-not-rearmed', '', { plant: 'never-rearmed', seeds: ['node-8'] }),
+  planted('hasty-retries', 'retry-storm', '', { plant: 'hasty-retries', seeds: ['node-1', 'node-8'] }),
+  {
+    name: 'retry-storm',
+    truth: { disease: 'retry-storm', nodes: [], part: '' },
+    nodes: [...named(1, 8), ...named(2, 3, 4, 5, 6, 7).map((node) => ({ ...node, seeds: ['node-1', 'node-8'] }))],
+    acts: [{ do: 'kill', node: 'node-8' }],
+  },
+  {
+    name: 'duplicate-identity',
+    truth: { disease: 'duplicate-identity', nodes: [ill, 'node-4'], part: '' },
+    nodes: [...named(1, 2), { name: ill, key: 'shared' }, { name: 'node-4', key: 'shared' }],
+  },
+  planted('unreachable-address', 'unreachable-address', '', {
+    env: { MESH_ANNOUNCE: '/ip4/127.0.0.1/udp/9/quic-v1' },
+  }),
+  planted('mute-gossip', 'one-way-gossip', ''),
+  {
+    name: 'join-storm',
+    truth: { disease: 'join-storm', nodes: ['node-1', ''], part: '' },
+    nodes: [{ name: 'node-1', env: { MESH_INBOUND_RATE: '2' } }, ...named(2, 3, 4)],
+    acts: [{ do: 'crowd', count: 24 }],
+  },
+  planted('skewed-clock', 'clock-skew', '', { faults: 'skew-clock' }),
+  planted('suspended', 'starved-judge', '', {}, { acts: [{ do: 'suspend', node: ill, ms: 9_000, everyMs: 35_000 }] }),
+  planted('failing-stop', 'incomplete-shutdown', ''),
+  planted('skipped-stop', 'incomplete-shutdown', ''),
+  planted('lost-spans', 'telemetry-lost', '', { faults: 'lose-spans' }),
+  planted('slow-receiver', 'telemetry-growth', '', {
+    answerMs: 8_000,
+    env: { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '2' },
+  }),
+  planted(
+    'spin',
+    'busy-alone',
+    '',
+    { plant: 'spin', seeds: [] },
+    { nodes: [{ name: ill, plant: 'spin' }], churn: 'none' },
+  ),
+  planted('alone', 'alone', '', { seeds: [] }),
+]
+
+/** Every run that can be recorded. */
+export const scenes: readonly Scene[] = [...clean, ...memory, ...handles, ...tables, ...links]
