@@ -29,6 +29,8 @@ const clean: readonly Scene[] = [
     acts: named(4, 3, 2).map(({ name }, index) => ({ do: 'restart', node: name, afterMs: 5_000 + index * 40_000 })),
   },
   { name: 'clean-load', nodes: named(1, 2, 3, 4), acts: [{ do: 'crowd', count: 6 }] },
+  // A leak that no span can resolve: no name is right.
+  { name: 'clean-below', nodes: [...named(1, 2), { name: ill, plant: 'native-slow' }, ...named(4)] },
   { name: 'clean-overload', nodes: named(1, 2, 3, 4), acts: [{ do: 'overload', count: 6 }] },
 ]
 
@@ -37,6 +39,7 @@ const memory: readonly Scene[] = [
   planted('native', 'native-growth', ''),
   planted('endless-operation', 'heap-growth', ''),
   planted('pinned-operations', 'heap-growth', ''),
+  planted('endless-events', 'heap-growth', ''),
   planted('process-samples', 'heap-growth', ''),
   planted('closed-sockets', 'heap-growth', ''),
 ]
@@ -53,12 +56,14 @@ const handles: readonly Scene[] = [
 
 const tables: readonly Scene[] = [
   planted('streams', 'streams-left', '/blobs/1.0.0'),
+  planted('closed-streams', 'heap-growth', ''),
   planted('topics', 'topics-left', ''),
   planted('peerstore', 'peer-store-unswept', ''),
   planted('registry', 'application-collection', 'sessions'),
   planted('watch', 'application-collection', 'cache'),
   planted('joined-peers', 'application-collection', 'joined'),
   planted('phantom-peers', 'gossip-ghosts', ''),
+  planted('phantom-buffers', 'gossip-ghosts', ''),
   planted('outbound-streams', 'gossip-ghosts', ''),
   planted('empty-topics', 'gossip-ghosts', ''),
   planted('inserted-only', 'registry-unswept', 'requests'),
@@ -101,7 +106,7 @@ const links: readonly Scene[] = [
   {
     name: 'join-storm',
     truth: { disease: 'join-storm', nodes: ['node-1', ''], part: '' },
-    nodes: [{ name: 'node-1', env: { MESH_INBOUND_RATE: '2' } }, ...named(2, 3, 4)],
+    nodes: [{ name: 'node-1', env: { MESH_CONNECTIONS_HIGH: '6' } }, ...named(2, 3, 4)],
     acts: [{ do: 'crowd', count: 24 }],
   },
   planted('skewed-clock', 'clock-skew', '', { faults: 'skew-clock' }),
@@ -120,6 +125,7 @@ const links: readonly Scene[] = [
     { plant: 'spin', seeds: [] },
     { nodes: [{ name: ill, plant: 'spin' }], churn: 'none' },
   ),
+  planted('creeping-dials', 'busy-alone', ''),
   planted('alone', 'alone', '', { seeds: [] }),
 ]
 

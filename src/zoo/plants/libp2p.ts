@@ -19,6 +19,22 @@ export const libp2pPlants = {
       for (const connection of libp2p.getConnections().slice(0, 1)) retain(await connection.newStream(blobProtocol))
     },
   },
+  /** Closed streams that something still reaches, with what they had read. */
+  'closed-streams': {
+    tick: async ({ libp2p }) => {
+      for (const connection of libp2p.getConnections().slice(0, 1)) {
+        const stream = await connection.newStream(blobProtocol)
+        await stream.close()
+        retain({ stream, read: Array.from({ length: 600 }, (_, part) => ({ part, at: performance.now() })) })
+      }
+    },
+  },
+  /** Ever more dials of addresses that do not answer. */
+  'creeping-dials': {
+    tick: ({ libp2p }, count) => {
+      for (let i = 0; i < count / 8; i++) libp2p.dial(multiaddr(`/ip4/127.0.0.1/tcp/${1 + (i % 64)}`)).catch(() => {})
+    },
+  },
   /** Topics that the application subscribes to in gossipsub itself, and forgets. */
   topics: { tick: ({ libp2p }, count) => libp2p.services.pubsub.subscribe(`room-${count}`) },
   /** Records of peers that nobody will ever dial, with a tag that keeps them. */
@@ -35,9 +51,16 @@ export const libp2pPlants = {
   'phantom-peers': {
     patch: holdGossipSweep,
     join: (node, peer) => void known.push([peer, gossipOf(node)?.peers.get(peer)]),
-    tick: (node) => {
-      for (const [peer, id] of known) if (id !== undefined) gossipOf(node)?.peers.set(peer, id)
+    tick: restorePeers,
+  },
+  /** The same, with a buffer for each. */
+  'phantom-buffers': {
+    patch: holdGossipSweep,
+    join: (node, peer) => {
+      known.push([peer, gossipOf(node)?.peers.get(peer)])
+      retain(Buffer.alloc(phantomBytes, 1))
     },
+    tick: restorePeers,
   },
   /** The outbound stream of a departed peer stays in gossipsub. */
   'outbound-streams': {
@@ -56,9 +79,14 @@ export const libp2pPlants = {
 } as const satisfies Readonly<Record<string, Plant>>
 
 type Gossip = GossipInternals
+const phantomBytes = 1_048_576
 const gossipSweepMs = 3_000
 const known: [string, ReturnType<Gossip['peers']['get']>][] = []
 const outbound = new Map<string, Parameters<Gossip['streamsOutbound']['set']>[1]>()
+
+function restorePeers(node: RunningNode): void {
+  for (const [peer, id] of known) if (id !== undefined) gossipOf(node)?.peers.set(peer, id)
+}
 
 /** As if the kit did not repair gossipsub's tables. */
 function holdGossipSweep(isOn: () => boolean): void {

@@ -4,6 +4,7 @@ import { type Plant, retain } from '../plant.ts'
 
 const externalBytes = 512 * 1024
 const nativeBytes = 512 * 1024
+const slowBytes = 52
 const perJoin = 24
 
 /** A tracer that pins finished spans, an endless span whose children stay, and buffers and native memory of add-ons. */
@@ -15,6 +16,11 @@ export const memoryPlants = {
     begin: () => void database(),
     tick: () => void database().prepare('INSERT INTO rows VALUES (zeroblob(?))').run(nativeBytes),
   },
+  /** The same, as slow as a megabyte in 20,000 connections: below what spans can resolve. */
+  'native-slow': {
+    begin: () => void database(),
+    join: () => void database().prepare('INSERT INTO rows VALUES (zeroblob(?))').run(slowBytes),
+  },
   /** Children of an operation that never ends. */
   'endless-operation': {
     tick: (_, count) => retain(recordChild(count)),
@@ -25,6 +31,8 @@ export const memoryPlants = {
       for (let i = 0; i < perJoin; i++) retain(finishOperation(peer, i))
     },
   },
+  /** Events on an operation that never ends. */
+  'endless-events': { tick: (_, count) => void events.push(...recordEvents(count)) },
   /** Samples of the table of processes, each kept. */
   'process-samples': { tick: () => retain(sampleProcesses()) },
   /** Closed sockets that a listener on "drain" still reaches. */
@@ -35,6 +43,7 @@ export const memoryPlants = {
   },
 } as const satisfies Readonly<Record<string, Plant>>
 
+const events: object[] = []
 let opened: DatabaseSync | undefined
 
 function database(): DatabaseSync {
@@ -51,6 +60,10 @@ function recordChild(count: number): object {
 
 function finishOperation(peer: string, index: number): object {
   return Array.from({ length: 500 }, (_, part) => ({ part, name: `operation ${index} of ${peer} ${part}` }))
+}
+
+function recordEvents(count: number): object[] {
+  return Array.from({ length: 1_000 }, (_, part) => ({ at: performance.now(), name: `event ${count} ${part}` }))
 }
 
 function sampleProcesses(): object {

@@ -1,0 +1,57 @@
+import { type Diagnosis, diagnose } from '../doctor/diagnose.ts'
+import type { DiseaseName } from '../doctor/diseases.ts'
+import { EvidenceFold } from '../doctor/evidence/fold.ts'
+import type { Finding } from '../doctor/finding.ts'
+import type { Rule } from '../doctor/rule.ts'
+import type { TraceSpan } from '../traces/trace.ts'
+import type { RecordedTruth } from './recording.ts'
+
+/** How an answer compares with what is true. */
+export type Outcome =
+  | 'right'
+  /** A disease that the run does not have. */
+  | 'wrong name'
+  /** The right disease, of another node or part. */
+  | 'wrong owner'
+  /** Growth without a name, of the right node. */
+  | 'unknown'
+  /** Not enough evidence. */
+  | 'insufficient'
+  /** Nothing found. */
+  | 'missed'
+
+export type Truth = Pick<RecordedTruth, 'disease' | 'nodes' | 'part'>
+
+/** What the doctor says of these spans. */
+export function examine(spans: readonly TraceSpan[], rules: readonly Rule[]): Diagnosis {
+  const fold = new EvidenceFold()
+  for (const span of spans) fold.add(span)
+  return diagnose(fold.evidence({ complete: true, partial: [] }), rules)
+}
+
+/** Judges the first answer. */
+export function judge({ findings }: Pick<Diagnosis, 'findings'>, truth: Truth): Outcome {
+  const first = findings[0]
+  if (first === undefined) return truth.disease === null ? 'right' : 'missed'
+  if (first.certainty === 'insufficient') return 'insufficient'
+  if (truth.disease === null) return 'wrong name'
+  if (first.disease === truth.disease) return ownsIt(first, truth) ? 'right' : 'wrong owner'
+  if (first.disease === 'growth-unknown') return isAtNode(first, truth) ? 'unknown' : 'wrong owner'
+  return 'wrong name'
+}
+
+function ownsIt(finding: Finding, truth: Truth): boolean {
+  return isAtNode(finding, truth) && new RegExp(truth.part).test(finding.owner.part)
+}
+
+function isAtNode({ owner }: Finding, { nodes }: Truth): boolean {
+  return nodes.length === 0 || nodes.includes(owner.node)
+}
+
+/** The rules without any finding of a disease, as if its rule did not exist. */
+export function without(rules: readonly Rule[], disease: DiseaseName): Rule[] {
+  return rules.map((rule) => ({
+    name: rule.name,
+    find: (evidence) => rule.find(evidence).filter((finding) => finding.disease !== disease),
+  }))
+}
