@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { version } from '../kit/version.ts'
 import { type CommandAction, command, exitCodes, type Terminal, terminal, toExitCode } from './command.ts'
@@ -8,6 +9,9 @@ interface CommandEntry {
   /** Imports the command when it runs, so that `--help` does not wait for it. */
   load(): Promise<CommandAction>
 }
+
+/** Of the clone alone. The path is no literal, so that no bundle includes it. */
+const zoo = new URL(['..', 'zoo', 'zoo-command.ts'].join('/'), import.meta.url)
 
 const entries: readonly CommandEntry[] = [
   {
@@ -35,6 +39,15 @@ const entries: readonly CommandEntry[] = [
     summary: 'list every span that a node can emit',
     load: async () => (await import('./spans-command.ts')).spansCommand,
   },
+  ...(existsSync(zoo)
+    ? [
+        {
+          name: 'zoo',
+          summary: 'known diseases, planted in real nodes, and how well the doctor names them',
+          load: async () => ((await import(zoo.href)) as { readonly zooCommand: CommandAction }).zooCommand,
+        },
+      ]
+    : []),
 ]
 
 /** Runs one command line, without the program name, to its exit code. Throws only for defects. */

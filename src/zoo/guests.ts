@@ -5,22 +5,28 @@ import { tracemesh } from '../kit/index.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
 
 // Members with fresh identities that join a mesh and leave it in one process, GUESTS at once, each replaced by another.
-// Each has its own spans. GUEST_MS is the length of a life. Ends with SIGTERM.
+// Every third has spans, as some members of a mesh export none. GUEST_MS is the length of a life. Ends with SIGTERM.
 
 const { MESH_ID: mesh = 'mesh-a', MESH_SEEDS: seeds = '', MESH_OTLP: otlp = 'off', MESH_NAME: name = '' } = process.env
 const lifeMs = Number(process.env['GUEST_MS'] ?? 3_000)
 const atOnce = Number(process.env['GUESTS'] ?? 1)
 const pauseMs = 300
+const exportEvery = 3
 const stopping = new AbortController()
 let count = 0
 process.once('SIGTERM', () => stopping.abort())
 const pause = (ms: number) => sleep(ms, undefined, { signal: stopping.signal }).catch(() => {})
 
 async function live(): Promise<void> {
-  count++
+  const life = ++count
   const privateKey = await generateKeyPair('Ed25519')
   const base = libp2pSettings({ privateKey, listen: ['/ip4/127.0.0.1/udp/0/quic-v1'] })
-  const service = tracemesh({ mesh, otlp, name: `${name}-${count}`, seeds: seeds.split(',') })
+  const service = tracemesh({
+    mesh,
+    otlp: life % exportEvery === 0 ? otlp : 'off',
+    name: `${name}-${life}`,
+    seeds: seeds.split(','),
+  })
   const node = await createLibp2p({ ...base, services: { ...base.services, tracemesh: service } })
   await pause(lifeMs)
   await node.stop()

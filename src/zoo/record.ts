@@ -1,20 +1,57 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { constants, gzipSync } from 'node:zlib'
+import { constants, zstdCompressSync } from 'node:zlib'
+import type { Terminal } from '../commands/command.ts'
 import { otlpLine } from './otlp-lines.ts'
+import type { RecordedTruth } from './recording.ts'
 import { runScene } from './run-scene.ts'
 import type { Scene } from './scene.ts'
+import { findScene, scenes } from './scenes.ts'
 
-/** Runs a scene and writes its spans, `NAME.jsonl.gz`, and what is true of them, `NAME.truth.json`. */
+interface RecordOptions {
+  readonly directory: string
+  /** Meshes that run at once. */
+  readonly atOnce: number
+  readonly io: Pick<Terminal, 'out'>
+}
+
+/** Spans of a process are alike, over megabytes. */
+const compression = {
+  params: {
+    [constants.ZSTD_c_compressionLevel]: 22,
+    [constants.ZSTD_c_enableLongDistanceMatching]: 1,
+    [constants.ZSTD_c_windowLog]: 27,
+  },
+}
+
+/** Records scenes, all of them without names. Returns whether each succeeded. */
+export async function recordScenes(names: readonly string[], { directory, atOnce, io }: RecordOptions) {
+  const queue = names.length === 0 ? [...scenes] : names.map(findScene)
+  let isComplete = true
+  const work = async () => {
+    for (let scene = queue.shift(); scene !== undefined; scene = queue.shift()) {
+      try {
+        io.out(`${scene.name}: ${await recordScene(scene, directory, new AbortController().signal)} bytes\n`)
+      } catch (error) {
+        isComplete = false
+        io.out(`${scene.name}: ${String(error)}\n`)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+  return isComplete
+}
+
+/** Runs a scene and writes its spans, `NAME.jsonl.zst`, and what is true of them, `NAME.truth.json`. */
 export async function recordScene(scene: Scene, directory: string, signal: AbortSignal): Promise<number> {
   const lines: string[] = []
   const times = await runScene(scene, (request) => void lines.push(otlpLine(request)), signal)
-  const bytes = gzipSync(`${lines.join('\n')}\n`, { level: constants.Z_BEST_COMPRESSION })
+  const bytes = zstdCompressSync(`${lines.join('\n')}\n`, compression)
   await mkdir(directory, { recursive: true })
-  await writeFile(join(directory, `${scene.name}.jsonl.gz`), bytes)
+  await writeFile(join(directory, `${scene.name}.jsonl.zst`), bytes)
   const { disease = null, nodes = [], part = '' } = scene.truth ?? {}
-  const truth = { disease, nodes, part, ...times, commit: commit() }
+  const truth: RecordedTruth = { disease, nodes, part, ...times, commit: commit() }
   await writeFile(join(directory, `${scene.name}.truth.json`), `${JSON.stringify(truth, null, 2)}\n`)
   return bytes.length
 }

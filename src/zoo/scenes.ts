@@ -1,3 +1,4 @@
+import { MeshError } from '../core/errors.ts'
 import type { DiseaseName } from '../doctor/diseases.ts'
 import type { Scene, SceneNode } from './scene.ts'
 
@@ -56,6 +57,7 @@ const handles: readonly Scene[] = [
 
 const tables: readonly Scene[] = [
   planted('streams', 'streams-left', '/blobs/1.0.0'),
+  planted('streams-slow', 'streams-left', '/blobs/1.0.0'),
   planted('closed-streams', 'heap-growth', ''),
   planted('topics', 'topics-left', ''),
   planted('peerstore', 'peer-store-unswept', ''),
@@ -78,8 +80,8 @@ const links: readonly Scene[] = [
     truth: { disease: 'link-left-open', nodes: [ill, 'node-4'], part: 'connections' },
     nodes: [
       ...named(1, 2),
-      { name: ill, plant: 'keep-connections' },
-      { name: 'node-4', plant: 'keep-connections-passively', seeds: [ill] },
+      { name: ill, plant: 'keep-connections-passively' },
+      { name: 'node-4', plant: 'keep-connections', seeds: [ill] },
     ],
   },
   planted('self-seed', 'self-seed', '', { seeds: ['node-1', ill] }),
@@ -131,3 +133,11 @@ const links: readonly Scene[] = [
 
 /** Every run that can be recorded. */
 export const scenes: readonly Scene[] = [...clean, ...memory, ...handles, ...tables, ...links]
+
+/** @throws Error for an unknown name. */
+export function findScene(name: string): Scene {
+  const scene = scenes.find((one) => one.name === name)
+  if (scene === undefined)
+    throw new MeshError('MESH_CONFIG_INVALID', { key: 'scene', given: name, expected: 'a name of the zoo' })
+  return scene
+}

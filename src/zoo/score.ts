@@ -6,7 +6,7 @@ import type { TraceSpan } from '../traces/trace.ts'
 import { baselines } from './baselines/baselines.ts'
 import { examine, judge, type Outcome, without } from './judge.ts'
 import * as mutations from './mutate.ts'
-import type { Recording } from './recording.ts'
+import { type Recording, readRecording } from './recording.ts'
 import { seedOf } from './rules-hash.ts'
 
 /** How often each outcome came. */
@@ -38,12 +38,18 @@ const gapMs = 60_000
 const lossShare = 0.3
 /** Every so many runs have another, clean mesh beside. */
 const besideEvery = 3
+const quiet = 'clean-quiet'
 
 /** The spans of one run; the seed alone decides them. `clean` may stand beside as another mesh. */
 export function spansOfRun({ spans }: Recording, seed: number, clean?: Recording): readonly TraceSpan[] {
   const random = seededRandom(seed)
   const mutated = mutations.mutate(spans, random)
   return clean !== undefined && seed % besideEvery === 0 ? mutations.beside(mutated, clean.spans) : mutated
+}
+
+/** The clean run that may stand beside a run of this recording; none beside itself. */
+export async function cleanBeside({ name }: Recording, directory: string): Promise<Recording | undefined> {
+  return name === quiet ? undefined : await readRecording(quiet, directory).catch(() => undefined)
 }
 
 /** The same run with much missing; the seed decides what. */

@@ -19,6 +19,12 @@ export const libp2pPlants = {
       for (const connection of libp2p.getConnections().slice(0, 1)) retain(await connection.newStream(blobProtocol))
     },
   },
+  /** The same, too slow to reach a limit within minutes. */
+  'streams-slow': {
+    join: async ({ libp2p }) => {
+      for (const connection of libp2p.getConnections().slice(0, 1)) retain(await connection.newStream(blobProtocol))
+    },
+  },
   /** Closed streams that something still reaches, with what they had read. */
   'closed-streams': {
     tick: async ({ libp2p }) => {
@@ -68,7 +74,7 @@ export const libp2pPlants = {
     tick: (node) => {
       const table = gossipOf(node)?.streamsOutbound
       if (table === undefined) return
-      for (const [peer, stream] of table) outbound.set(peer, stream)
+      for (const entry of table) if (!outbound.some(([peer]) => peer === entry[0])) outbound.push(entry)
       for (const [peer, stream] of outbound) if (!table.has(peer)) table.set(peer, stream)
     },
   },
@@ -82,7 +88,7 @@ type Gossip = GossipInternals
 const phantomBytes = 1_048_576
 const gossipSweepMs = 3_000
 const known: [string, ReturnType<Gossip['peers']['get']>][] = []
-const outbound = new Map<string, Parameters<Gossip['streamsOutbound']['set']>[1]>()
+const outbound: [string, Parameters<Gossip['streamsOutbound']['set']>[1]][] = []
 
 function restorePeers(node: RunningNode): void {
   for (const [peer, id] of known) if (id !== undefined) gossipOf(node)?.peers.set(peer, id)

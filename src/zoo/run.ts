@@ -1,0 +1,48 @@
+import { exitCodes, type Terminal } from '../commands/command.ts'
+import type { Diagnosis } from '../doctor/diagnose.ts'
+import { rules } from '../doctor/rules/all.ts'
+import { readSpans } from '../traces/otlp-json.ts'
+import type { TraceSpan } from '../traces/trace.ts'
+import { examine, judge, type Outcome, type Truth } from './judge.ts'
+import { otlpLine } from './otlp-lines.ts'
+import { readRecording } from './recording.ts'
+import { runScene } from './run-scene.ts'
+import { findScene } from './scenes.ts'
+import { cleanBeside, spansOfRun } from './score.ts'
+
+/** Replays one recorded run: as it was, or with the mutations of a seed. */
+export async function runRecorded(name: string, directory: string, seed: number | undefined, io: Terminal) {
+  const recording = await readRecording(name, directory)
+  const clean = seed === undefined ? undefined : await cleanBeside(recording, directory)
+  const spans = seed === undefined ? recording.spans : spansOfRun(recording, seed, clean)
+  return report(spans, recording.truth, io)
+}
+
+/** Runs the scene with real processes, now. */
+export async function runReal(name: string, io: Terminal) {
+  const scene = findScene(name)
+  const spans: TraceSpan[] = []
+  const collect = (line: string) => void spans.push(...readSpans({ result: JSON.parse(line) }).spans)
+  await runScene(scene, (request) => collect(otlpLine(request)), new AbortController().signal)
+  const { disease = null, nodes = [], part = '' } = scene.truth ?? {}
+  return report(spans, { disease, nodes, part }, io)
+}
+
+function report(spans: readonly TraceSpan[], truth: Truth, io: Terminal): number {
+  const diagnosis = examine(spans, rules)
+  const outcome = judge(diagnosis, truth)
+  io.out(`${textOf(diagnosis, truth, outcome)}\n`)
+  return outcome === 'right' ? exitCodes.ok : outcome === 'insufficient' ? exitCodes.inconclusive : exitCodes.failure
+}
+
+function textOf({ verdict, findings }: Diagnosis, truth: Truth, outcome: Outcome): string {
+  const lines = findings.map(
+    ({ disease, owner, certainty, summary, symptoms }) =>
+      `${certainty} ${disease} at ${owner.node || owner.mesh}, ${owner.part}: ${summary}` +
+      (symptoms.length > 0
+        ? ` (explains ${symptoms.map((one) => `${one.disease} at ${one.owner.node}`).join(', ')})`
+        : ''),
+  )
+  const truly = truth.disease === null ? 'nothing' : `${truth.disease} at ${truth.nodes.join(' or ') || 'the mesh'}`
+  return [`verdict ${verdict}`, ...lines, `planted: ${truly}`, `outcome: ${outcome}`].join('\n')
+}

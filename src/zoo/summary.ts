@@ -1,0 +1,81 @@
+import type { Outcome } from './judge.ts'
+import type { RecordingScore, Tally } from './score.ts'
+
+/** What all runs come to. */
+export interface Summary {
+  readonly diseases: number
+  /** Recordings of diseases with 95 % right answers. */
+  readonly recognized: number
+  readonly runs: number
+  readonly right: number
+  readonly cleanRuns: number
+  readonly falseAlarms: number
+  /** Without the rule of their disease. */
+  readonly leftOut: { readonly runs: number; readonly unknown: number; readonly wrong: number }
+  readonly lossy: {
+    readonly runs: number
+    readonly right: number
+    readonly insufficient: number
+    readonly wrong: number
+  }
+  readonly errors: number
+  /** Errors of each baseline. */
+  readonly baselineErrors: Readonly<Record<string, number>>
+}
+
+export function summaryOf(scores: readonly RecordingScore[]): Summary {
+  const ill = scores.filter(({ disease }) => disease !== null)
+  const clean = scores.filter(({ disease }) => disease === null)
+  const sum = (some: readonly RecordingScore[], of: (score: RecordingScore) => number) =>
+    some.reduce((total, score) => total + of(score), 0)
+  const runs = (some: readonly RecordingScore[]) => sum(some, (score) => score.runs)
+  const names = Object.keys(scores[0]?.baselines ?? {})
+  return {
+    diseases: ill.length,
+    recognized: ill.filter(isRecognized).length,
+    runs: runs(ill),
+    right: sum(ill, ({ doctor }) => count(doctor, 'right')),
+    cleanRuns: runs(clean),
+    falseAlarms: sum(clean, ({ doctor }) => wrong(doctor)),
+    leftOut: {
+      runs: runs(ill),
+      unknown: sum(ill, ({ leftOut = {} }) => count(leftOut, 'unknown')),
+      wrong: sum(ill, ({ leftOut = {} }) => wrong(leftOut)),
+    },
+    lossy: {
+      runs: runs(scores),
+      right: sum(scores, ({ lossy }) => count(lossy, 'right')),
+      insufficient: sum(scores, ({ lossy }) => count(lossy, 'insufficient')),
+      wrong: sum(scores, ({ lossy }) => wrong(lossy)),
+    },
+    errors: sum(scores, (score) => score.runs - count(score.doctor, 'right')),
+    baselineErrors: Object.fromEntries(
+      names.map((name) => [name, sum(scores, (score) => score.runs - count(score.baselines[name] ?? {}, 'right'))]),
+    ),
+  }
+}
+
+export function isRecognized({ doctor, runs }: RecordingScore): boolean {
+  return count(doctor, 'right') >= 0.95 * runs
+}
+
+export function isPassed(summary: Summary): boolean {
+  const { diseases, recognized, falseAlarms, leftOut, lossy, errors, baselineErrors } = summary
+  return (
+    recognized === diseases &&
+    falseAlarms === 0 &&
+    leftOut.unknown >= 0.9 * leftOut.runs &&
+    leftOut.wrong <= 0.05 * leftOut.runs &&
+    lossy.right >= 0.9 * lossy.runs &&
+    lossy.wrong === 0 &&
+    Object.values(baselineErrors).every((theirs) => errors <= 0.25 * theirs)
+  )
+}
+
+export function count(tally: Tally, ...outcomes: readonly Outcome[]): number {
+  return outcomes.reduce((sum, outcome) => sum + (tally[outcome] ?? 0), 0)
+}
+
+export function wrong(tally: Tally): number {
+  return count(tally, 'wrong name', 'wrong owner')
+}
