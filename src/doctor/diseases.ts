@@ -115,6 +115,11 @@ export const diseases = {
     meaning: 'So many peers join at once that limits refuse some, or joins take long.',
     remedy: 'Spread the starts, add seeds, or raise MESH_INBOUND_RATE and MESH_CONNECTIONS_HIGH.',
     next: '',
+    causes: [
+      { disease: 'alone', at: 'mesh' },
+      { disease: 'retry-storm', at: 'mesh' },
+      { disease: 'seed-unreachable', at: 'mesh' },
+    ],
   },
   'clock-skew': {
     title: 'A wrong clock',

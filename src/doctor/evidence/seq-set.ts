@@ -8,6 +8,7 @@ export class SeqSet {
   readonly #pages = new Map<number, Uint8Array>()
   #count = 0
   #highest = 0
+  #lowest = Number.POSITIVE_INFINITY
 
   /** Number of distinct values. */
   get count(): number {
@@ -17,6 +18,11 @@ export class SeqSet {
   /** Highest value; 0 without any. */
   get highest(): number {
     return this.#highest
+  }
+
+  /** Numbers between the lowest and the highest that were not read. */
+  get missing(): number {
+    return this.#count === 0 ? 0 : this.#highest - this.#lowest + 1 - this.#count
   }
 
   /** Returns false for a number that it has; true for a new one, or one that it cannot hold. */
@@ -31,6 +37,7 @@ export class SeqSet {
     page[index] = byte | bit
     this.#count++
     this.#highest = Math.max(this.#highest, seq)
+    this.#lowest = Math.min(this.#lowest, seq)
     return true
   }
 

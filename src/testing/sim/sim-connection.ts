@@ -311,7 +311,7 @@ class Attempt {
   #handshake(listener: SimHost, address: string, expected: string | undefined): void {
     if (this.#isDone || this.#stage !== 'dial') return
     if (expected !== undefined && expected !== listener.self) {
-      this.fail('handshake', 'Unexpected', `${listener.self} answered in place of ${expected}`)
+      this.fail('handshake', 'UnexpectedPeer', `${listener.self} answered in place of ${expected}`)
       return
     }
     const shared = this.#node.ends.find((end) => end.direction === 'outbound' && end.peer === listener.self)

@@ -6,7 +6,7 @@ import { Driver } from '../../core/driver.ts'
 import type { ConnectionInfo } from '../../core/events.ts'
 import type { Random } from '../../core/machine.ts'
 import { MeshNode, type MeshNodeOptions } from '../../core/mesh-node.ts'
-import { type Inventory, Owner } from '../../core/owner.ts'
+import { type CloseStep, type Inventory, Owner } from '../../core/owner.ts'
 import type { TraceRef } from '../../core/trace.ts'
 import { seededRandom } from '../random.ts'
 import { SpanContract } from '../span-contract.ts'
@@ -20,6 +20,17 @@ export interface SimMeshOptions {
   readonly names: readonly string[]
   readonly settings?: Partial<NodeSettings>
   readonly latencyMs?: SimWorldOptions['latencyMs']
+  /** Called at each start; the observer gets what that process emits. */
+  readonly observe?: (process: SimParts) => SimObserver
+}
+
+/** What a process of a node consists of, before its driver starts. */
+export type SimParts = Omit<SimNode, 'driver'> & { readonly role: Role; readonly meshes: readonly string[] }
+
+export interface SimObserver {
+  span(effect: SpanEffect, window: TraceRef | undefined): void
+  /** Whenever the node takes its census. */
+  census(cause: 'started' | 'periodic', window: TraceRef | undefined): void
 }
 
 type NodeSettings = Pick<
@@ -36,6 +47,12 @@ export interface SimNodeOptions {
   /** By default the number of starts of this peer id, as on a persistent node. */
   readonly incarnation?: number
   readonly topics?: readonly string[]
+  /** Settings of this node alone. */
+  readonly settings?: Partial<NodeSettings>
+  /** Whether another process of this identity may run. */
+  readonly isCopy?: boolean
+  /** Changes the parts of this process before it starts: a planted fault. */
+  readonly plant?: (parts: SimParts) => void
 }
 
 /** An emitted span, with the virtual time and its node. */
@@ -119,20 +136,30 @@ export class SimMesh {
     const { peer = name, role = 'compute', meshes = ['m'], seeds = [], topics = [] } = options
     const addresses = [this.addressOf(name)]
     const incarnation = options.incarnation ?? 1 + this.#startedPeers.filter((one) => one === peer).length
-    const network = this.world.addNetwork(peer, { addresses, meshes })
+    const network = this.world.addNetwork(peer, { addresses, meshes, isCopy: options.isCopy === true })
     const { clock } = network.process
     const owner = new Owner(name, clock)
     const random = seededRandom(Math.floor(this.#random() * 2 ** 32))
-    const settings = { ...defaults, ...this.#options.settings }
+    const settings = { ...defaults, ...this.#options.settings, ...options.settings }
     const identity = { self: peer, name, role, meshes, incarnation, build: 'sim', seeds, random }
     const node = new MeshNode(owner, { ...identity, ...settings })
+    const parts = { name, peer, incarnation, node, network, owner, role, meshes }
+    options.plant?.(parts)
+    const observer = this.#options.observe?.(parts)
+    const process = options.isCopy === true ? `${name} ${peer} ${incarnation}` : `${peer} ${incarnation}`
     const driver = new Driver({
       node,
       network,
       clock,
       owner,
-      emitSpan: (span, window) => this.#recordSpan(name, `${peer} ${incarnation}`, span, window),
-      census: () => requireBounds(name, owner.inventory()),
+      emitSpan: (span, window) => {
+        this.#recordSpan(name, process, span, window)
+        observer?.span(span, window)
+      },
+      census: (cause, window) => {
+        requireBounds(name, owner.inventory())
+        observer?.census(cause, window)
+      },
     })
     const simNode: SimNode = { name, peer, incarnation, node, driver, network, owner }
     this.#startedPeers = [...this.#startedPeers, peer]
@@ -142,8 +169,8 @@ export class SimMesh {
     return simNode
   }
 
-  /** SIGTERM: goodbye over gossip and over the links, then a graceful stop within two seconds. */
-  async stop(name: string): Promise<void> {
+  /** SIGTERM: goodbye over gossip and over the links, then a graceful stop within two seconds. Returns its steps. */
+  async stop(name: string): Promise<readonly CloseStep[]> {
     const simNode = this.node(name)
     simNode.driver.deliver({ type: 'leaving' })
     this.clock.advance(200)
@@ -151,9 +178,10 @@ export class SimMesh {
     this.clock.advance(500)
     await simNode.network.stop()
     this.clock.advance(500)
-    await simNode.owner.close()
+    const steps = await simNode.owner.close()
     this.world.remove(simNode.network)
     this.#removeNode(simNode)
+    return steps
   }
 
   /** SIGKILL: the node stops at once, without a goodbye. */

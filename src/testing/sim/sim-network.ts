@@ -14,6 +14,8 @@ export interface SimNetworkOptions {
   readonly gossip?: boolean
   /** Connections above which it closes every new inbound one. */
   readonly maxConnections?: number
+  /** Whether another process of this identity may run. */
+  readonly isCopy?: boolean
 }
 
 /** A node's network in the simulated world: behaves as libp2p over QUIC does, with its flaws. */

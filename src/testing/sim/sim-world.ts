@@ -51,9 +51,9 @@ export class SimWorld implements Internet {
     this.#latencyMs = latencyMs
   }
 
-  /** Starts a process. Throws when one of this identity runs: kill it first. */
+  /** Starts a process. Throws when one of this identity runs, unless it is a copy: kill the first one before. */
   addNetwork(peer: string, options: SimNetworkOptions = {}): SimNetwork {
-    if (this.findRunning(peer) !== undefined) throw new Error(`${peer} is already running`)
+    if (options.isCopy !== true && this.findRunning(peer) !== undefined) throw new Error(`${peer} is already running`)
     if (this.#nodes.length >= maxNodes) throw new RangeError(`the world holds ${maxNodes} nodes at most`)
     const host = ++this.#hosts
     const address = `/ip4/10.${host >> 16}.${(host >> 8) & 255}.${host & 255}/udp/4001/quic-v1`

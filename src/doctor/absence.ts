@@ -1,0 +1,52 @@
+import type { Evidence } from './evidence/evidence.ts'
+import type { Instance } from './evidence/instance.ts'
+
+/** Why spans of a process may be missing from the evidence, in words; undefined if they are all there. */
+export function missingSpans(evidence: Pick<Evidence, 'complete' | 'partial'>, instance: Instance): string | undefined {
+  const { missing } = instance.seqs
+  if (evidence.complete && missing > 0)
+    return `${missing} spans of ${instance.node}, of which one may be what a rule misses`
+  const lost = instance.series('mesh.telemetry.lost_total')?.last.value ?? 0
+  if (lost > 0) return `${lost} spans that ${instance.node} lost, of which one may be what a rule misses`
+  return evidence.partial[0]
+}
+
+/** Since when the process has no link, until its end; undefined if it has one, or says nothing. */
+export function withoutLinksSince(instance: Instance): number | undefined {
+  const sinceMs = zeroSince(instance, 'mesh.audit.links')
+  const hello = instance.spans('mesh.hello.received').at(-1)
+  // Censuses are thinned out over long times; a link between two of them counts, too.
+  return sinceMs !== undefined && hello !== undefined && hello.startMs > sinceMs ? instance.lastMs : sinceMs
+}
+
+/** The same for connections of any kind: only then seeds are dialled as by a node that is alone. */
+export function withoutPeersSince(instance: Instance): number | undefined {
+  const times = [
+    withoutLinksSince(instance),
+    ...['mesh.audit.guests', 'mesh.audit.unsettled'].map((name) =>
+      instance.series(name) === undefined ? Number.NEGATIVE_INFINITY : zeroSince(instance, name),
+    ),
+  ]
+  return times.reduce((latest, one) => (one === undefined || latest === undefined ? undefined : Math.max(latest, one)))
+}
+
+function zeroSince(instance: Instance, attribute: string): number | undefined {
+  const series = instance.series(attribute)
+  if (series === undefined || series.last.value > 0) return undefined
+  const points = series.points()
+  const lastLinked = points.findLastIndex(({ value }) => value > 0)
+  // A node that never had any had none before its first census, either.
+  return lastLinked < 0 ? instance.firstMs : (points[lastLinked + 1]?.atMs ?? series.last.atMs)
+}
+
+/** Milliseconds after a time for which the process did not run. */
+export function sleptAfter(instance: Instance, ms: number): number {
+  return instance
+    .spans('mesh.node.stalled')
+    .filter(({ startMs }) => startMs >= ms)
+    .reduce((sum, { attributes }) => sum + Number(attributes['mesh.stall.slept_ms'] ?? 0), 0)
+}
+
+export function hasStopped(instance: Instance): boolean {
+  return instance.countOf('mesh.node.stopped') > 0
+}

@@ -1,0 +1,108 @@
+import type { Evidence } from '../evidence/evidence.ts'
+import { witnessOf } from '../evidence/instance.ts'
+import { type FailingSeed, failingSeeds, stagesOf } from '../failing-seeds.ts'
+import type { Finding } from '../finding.ts'
+import { partOf } from '../growth.ts'
+import { leastDelayMs } from '../retry-policy.ts'
+import type { Rule } from '../rule.ts'
+import { type SeedFailure, type SeedHistory, seedHistories } from '../seed-history.ts'
+
+/** As the alert: failed dials in every minute for two minutes. */
+const stormMs = 120_000
+/** Longest pause within an outage: one campaign, not two that are five minutes apart. */
+const longestPauseMs = 90_000
+const leastNodes = 3
+/** Delays that are too short, or campaigns within a minute: one may be a step of the clock. */
+const leastHasty = 3
+/** Part of the shortest delay: timers are exact, clocks less so. */
+const hastyShare = 0.7
+const leastCampaigns = 10
+
+/** At least three nodes, and half of all that run, dial seeds in vain at once; or one node dials faster than it may. */
+export const retryStorm: Rule = {
+  name: 'retry-storm',
+  find: (evidence) => {
+    const outages = Map.groupBy(failingSeeds(evidence).flatMap(outagesOf), ({ mesh }) => mesh)
+    return [
+      ...[...outages.values()].flatMap((all) => commonFinding(all, evidence) ?? []),
+      ...evidence.instances.flatMap(seedHistories).flatMap((history) => hastyFinding(history) ?? []),
+    ]
+  },
+}
+
+/** A time in which a node failed again and again to reach a seed. */
+interface Outage {
+  readonly mesh: string
+  readonly node: string
+  readonly seed: FailingSeed
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+function outagesOf(seed: FailingSeed): Outage[] {
+  const { instance, unresolved } = seed.history
+  const outages: { fromMs: number; toMs: number }[] = []
+  for (const { campaignMs, endMs } of unresolved) {
+    const last = outages.at(-1)
+    if (last === undefined || campaignMs - last.toMs > longestPauseMs)
+      outages.push({ fromMs: Math.max(campaignMs, seed.firstMs), toMs: endMs })
+    else last.toMs = endMs
+  }
+  return outages
+    .filter(({ fromMs, toMs }) => toMs - fromMs >= stormMs)
+    .map((times) => ({ mesh: instance.mesh, node: instance.node, seed, ...times }))
+}
+
+function commonFinding(outages: readonly Outage[], { instances }: Evidence): Finding | undefined {
+  for (const { fromMs, mesh } of outages.toSorted((a, b) => a.fromMs - b.fromMs)) {
+    const untilMs = fromMs + stormMs
+    const together = outages.filter((one) => one.fromMs <= fromMs && one.toMs >= untilMs)
+    const nodes = [...new Set(together.map(({ node }) => node))].sort()
+    const running = instances.filter((one) => one.mesh === mesh && one.firstMs <= fromMs && one.lastMs >= untilMs)
+    if (nodes.length < Math.max(leastNodes, 0.5 * running.length)) continue
+    const seeds = [...new Set(together.map(({ seed }) => seed))]
+    const addresses = [...new Set(seeds.map(({ history }) => history.address))]
+    return {
+      disease: 'retry-storm',
+      owner: { mesh, node: '', instance: '', part: addresses.length === 1 ? `seed ${addresses[0]}` : 'seeds' },
+      certainty: 'certain',
+      sinceMs: fromMs,
+      summary: `${nodes.length} of ${running.length} running nodes retried ${addresses.length === 1 ? addresses[0] : `${addresses.length} seeds`} at once: ${stagesOf(seeds)}`,
+      proof: seeds
+        .flatMap(({ history }) => history.unresolved.slice(0, 1))
+        .slice(0, 8)
+        .map(({ span }) => witnessOf(span)),
+      alsoAt: nodes,
+    }
+  }
+  return undefined
+}
+
+function hastyFinding({ instance, address, failures, campaigns }: SeedHistory): Finding | undefined {
+  const hasty = failures.filter((failure, index) => isHasty(failure, failures[index + 1]))
+  const crowded = campaigns.filter(({ startMs }, index) => {
+    const tenth = campaigns[index + leastCampaigns - 1]
+    return tenth !== undefined && tenth.startMs - startMs <= 60_000
+  })
+  if (hasty.length < leastHasty && crowded.length === 0) return undefined
+  const spans = hasty.length >= leastHasty ? hasty.map(({ span }) => span) : crowded
+  return {
+    disease: 'retry-storm',
+    owner: partOf(instance, `seed ${address}`),
+    certainty: 'certain',
+    sinceMs: spans[0]?.startMs,
+    summary:
+      hasty.length >= leastHasty
+        ? `${hasty.length} attempts followed a failure sooner than the shortest delay allows`
+        : `${leastCampaigns} campaigns and more began within a minute`,
+    proof: spans.slice(0, 8).map(witnessOf),
+  }
+}
+
+/** Whether the next attempt of the same campaign came sooner than after half of the step. */
+function isHasty(failure: SeedFailure, next: SeedFailure | undefined): boolean {
+  const { span, attempt, endMs } = failure
+  if (next === undefined || next.span.parentSpanId !== span.parentSpanId || next.attempt !== attempt + 1) return false
+  const pauseMs = next.startMs - endMs
+  return pauseMs >= 0 && pauseMs < hastyShare * leastDelayMs(attempt)
+}

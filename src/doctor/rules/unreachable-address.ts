@@ -1,0 +1,68 @@
+import type { TraceSpan } from '../../traces/trace.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import { type Instance, witnessOf } from '../evidence/instance.ts'
+import type { Finding } from '../finding.ts'
+import { partOf } from '../growth.ts'
+import type { Rule } from '../rule.ts'
+
+/**
+ * A member that died expires sooner than it is dialled over this time, and after a partition it is reached again. One
+ * node alone may have a blocked path.
+ */
+const leastFailingMs = 120_000
+const leastFailures = 4
+const leastDiallers = 2
+/** At the end of its life a process may have ended already, or its last spans are missing. */
+const marginMs = 60_000
+/** Longest dial. */
+const dialMs = 10_000
+
+/** Other nodes dial a running member in vain, again and again, and nobody reaches it. */
+export const unreachableAddress: Rule = {
+  name: 'unreachable-address',
+  find: (evidence) => evidence.instances.flatMap((target) => findingOf(target, evidence) ?? []),
+}
+
+function findingOf(target: Instance, { instances }: Evidence): Finding | undefined {
+  if (target.peer === '') return undefined
+  const others = instances.filter((one) => one.mesh === target.mesh && one.peer !== target.peer)
+  const failed = others.flatMap((dialler) => failedDials(dialler, target)).sort((a, b) => a.startMs - b.startMs)
+  const [first, last] = [failed[0], failed.at(-1)]
+  if (first === undefined || last === undefined || last.startMs - first.startMs < leastFailingMs) return undefined
+  if (failed.length < leastFailures || wasReached(others, target, first.startMs)) return undefined
+  const diallers = new Set(failed.map(({ resource }) => resource['mesh.node.name']))
+  const { 'mesh.dial.stage': stage, 'error.type': errorType, 'mesh.dial.addresses': addresses } = last.attributes
+  const isSure = diallers.size >= Math.min(leastDiallers, others.length)
+  return {
+    disease: 'unreachable-address',
+    owner: partOf(target, 'announced addresses'),
+    certainty: isSure ? 'likely' : 'insufficient',
+    sinceMs: first.startMs,
+    summary: `${diallers.size} node${diallers.size > 1 ? 's' : ''} dialled it in vain at ${[addresses ?? 'its addresses'].flat().join(' and ')} (${stage}, ${errorType}), and none reached it since`,
+    proof: [...failed.slice(-6), ...target.spans('mesh.address.changed').slice(-1)].map(witnessOf),
+    ...(!isSure && { missing: 'a second node that dials it: the path of the first one may be blocked' }),
+  }
+}
+
+/** Failed dials of a member in the time in which its process ran. */
+function failedDials(dialler: Instance, target: Instance): TraceSpan[] {
+  const { peer, firstMs, lastMs } = target
+  const sleeps = target.spans('mesh.node.stalled').map(({ startMs, attributes }) => ({
+    fromMs: startMs - Number(attributes['mesh.stall.slept_ms']) - dialMs,
+    toMs: startMs,
+  }))
+  return dialler.spans('mesh.member.dial_failed').filter(({ attributes, startMs }) => {
+    const isOf = attributes['mesh.peer.id'] === peer && startMs >= firstMs && startMs <= lastMs - marginMs
+    return isOf && !sleeps.some(({ fromMs, toMs }) => startMs >= fromMs && startMs <= toMs)
+  })
+}
+
+/** Whether a node has opened a connection to the member since. */
+function wasReached(others: readonly Instance[], { peer }: Instance, sinceMs: number): boolean {
+  return others.some((one) =>
+    one.spans('mesh.connection.opened').some(({ startMs, attributes }) => {
+      const isTo = attributes['mesh.peer.id'] === peer && attributes['mesh.connection.direction'] === 'outbound'
+      return isTo && startMs > sinceMs
+    }),
+  )
+}
