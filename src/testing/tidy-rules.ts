@@ -15,7 +15,6 @@ const collectionsAllowed: Readonly<Record<string, string>> = {
   'doctor/evidence/bounded-map.ts': 'bounded itself: it takes no key beyond its capacity',
   'doctor/evidence/seq-set.ts': 'bounded itself: 64 pages',
   'doctor/evidence/fold.ts': 'bounded itself: 512 processes',
-  'doctor/evidence/series.ts': 'bounded itself: 128 points',
   'core/owner.ts': 'the resources of an owner, bounded by limits.held',
   'kit/mesh-events.ts': 'weak: an entry lives as long as the listener of the application',
   'core/peer-records.ts': 'an index of the peers registry, bounded by it',

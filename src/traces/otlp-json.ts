@@ -18,6 +18,15 @@ export interface ReadResult {
  * @throws ShapeError for another response
  */
 export function readSpans(answer: unknown): ReadResult {
+  return readResourceSpans(toRecord(toRecord(answer, 'the answer')['result'], 'result'))
+}
+
+/**
+ * Reads the spans of OTLP as JSON, as a request or a line of a file has it: `{"resourceSpans":[…]}`.
+ *
+ * @throws ShapeError if the spans are not a list
+ */
+export function readResourceSpans(request: Fields): ReadResult {
   const spans: TraceSpan[] = []
   const unreadable: string[] = []
   const each = (entries: readonly unknown[], read: (entry: unknown) => void) => {
@@ -26,8 +35,7 @@ export function readSpans(answer: unknown): ReadResult {
       if (problem !== undefined) unreadable.push(problem)
     }
   }
-  const result = toRecord(toRecord(answer, 'the answer')['result'], 'result')
-  each(toList(result['resourceSpans'], 'resourceSpans'), (entry) => {
+  each(toList(request['resourceSpans'], 'resourceSpans'), (entry) => {
     const group = toRecord(entry, 'resourceSpans[]')
     const resource = attributes(fieldsOf(group['resource'])['attributes'])
     each(toList(group['scopeSpans'], 'scopeSpans'), (part) => {
@@ -90,8 +98,8 @@ function scopeOf(value: unknown): TraceSpan['scope'] {
   return { name: typeof name === 'string' ? name : '', version: typeof version === 'string' ? version : '' }
 }
 
-const kinds = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as const
-const statuses = ['unset', 'ok', 'error'] as const
+export const kinds = ['', 'internal', 'server', 'client', 'producer', 'consumer'] as const
+export const statuses = ['unset', 'ok', 'error'] as const
 
 /** An OTLP enum value by its number or name; the first one for unknown values. */
 function enumName<const T extends readonly [string, ...string[]]>(value: unknown, names: T, prefix: string): T[number] {
@@ -100,9 +108,10 @@ function enumName<const T extends readonly [string, ...string[]]>(value: unknown
 }
 
 /** Jaeger adds its own warnings as an attribute of the span. */
-const warningsKey = '@jaeger@warnings'
+export const warningsKey = '@jaeger@warnings'
 
-function attributes(pairs: unknown): Record<string, Value> {
+/** The attributes of a list of pairs by key; an unreadable one is left out. */
+export function attributes(pairs: unknown): Record<string, Value> {
   // Without a prototype: a key may be called `__proto__`.
   const all: Record<string, Value> = Object.create(null)
   for (const entry of entriesOf(pairs)) {

@@ -77,7 +77,8 @@ test('more processes than there is room for: those with the longest life stay', 
 })
 
 test('a series of any length: first, last and extremes are exact, and at most 128 points remain', () => {
-  const point = fc.record({ atMs: fc.integer({ min: 0, max: 86_400_000 }), value: fc.integer() })
+  const fields = { atMs: fc.integer({ min: 0, max: 86_400_000 }), value: fc.integer() }
+  const point = fc.record(fields, { noNullPrototype: true })
   const points = fc.uniqueArray(point, { minLength: 1, maxLength: 500, selector: ({ atMs }) => atMs })
   fc.assert(
     fc.property(points, ([first = { atMs: 0, value: 0 }, ...others]) => {

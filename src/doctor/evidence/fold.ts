@@ -1,9 +1,9 @@
 import { spans as declared, type SpanName } from '../../catalogue/spans.ts'
+import { attributeOf } from '../../traces/listed-span.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
 import type { Coverage, Evidence } from './evidence.ts'
 import { Instance } from './instance.ts'
 import { LinkTable } from './link-table.ts'
-import { numbersOf } from './lists.ts'
 
 /** Processes whose series are retained; of more, those with the shortest life are dropped first. */
 const maxInstances = 512
@@ -32,14 +32,14 @@ export class EvidenceFold {
       this.#foreign++
       return
     }
-    const { 'mesh.seq': seq } = span.attributes
+    const seq = attributeOf(span, 'mesh.seq')
     if (typeof seq === 'number' && !instance.seqs.add(seq)) {
       this.#duplicates++
       return
     }
     instance.noteTimes(span)
-    if (span.name === 'mesh.audit') addCensus(instance, span)
-    else if (registrySpan.test(span.name)) addRegistry(instance, span)
+    if (span.name === 'mesh.audit') instance.noteCensus(span)
+    else if (registrySpan.test(span.name)) instance.noteRegistry(span)
     else instance.noteSpan(span)
     this.#links.add(instance, span)
   }
@@ -86,25 +86,4 @@ export class EvidenceFold {
 
 function isDeclared(name: string): name is SpanName {
   return Object.hasOwn(declared, name)
-}
-
-function addCensus(instance: Instance, span: TraceSpan): void {
-  const atMs = span.startMs
-  instance.noteCensus(span)
-  for (const [attribute, value] of Object.entries(span.attributes)) {
-    if (typeof value === 'number') instance.noteNumber(attribute, { atMs, value })
-    else instance.noteText(attribute, atMs, value)
-    for (const [key, number] of numbersOf(attribute, value)) instance.noteNumber(key, { atMs, value: number })
-  }
-}
-
-function addRegistry(instance: Instance, span: TraceSpan): void {
-  const { attributes } = span
-  const name = attributes['mesh.registry.name'] ?? span.name.slice('mesh.audit.'.length)
-  const owner = attributes['mesh.registry.owner'] ?? 'application'
-  const atMs = span.startMs
-  for (const [attribute, value] of Object.entries(attributes)) {
-    if (typeof value !== 'number' || !attribute.startsWith('mesh.registry.')) continue
-    instance.noteNumber(`registry ${name} ${owner} ${attribute.slice('mesh.registry.'.length)}`, { atMs, value })
-  }
 }

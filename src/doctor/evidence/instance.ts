@@ -1,14 +1,18 @@
 import type { SpanName } from '../../catalogue/spans.ts'
+import { attributeOf, listsOf } from '../../traces/listed-span.ts'
 import type { TraceSpan, Value } from '../../traces/trace.ts'
 import { BoundedMap } from './bounded-map.ts'
+import { Notes } from './notes.ts'
 import { RareSpans } from './rare-spans.ts'
 import { SeqSet } from './seq-set.ts'
-import { type Point, Series } from './series.ts'
+import { Series } from './series.ts'
 
 /** Series of one process, registries and lines of lists included: a clean node has some 200. */
 const maxSeries = 2_048
 /** A name that the catalogue lacks may come from a later version. */
 const maxNames = 160
+/** Registries and collections of one process, by name and owner. */
+const maxRegistries = 256
 
 /** A span as a proof: where to look for it. */
 export interface Witness {
@@ -20,8 +24,8 @@ export interface Witness {
 
 /** A text or list of the censuses, as the last census has it. */
 interface LastText {
-  readonly atMs: number
-  readonly value: Value
+  atMs: number
+  value: Value
 }
 
 /** What the spans of one process say. `service.instance.id` is new at every start. */
@@ -38,6 +42,9 @@ export class Instance {
   readonly #series = new BoundedMap<string, Series>(maxSeries)
   readonly #texts = new BoundedMap<string, LastText>(maxNames)
   readonly #spans = new BoundedMap<string, RareSpans>(maxNames)
+  /** Of the censuses. */
+  readonly #notes = new Notes(this, (attribute) => attribute)
+  readonly #registries = new BoundedMap<string, Notes>(maxRegistries)
   #firstMs = Number.POSITIVE_INFINITY
   #lastMs = Number.NEGATIVE_INFINITY
   #firstCensus: Witness | undefined
@@ -121,23 +128,40 @@ export class Instance {
     const witness = witnessOf(span)
     if (this.#firstCensus === undefined || witness.atMs < this.#firstCensus.atMs) this.#firstCensus = witness
     if (this.#lastCensus === undefined || witness.atMs >= this.#lastCensus.atMs) this.#lastCensus = witness
+    const { keys, values } = listsOf(span)
+    this.#notes.add(keys, values, span.startMs)
   }
 
-  noteNumber(key: string, point: Point): void {
-    let isNew = false
-    const series = this.#series.getOrCreate(key, () => {
-      isNew = true
-      return new Series(point)
-    })
-    if (!isNew) series?.add(point)
+  noteRegistry(span: TraceSpan): void {
+    const name = attributeOf(span, 'mesh.registry.name') ?? span.name.slice('mesh.audit.'.length)
+    const owner = attributeOf(span, 'mesh.registry.owner') ?? 'application'
+    const registry = `registry ${name} ${owner}`
+    // Its texts, such as bands, are not asked for.
+    const target = { noteNumber: this.noteNumber.bind(this), noteText: () => {} }
+    const create = () => new Notes(target, (attribute) => registryKey(registry, attribute))
+    const { keys, values } = listsOf(span)
+    const numbers = this.#registries.getOrCreate(registry, create)
+    numbers?.add(keys, values, span.startMs)
+  }
+
+  noteNumber(key: string, atMs: number, value: number): Series | undefined {
+    const present = this.#series.get(key)
+    if (present === undefined) return this.#series.getOrCreate(key, () => new Series({ atMs, value }))
+    present.note(atMs, value)
+    return present
   }
 
   noteText(attribute: string, atMs: number, value: Value): void {
-    const present = this.#texts.get(attribute)
-    if (present !== undefined && present.atMs > atMs) return
-    this.#texts.delete(attribute)
-    this.#texts.getOrCreate(attribute, () => ({ atMs, value }))
+    const present = this.#texts.getOrCreate(attribute, () => ({ atMs, value }))
+    if (present === undefined || present.atMs > atMs) return
+    present.atMs = atMs
+    present.value = value
   }
+}
+
+function registryKey(registry: string, attribute: string): string | undefined {
+  const prefix = 'mesh.registry.'
+  return attribute.startsWith(prefix) ? `${registry} ${attribute.slice(prefix.length)}` : undefined
 }
 
 export function witnessOf(span: TraceSpan): Witness {

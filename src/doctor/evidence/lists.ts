@@ -1,5 +1,3 @@
-import type { Value } from '../../traces/trace.ts'
-
 /** Lists of the census whose lines are `KEY FIELD FIELD ...`; a key may contain spaces, a field not. */
 const fieldsByList: Readonly<Record<string, readonly string[]>> = {
   'mesh.audit.protocols': ['in', 'out', 'half_closed', 'oldest_s'],
@@ -9,18 +7,19 @@ const fieldsByList: Readonly<Record<string, readonly string[]>> = {
   'mesh.audit.seeds': ['state', 'campaign', 'attempts', 'next_ms'],
 }
 
-/** The numbers of a list's lines, by `ATTRIBUTE KEY FIELD`; fields that are no numbers are left out. */
-export function numbersOf(attribute: string, value: Value): [string, number][] {
-  const fields = fieldsByList[attribute]
-  if (fields === undefined || !Array.isArray(value)) return []
-  return value.flatMap((line) => {
-    const words = String(line).split(' ')
-    if (words.length < fields.length) return []
-    const key = words.slice(0, -fields.length).join(' ')
-    const parts = words.slice(-fields.length)
-    return fields.flatMap((field, index): [string, number][] => {
-      const number = Number(parts[index] === '' ? Number.NaN : parts[index])
-      return Number.isFinite(number) ? [[`${attribute} ${key} ${field}`, number]] : []
-    })
-  })
+/** The fields of a list's lines; undefined for a list or a text without such lines. */
+export function fieldsOfList(attribute: string): readonly string[] | undefined {
+  return Object.hasOwn(fieldsByList, attribute) ? fieldsByList[attribute] : undefined
+}
+
+/** The parts of a line: its key with the space after it, and a number for each field, NaN for one that is none. */
+export function partsOfLine(line: string, fields: number): { readonly start: string; readonly values: number[] } {
+  const words = line.split(' ')
+  if (words.length < fields) return { start: '', values: [] }
+  const key = words.slice(0, -fields).join(' ')
+  return { start: `${key} `, values: words.slice(-fields).map(numberOf) }
+}
+
+export function numberOf(text: string): number {
+  return text === '' ? Number.NaN : Number(text)
 }
