@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { WireRequest } from '../store/wire.ts'
-import { type Cluster, type NodeProcess, startCluster } from '../testing/cluster/cluster.ts'
+import { type Cluster, type NodeOptions, type NodeProcess, startCluster } from '../testing/cluster/cluster.ts'
 import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { perform } from './acts.ts'
 import type { Scene, SceneNode } from './scene.ts'
 
 const entry = fileURLToPath(new URL('./zoo-node.ts', import.meta.url))
 const guests = fileURLToPath(new URL('./guests.ts', import.meta.url))
+const maxStarts = 3
 const killedLifeMs = 20_000
 
 /** When the run went from one part to the next, milliseconds since 1970. */
@@ -36,7 +37,7 @@ export async function runScene(
   onRequest: (request: WireRequest) => void,
   signal: AbortSignal,
 ): Promise<SceneTimes> {
-  const { warmUpMs = 40_000, watchMs = 150_000 } = scene
+  const { warmUpMs = 35_000, watchMs = 130_000 } = scene
   const directory = await mkdtemp(join(tmpdir(), 'tracemesh-zoo-'))
   await using receivers = new AsyncDisposableStack()
   receivers.defer(() => rm(directory, { recursive: true, force: true }))
@@ -86,14 +87,26 @@ function runningScene(
     start: async ({ name, plant, faults, key, env, answerMs, seeds = name === first ? [] : [first] }) => {
       const own = answerMs === undefined ? {} : { MESH_OTLP: (await receive(answerMs)).endpoint }
       const planted = { ...(plant && { ZOO_PLANT: plant }), ...(faults && { ZOO_FAULTS: faults }) }
-      return cluster.node(name, {
+      return startPatiently(cluster, name, {
         entry,
         role: name === first ? 'seed' : 'compute',
         seeds: seeds.map(addressOf),
         env: { ...planted, MESH_IDENTITY: join(directory, `${key ?? name}.key`), ...own, ...env },
       })
     },
-    startGuests: (name, env = {}) => cluster.node(name, { entry: guests, seeds: [cluster.address(first)], env }),
+    startGuests: (name, env = {}) =>
+      startPatiently(cluster, name, { entry: guests, seeds: [cluster.address(first)], env }),
+  }
+}
+
+/** On a busy machine a process may take longer than its start may. */
+async function startPatiently(cluster: Cluster, name: string, options: NodeOptions): Promise<NodeProcess> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await cluster.node(name, options)
+    } catch (error) {
+      if (attempt === maxStarts) throw error
+    }
   }
 }
 

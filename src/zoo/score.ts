@@ -104,7 +104,7 @@ export function scoreRecording(
   }
 }
 
-function evidenceOf(spans: readonly TraceSpan[]) {
+export function evidenceOf(spans: readonly TraceSpan[]) {
   const fold = new EvidenceFold()
   for (const span of spans) fold.add(span)
   return fold.evidence({ complete: true, partial: [] })

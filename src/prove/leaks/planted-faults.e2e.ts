@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cluster, type NodeProcess, startCluster } from '../../testing/cluster/cluster.ts'
 import type { ReceivedSpan } from '../../testing/otlp/otlp-receiver.ts'
@@ -5,7 +6,7 @@ import { endToEnd } from '../end-to-end.ts'
 import { instanceOf, isLinkedTo, nameOf, numberOf, spansNamed } from '../evidence.ts'
 import { promptSpans } from '../mesh/mesh.ts'
 import { atLeast, atMost, type Check, equals, type ProofContext } from '../proof.ts'
-import { testProgram } from '../shell.ts'
+import { root } from '../shell.ts'
 import { churnNodes } from './churn.ts'
 import { conservationChecks } from './conservation.ts'
 
@@ -13,7 +14,7 @@ import { conservationChecks } from './conservation.ts'
 const seenWithinMs = 60_000
 const warmUpMs = 40_000
 const watchMs = 75_000
-const entry = testProgram('cluster/leaky-node.ts')
+const entry = join(root, 'src/zoo/zoo-node.ts')
 
 /** The spans of one node since the plant, with its last census before it. */
 interface Evidence {
@@ -65,14 +66,14 @@ const faults: readonly Fault[] = [
     name: 'keeper',
     point: '1 ledger by state, pair invariant',
     planted: 'connections of a pair that nobody closes',
-    env: { MESH_FAULTS: 'keep-connections' },
+    env: { ZOO_FAULTS: 'keep-connections' },
     seen: suspected('one-link-per-pair', 'ledger'),
   },
   {
     name: 'keeper',
     point: '2 suspects',
     planted: 'the same connections, each linked to its birth',
-    env: { MESH_FAULTS: 'keep-connections' },
+    env: { ZOO_FAULTS: 'keep-connections' },
     seen: ({ spans, all }) =>
       spansNamed(spans, 'mesh.audit.suspect').find(
         (suspect) =>
@@ -91,8 +92,8 @@ const faults: readonly Fault[] = [
   {
     name: 'streams',
     point: '4 streams by protocol',
-    planted: 'streams of /leak/1.0.0',
-    seen: listed('mesh.audit.protocols', (line) => line.startsWith('/leak/1.0.0 ') && countIn(line, 2) >= 16),
+    planted: 'streams of /blobs/1.0.0',
+    seen: listed('mesh.audit.protocols', (line) => line.startsWith('/blobs/1.0.0 ') && countIn(line, 2) >= 16),
   },
   {
     name: 'topics',
@@ -116,7 +117,7 @@ const faults: readonly Fault[] = [
     name: 'grower',
     point: '7 registries by owner',
     planted: 'a registry that grows',
-    env: { MESH_FAULTS: 'grow-registry' },
+    env: { ZOO_FAULTS: 'grow-registry' },
     seen: ({ spans }) =>
       spansNamed(spans, 'mesh.audit.requests').find(
         (span) =>
@@ -127,7 +128,7 @@ const faults: readonly Fault[] = [
     name: 'grower',
     point: '7 inventory by owner and kind',
     planted: 'its timer',
-    env: { MESH_FAULTS: 'grow-registry' },
+    env: { ZOO_FAULTS: 'grow-registry' },
     seen: listed('mesh.audit.owned', (line) => line.startsWith('grower/fault timer ')),
   },
   {
@@ -204,11 +205,11 @@ async function startNodes(cluster: Cluster): Promise<readonly NodeProcess[]> {
   const nodes = [clean]
   for (const { name, env } of new Map(faults.map((fault) => [fault.name, fault])).values()) {
     const own = name === 'selfseed' ? [...seeds, cluster.address(name)] : seeds
-    nodes.push(await cluster.node(name, { seeds: own, entry, env: { LEAK: name, ...env } }))
+    nodes.push(await cluster.node(name, { seeds: own, entry, env: { ZOO_PLANT: name, ...env } }))
   }
   // Both ends of a pair have to keep their connections, and in a mesh of this size two nodes may have no link.
   const pair = [cluster.address('keeper')]
-  nodes.push(await cluster.node('keeper-2', { seeds: pair, entry, env: { MESH_FAULTS: 'keep-connections' } }))
+  nodes.push(await cluster.node('keeper-2', { seeds: pair, entry, env: { ZOO_FAULTS: 'keep-connections' } }))
   return nodes
 }
 

@@ -1,6 +1,6 @@
 import type { Evidence } from '../../doctor/evidence/evidence.ts'
 import type { Instance } from '../../doctor/evidence/instance.ts'
-import type { Series } from '../../doctor/evidence/series.ts'
+import type { Point, Series } from '../../doctor/evidence/series.ts'
 import type { Finding } from '../../doctor/finding.ts'
 import { growthOf, partOf } from '../../doctor/growth.ts'
 import { mannKendall } from './mann-kendall.ts'
@@ -20,46 +20,56 @@ interface Candidate {
 }
 
 const leastPoints = 4
-/** Growth per hour, as a multiple of the first value, from which the slope counts as a leak. */
+/** Rise per hour, as a multiple of the mean, from which a slope counts as a leak: a quarter of the mean in three minutes. */
 const leastSlope = 5
-const leastRise = 16
+/** Below this mean a count is too small for a relative slope. */
+const leastMean = 16
 /** One in a thousand by chance, each series by itself. */
 const leastZ = 3.3
 
-/** The steepest series: rise per hour over its first value. */
+/** The steepest series, relative to its mean. */
 export const largestSlope: Baseline = {
   name: 'largest slope',
   find: (evidence) =>
-    steepest(evidence, ({ rise, first, spanMs }) => {
-      if (rise < leastRise || spanMs <= 0) return 0
-      const slope = (rise / Math.max(16, Math.abs(first.value))) * (3_600_000 / spanMs)
+    highest(evidence, (points) => {
+      const slope = slopeOf(points)
       return slope >= leastSlope ? slope : 0
     }),
 }
 
-/** The series with the most significant trend, of equal ones the steepest. */
+/** The series with a significant trend, of several the steepest. */
 export const mannKendallTrend: Baseline = {
   name: 'Mann-Kendall',
   find: (evidence) =>
-    steepest(evidence, (series) => {
-      const z = mannKendall(series.points().map(({ value }) => value))
-      const slope = series.rise / Math.max(1, Math.abs(series.first.value))
-      return z >= Math.min(leastZ, mannKendall(series.points().map((_, index) => index))) ? z + slope / 1e6 : 0
+    highest(evidence, (points) => {
+      // A short series that rises at every step has no greater z.
+      const possible = mannKendall(points.map((_, index) => index))
+      return mannKendall(points.map(({ value }) => value)) >= Math.min(leastZ, possible) ? slopeOf(points) : 0
     }),
 }
 
 export const baselines: readonly Baseline[] = [largestSlope, mannKendallTrend]
 
-function steepest({ instances }: Evidence, score: (series: Series) => number): Finding[] {
+function highest({ instances }: Evidence, scoreOf: (points: readonly Point[]) => number): Finding[] {
   let best: Candidate | undefined
   for (const instance of instances) {
     for (const [key, series] of instance.seriesOf('')) {
-      if (isCounter(key) || series.points().length < leastPoints) continue
-      const candidate = { instance, key, series, score: score(series) }
+      // The last census is that of the stop, which has released everything.
+      const points = series.points().slice(0, -1)
+      if (isCounter(key) || points.length < leastPoints) continue
+      const candidate = { instance, key, series, score: scoreOf(points) }
       if (candidate.score > (best?.score ?? 0)) best = candidate
     }
   }
   return best === undefined ? [] : [findingOf(best)]
+}
+
+/** Rise per hour over the mean. */
+function slopeOf(points: readonly Point[]): number {
+  const [first, last] = [points[0], points.at(-1)]
+  if (first === undefined || last === undefined || last.atMs <= first.atMs) return 0
+  const mean = points.reduce((sum, { value }) => sum + Math.abs(value), 0) / points.length
+  return ((last.value - first.value) / Math.max(leastMean, mean)) * (3_600_000 / (last.atMs - first.atMs))
 }
 
 function findingOf({ instance, key, series }: Candidate): Finding {

@@ -27,5 +27,7 @@ export function classOf(key: string): DiseaseName {
 
 /** Counters that rise in every node that lives. */
 export function isCounter(key: string): boolean {
-  return /_total|uptime|added|released|sweeps|seq|cpu_ms|frames|sent|received|oldest|_ms$|count$/.test(key)
+  return /_total|uptime|added|released|sweeps|seq|frames|sent|received|oldest|_ms$|cpu\.time|capacity|high$|replaced|removed|expired|evicted|pid/.test(
+    key,
+  )
 }
