@@ -42,8 +42,8 @@ function verdictOf(evidence: Evidence, findings: readonly Finding[]): Diagnosis[
 function explains(cause: Finding, symptom: Finding): boolean {
   const match = diseaseOf(cause.disease).causes?.find(({ disease }) => disease === symptom.disease)
   if (match === undefined || cause.certainty === 'insufficient' || cause.owner.mesh !== symptom.owner.mesh) return false
-  const nodes = [cause.owner.node, ...(cause.alsoAt ?? [])]
-  if (match.at === 'node' && !nodes.includes(symptom.owner.node)) return false
+  const nodes = match.at === 'owner' ? [cause.owner.node] : [cause.owner.node, ...(cause.alsoAt ?? [])]
+  if (match.at !== 'mesh' && !nodes.includes(symptom.owner.node)) return false
   return symptom.sinceMs === undefined || cause.sinceMs === undefined || symptom.sinceMs >= cause.sinceMs - slackMs
 }
 

@@ -8,29 +8,32 @@ export interface Disease {
   /** What to measure next, where the remedy needs more than the traces say. */
   readonly next: string
   /**
-   * Diseases whose findings are symptoms of this one, at the same node or anywhere in the mesh, unless they began
-   * earlier.
+   * Diseases whose findings are symptoms of this one, unless they began earlier.
    */
   readonly causes?: readonly Symptom[]
 }
 
 export interface Symptom {
   readonly disease: string
-  readonly at: 'node' | 'mesh'
+  /** At the owner alone, at the nodes named with it (`alsoAt`) too, or anywhere in the mesh. */
+  readonly at: 'owner' | 'node' | 'mesh'
 }
 
 const memory = [
-  { disease: 'heap-growth', at: 'node' },
-  { disease: 'external-growth', at: 'node' },
-  { disease: 'native-growth', at: 'node' },
+  { disease: 'heap-growth', at: 'owner' },
+  { disease: 'external-growth', at: 'owner' },
+  { disease: 'native-growth', at: 'owner' },
+  { disease: 'growth-unknown', at: 'node' },
 ] as const satisfies readonly Symptom[]
 const handles = [
-  { disease: 'timers-left', at: 'node' },
-  { disease: 'sockets-left', at: 'node' },
-  { disease: 'descriptors-left', at: 'node' },
-  { disease: 'listeners-left', at: 'node' },
-  { disease: 'streams-left', at: 'node' },
+  { disease: 'timers-left', at: 'owner' },
+  { disease: 'sockets-left', at: 'owner' },
+  { disease: 'descriptors-left', at: 'owner' },
+  { disease: 'listeners-left', at: 'owner' },
+  { disease: 'streams-left', at: 'owner' },
 ] as const satisfies readonly Symptom[]
+/** A stop finds what leaked still open. */
+const stop = { disease: 'incomplete-shutdown', at: 'owner' } as const satisfies Symptom
 
 /**
  * Every disease that the doctor can name. The order is that of findings which are equally certain: what names its owner
@@ -145,7 +148,12 @@ export const diseases = {
     meaning: 'A periodic span of a node no longer comes while its other spans do.',
     remedy: 'Restart the node; look for an error in its log at the time of the last span of the job.',
     next: '',
-    causes: [{ disease: 'registry-unswept', at: 'node' }],
+    causes: [
+      ...memory,
+      { disease: 'registry-unswept', at: 'node' },
+      { disease: 'peer-store-unswept', at: 'node' },
+      { disease: 'gossip-ghosts', at: 'node' },
+    ],
   },
   'limits-off': {
     title: 'A limit that does not limit',
@@ -159,7 +167,7 @@ export const diseases = {
       'A pair of nodes has connections that lost to another one, or that an end wants closed, and are still open.',
     remedy: 'Look at the proving traces which end does not close. A restart of that node frees them.',
     next: '',
-    causes: [...memory, ...handles],
+    causes: [...memory, ...handles, stop],
   },
   'gossip-ghosts': {
     title: 'Gossip peers without a connection',
@@ -173,7 +181,7 @@ export const diseases = {
     meaning: 'A node subscribes to topics and never leaves them; they fill the tables of all its neighbours.',
     remedy: 'Unsubscribe from topics that are no longer used, in the code of that node’s application.',
     next: '',
-    causes: [{ disease: 'heap-growth', at: 'mesh' }],
+    causes: [...memory, { disease: 'heap-growth', at: 'mesh' }],
   },
   'peer-store-unswept': {
     title: 'Peer store that only grows',
@@ -195,14 +203,14 @@ export const diseases = {
     meaning: 'Entries of a registry are added and not released.',
     remedy: 'Look at the owner that the verdict names; the release reason that stands still is the missing one.',
     next: '',
-    causes: [...memory, ...handles],
+    causes: [...memory, ...handles, stop],
   },
   'streams-left': {
     title: 'Streams that nobody closes',
     meaning: 'Open streams of one protocol grow.',
     remedy: 'Close or abort streams of this protocol in the code that opens or handles them.',
     next: '',
-    causes: memory,
+    causes: [...memory, { disease: 'listeners-left', at: 'node' }, { disease: 'limits-off', at: 'node' }, stop],
   },
   'listeners-left': {
     title: 'Listeners that nobody removes',
@@ -223,7 +231,7 @@ export const diseases = {
     meaning: 'The open sockets of one kind grow beyond what the connections need.',
     remedy: 'Close the sockets in the code that opens them.',
     next: 'The list of handles names each socket: see Profiles.',
-    causes: [...memory, { disease: 'descriptors-left', at: 'node' }],
+    causes: [...memory, { disease: 'descriptors-left', at: 'node' }, stop],
   },
   'descriptors-left': {
     title: 'Files that nobody closes',
@@ -237,7 +245,7 @@ export const diseases = {
     meaning: 'An owner adopts timers, resources or children and does not release them.',
     remedy: 'Look at the owner that the verdict names: it should close its children.',
     next: '',
-    causes: [...memory, { disease: 'timers-left', at: 'node' }],
+    causes: [...memory, { disease: 'timers-left', at: 'node' }, stop],
   },
   'telemetry-lost': {
     title: 'Lost telemetry',

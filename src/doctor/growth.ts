@@ -1,42 +1,134 @@
 import type { Instance } from './evidence/instance.ts'
-import type { Series } from './evidence/series.ts'
-import type { Growth } from './finding.ts'
+import type { Point } from './evidence/series.ts'
+import type { FindingOwner, Growth } from './finding.ts'
 
 const hourMs = 3_600_000
+/** Points that a rise has at least: three steps, one for each third. */
+const leastPoints = 4
+/** Part of the rise that each third of its time has at least: a step, a warm-up and a rise that ended have less. */
+const leastThird = 0.15
+/** Part of the rise below which a value is still near the start. */
+const nearStart = 0.05
 
-/** The growth of a series from its first to its last value; `events` is the churn of the same time. */
-export function growthOf(series: Series, unit: string, events: number): Growth {
-  const { first, last, rise, spanMs } = series
-  return {
-    from: first.value,
-    to: last.value,
-    unit,
-    perHour: spanMs > 0 ? (rise / spanMs) * hourMs : 0,
-    perEvent: events > 0 ? rise / events : undefined,
+/** A rise that goes on until the end of the evidence. */
+export interface Rise {
+  /** The last point that is still near the lowest value. */
+  readonly since: Point
+  readonly last: Point
+}
+
+/** `rises`: it grows for good. `short`: it rose at each point, but there are too few of them. */
+export type Judgement = { readonly is: 'rises' | 'short'; readonly rise: Rise } | { readonly is: 'level' }
+
+/**
+ * Judges whether a count grows for good. It looks at the lowest value from each point on to the end: what churn raises
+ * and lowers, and what a collector frees, is not in there. These must rise by `least`, by twice the largest fall of the
+ * count, and in each third of the time since they began to.
+ */
+export function judgeGrowth(points: readonly Point[], least: number): Judgement {
+  const floors = floorsOf(points)
+  const [first, last] = [floors[0], floors.at(-1)]
+  if (first === undefined || last === undefined) return { is: 'level' }
+  const total = last.value - first.value
+  if (total < Math.max(least, 2 * largestFall(points))) return { is: 'level' }
+  const start = floors.findLastIndex(({ value }) => value <= first.value + nearStart * total)
+  const rising = floors.slice(start)
+  const rise = { since: { ...rising[0], value: points[start]?.value ?? 0 } as Point, last }
+  const parts = rising.length < leastPoints ? rising.length - 1 : leastPoints - 1
+  const marks = Array.from({ length: parts + 1 }, (_, i) =>
+    valueAt(rising, rise.since.atMs + (i * (last.atMs - rise.since.atMs)) / parts),
+  )
+  const isSteady = marks.slice(1).every((value, index) => value - (marks[index] ?? 0) >= leastThird * total)
+  if (!isSteady || parts < leastPoints - 2) return { is: 'level' }
+  return { is: parts < leastPoints - 1 ? 'short' : 'rises', rise }
+}
+
+/** The rise, if the count grows for good. */
+export function riseOf(points: readonly Point[], least: number): Rise | undefined {
+  const judgement = judgeGrowth(points, least)
+  return judgement.is === 'rises' ? judgement.rise : undefined
+}
+
+/** The lowest value from each point on. */
+function floorsOf(points: readonly Point[]): Point[] {
+  let lowest = Number.POSITIVE_INFINITY
+  const floors = points.toReversed().map(({ atMs, value }) => {
+    lowest = Math.min(lowest, value)
+    return { atMs, value: lowest }
+  })
+  return floors.reverse()
+}
+
+function largestFall(points: readonly Point[]): number {
+  let [highest, fall] = [Number.NEGATIVE_INFINITY, 0]
+  for (const { value } of points) {
+    highest = Math.max(highest, value)
+    fall = Math.max(fall, highest - value)
   }
+  return fall
+}
+
+/** The value of a count at a time, on the line between the points beside it. */
+export function valueAt(points: readonly Point[], atMs: number): number {
+  const next = points.findIndex((point) => point.atMs >= atMs)
+  const [before, after] = [points.at(next < 0 ? -1 : Math.max(0, next - 1)), points.at(next)]
+  if (before === undefined || after === undefined) return 0
+  if (next < 0 || after.atMs <= before.atMs) return (next < 0 ? before : after).value
+  const part = Math.max(0, (atMs - before.atMs) / (after.atMs - before.atMs))
+  return before.value + part * (after.value - before.value)
 }
 
 /**
- * Whether a count grows for good: it rose by `least` over the evidence, most of its steps go up, and it ends near its
- * highest value. A count that churn raises and lowers, or that a warm-up filled once, does not.
+ * The points of a series while the process ran. A line of a list is absent while there is nothing to count: it is 0 at
+ * the census before its first point, and at the last census if it has none then.
  */
-export function growsSteadily(series: Series, least: number): boolean {
-  const { rise, max, last, min } = series
-  if (rise < least || last.value < max - 0.1 * (max - min)) return false
-  const points = series.points()
-  if (points.length < 4) return false
-  // It rises in each third: a step that was made once is no growth.
-  const thirds = [0, 1, 2, 3].map((part) => points[Math.round((part * (points.length - 1)) / 3)]?.value ?? Number.NaN)
-  return thirds.slice(1).every((value, index) => value - (thirds[index] ?? Number.NaN) >= least / 6)
+export function pointsOf(instance: Instance, key: string, isLine = false): readonly Point[] {
+  const series = instance.series(key)
+  if (series === undefined) return []
+  const lastOf = (all: readonly Point[]) => (all.at(-1)?.atMs === series.last.atMs ? all : [...all, series.last])
+  const points = lastOf(series.points()).filter(({ atMs }) => atMs < instance.stopMs)
+  const [first, last] = [points[0], points.at(-1)]
+  if (!isLine || first === undefined || last === undefined) return points
+  const censuses = pointsOf(instance, everyCensus)
+  const before = censuses.findLast(({ atMs }) => atMs < first.atMs)
+  const end = censuses.at(-1)
+  return [
+    ...(before === undefined ? [] : [{ atMs: before.atMs, value: 0 }]),
+    ...points,
+    ...(end === undefined || end.atMs <= last.atMs ? [] : [{ atMs: end.atMs, value: 0 }]),
+  ]
 }
 
-/** When a series began to rise: the last point that is still near its lowest value. */
-export function riseBeganMs(series: Series): number {
-  const near = series.min + 0.05 * (series.max - series.min)
-  return series.points().findLast(({ value }) => value <= near)?.atMs ?? series.first.atMs
+/** A number of every census. */
+export const everyCensus = 'mesh.audit.opened_total'
+
+/** The points less what each connection of that time may have: what rises with the load alone is level then. */
+export function beyondLoad(instance: Instance, points: readonly Point[], perConnection: number): readonly Point[] {
+  const connections = pointsOf(instance, 'mesh.audit.connections')
+  return points.map(({ atMs, value }) => ({ atMs, value: value - perConnection * valueAt(connections, atMs) }))
+}
+
+/** Connections that entered the ledger between two points: a measure of churn. */
+export function churnOf(instance: Instance, { since, last }: Rise): number {
+  const opened = pointsOf(instance, everyCensus)
+  return Math.round(valueAt(opened, last.atMs) - valueAt(opened, since.atMs))
+}
+
+/** `points` as counted, also if a rise was found in what is beyond the load. */
+export function growthOf(instance: Instance, points: readonly Point[], rise: Rise, unit: string): Growth {
+  const [from, to] = [rise.since, rise.last].map(({ atMs }) => valueAt(points, atMs)) as [number, number]
+  const spanMs = rise.last.atMs - rise.since.atMs
+  const events = churnOf(instance, rise)
+  return {
+    from,
+    to,
+    unit,
+    perHour: spanMs > 0 ? Math.round(((to - from) / spanMs) * hourMs) : 0,
+    perEvent: events > 0 ? Math.round(((to - from) / events) * 100) / 100 : undefined,
+  }
 }
 
 /** The owner of a finding about a part of one process. */
-export function partOf({ mesh, node, id }: Instance, part: string) {
+export function partOf({ mesh, node, id }: Instance, part: string): FindingOwner {
   return { mesh, node, instance: id, part }
 }

@@ -100,3 +100,37 @@ test('the numbers of spans: one that comes twice is known, and a false one costs
   for (let page = 0; page < 1_000; page++) seqs.add(page * 32_768 + 7)
   assert.ok(seqs.count <= 66)
 })
+
+test('the census after a stop: no point of a series, and it says when the stop began', () => {
+  const fold = new EvidenceFold()
+  fold.add(spanOf('mesh.audit', 1, { 'mesh.audit.streams': 12, 'mesh.audit.cause': 'periodic' }))
+  fold.add(spanOf('mesh.audit', 2, { 'mesh.audit.streams': 0, 'mesh.audit.cause': 'stopped' }))
+  fold.add(spanOf('mesh.node.stopped', 3, { 'mesh.stop.duration_ms': 62_000 }))
+  const [instance] = fold.evidence(complete).instances
+  assert.equal(instance?.series('mesh.audit.streams')?.last.value, 12)
+  assert.equal(instance?.stopMs, 118_000)
+})
+
+test('limits and owners: a usage has two numbers, and single dials have no series', () => {
+  const fold = new EvidenceFold()
+  const owned = ['node/network timer 3', 'node/network/dial 12D3KooW owner 1']
+  fold.add(
+    spanOf('mesh.audit', 1, { 'mesh.audit.limits': ['peers 2 7/300', 'members 0 -/off'], 'mesh.audit.owned': owned }),
+  )
+  const [instance] = fold.evidence(complete).instances
+  const keys = instance?.seriesOf('mesh.audit.').map(([key, { last }]) => `${key} ${last.value}`)
+  assert.deepEqual(keys?.sort(), [
+    'mesh.audit.limits members refusals 0',
+    'mesh.audit.limits peers limit 300',
+    'mesh.audit.limits peers refusals 2',
+    'mesh.audit.limits peers usage 7',
+    'mesh.audit.owned node/network timer held 3',
+  ])
+})
+
+test('numbers of spans from the middle of a life: those between the lowest and the highest are missing', () => {
+  const seqs = new SeqSet()
+  assert.equal(seqs.missing, 0)
+  for (const seq of [100, 103, 104]) seqs.add(seq)
+  assert.equal(seqs.missing, 2)
+})

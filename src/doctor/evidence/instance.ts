@@ -49,6 +49,7 @@ export class Instance {
   #lastMs = Number.NEGATIVE_INFINITY
   #firstCensus: Witness | undefined
   #lastCensus: Witness | undefined
+  #stopMs = Number.POSITIVE_INFINITY
 
   constructor({ resource, service }: TraceSpan) {
     const text = (key: string) => String(resource[key] ?? '')
@@ -72,7 +73,12 @@ export class Instance {
     return this.#lastMs
   }
 
-  /** Its first and last census. */
+  /** When it began to stop; Infinity while no span says so. What is counted later is of a process that lets go of all. */
+  get stopMs(): number {
+    return this.#stopMs
+  }
+
+  /** Its first and last census while it ran. */
   get censuses(): readonly Witness[] {
     return [this.#firstCensus, this.#lastCensus].filter((one) => one !== undefined)
   }
@@ -115,16 +121,19 @@ export class Instance {
   }
 
   /** Extends its life by a span. */
-  noteTimes({ startMs, durationMs }: TraceSpan): void {
-    this.#firstMs = Math.min(this.#firstMs, startMs)
-    this.#lastMs = Math.max(this.#lastMs, startMs + durationMs)
+  noteTimes(span: TraceSpan): void {
+    this.#firstMs = Math.min(this.#firstMs, span.startMs)
+    this.#lastMs = Math.max(this.#lastMs, span.startMs + span.durationMs)
+    this.#stopMs = Math.min(this.#stopMs, stopOf(span))
   }
 
   noteSpan(span: TraceSpan): void {
     this.#spans.getOrCreate(span.name, () => new RareSpans())?.add(span)
   }
 
+  /** The census after the stop counts what is left: `mesh.node.stopped` says that, too, and it is no point of a series. */
   noteCensus(span: TraceSpan): void {
+    if (isOfStop(span)) return
     const witness = witnessOf(span)
     if (this.#firstCensus === undefined || witness.atMs < this.#firstCensus.atMs) this.#firstCensus = witness
     if (this.#lastCensus === undefined || witness.atMs >= this.#lastCensus.atMs) this.#lastCensus = witness
@@ -162,6 +171,22 @@ export class Instance {
 function registryKey(registry: string, attribute: string): string | undefined {
   const prefix = 'mesh.registry.'
   return attribute.startsWith(prefix) ? `${registry} ${attribute.slice(prefix.length)}` : undefined
+}
+
+/** A stop emits its spans at its end, the last census first. */
+const lastCensusMs = 1_000
+
+/** When the stop of a process began, if this span is of its end. */
+function stopOf(span: TraceSpan): number {
+  if (span.name === 'mesh.node.stopped') {
+    const tookMs = attributeOf(span, 'mesh.stop.duration_ms')
+    return span.startMs - (typeof tookMs === 'number' ? tookMs : 0)
+  }
+  return isOfStop(span) ? span.startMs - lastCensusMs : Number.POSITIVE_INFINITY
+}
+
+function isOfStop(span: TraceSpan): boolean {
+  return span.name === 'mesh.audit' && attributeOf(span, 'mesh.audit.cause') === 'stopped'
 }
 
 export function witnessOf(span: TraceSpan): Witness {

@@ -3,13 +3,23 @@ const fieldsByList: Readonly<Record<string, readonly string[]>> = {
   'mesh.audit.protocols': ['in', 'out', 'half_closed', 'oldest_s'],
   'mesh.audit.applications': ['size'],
   'mesh.audit.owned': ['held'],
-  'mesh.audit.limits': ['refusals', 'usage'],
+  'mesh.audit.limits': ['refusals', 'usage', 'limit'],
   'mesh.audit.seeds': ['state', 'campaign', 'attempts', 'next_ms'],
 }
 
 /** The fields of a list's lines; undefined for a list or a text without such lines. */
 export function fieldsOfList(attribute: string): readonly string[] | undefined {
   return Object.hasOwn(fieldsByList, attribute) ? fieldsByList[attribute] : undefined
+}
+
+/** Owners of single dials have the name of their peer: they would be a series each, and their parent counts them. */
+const isOfDial = /\/dial \S/
+
+/** A line with a space between any two fields, and empty if it is left out; `usage/limit` of a limit are two fields. */
+export function lineOf(attribute: string, entry: unknown): string {
+  const line = String(entry)
+  if (attribute === 'mesh.audit.limits') return line.replace(/\/(?=[^/ ]*$)/, ' ')
+  return attribute === 'mesh.audit.owned' && isOfDial.test(line) ? '' : line
 }
 
 /** The parts of a line: its key with the space after it, and a number for each field, NaN for one that is none. */

@@ -1,6 +1,6 @@
 import type { Value } from '../../traces/trace.ts'
 import { BoundedMap } from './bounded-map.ts'
-import { fieldsOfList, numberOf, partsOfLine } from './lists.ts'
+import { fieldsOfList, lineOf, numberOf, partsOfLine } from './lists.ts'
 import type { Series } from './series.ts'
 
 /** Where values go. */
@@ -93,7 +93,9 @@ export class Notes {
   #noteList(slot: Slot, fields: readonly string[], list: readonly unknown[], atMs: number): void {
     if (list !== slot.list) {
       const previous = slot.lines
-      slot.lines = list.map((entry, index) => this.#lineOf(slot, fields, String(entry), previous[index], atMs))
+      slot.lines = list.map((entry, index) =>
+        this.#lineOf(slot, fields, lineOf(slot.attribute, entry), previous[index], atMs),
+      )
       slot.list = list as Value
     }
     for (const { series, values } of slot.lines)

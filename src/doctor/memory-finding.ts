@@ -1,0 +1,73 @@
+import type { DiseaseName } from './diseases.ts'
+import type { Evidence } from './evidence/evidence.ts'
+import { type Instance, witnessOf } from './evidence/instance.ts'
+import type { Point } from './evidence/series.ts'
+import type { Finding } from './finding.ts'
+import { growthOf, type Judgement, partOf } from './growth.ts'
+
+const mib = 1_048_576
+/** Part of the sampled bytes from which on a function is named. */
+const leastShare = 0.25
+
+interface MemoryText {
+  readonly disease: DiseaseName
+  readonly part: string
+  /** What rises, as the subject of a sentence. */
+  readonly what: string
+}
+
+/** The finding about memory that rises; the functions at the heap sites are named if the node sampled some. */
+export function memoryFinding(
+  instance: Instance,
+  points: readonly Point[],
+  judgement: Judgement,
+  { disease, part, what }: MemoryText,
+): Finding[] {
+  if (judgement.is === 'level') return []
+  const { rise } = judgement
+  const growth = growthOf(instance, points, rise, 'By')
+  const site = largestSite(instance, rise.since.atMs)
+  const isShort = judgement.is === 'short'
+  return [
+    {
+      disease,
+      owner: partOf(instance, site === undefined ? part : `${part} of ${site.name}`),
+      certainty: isShort ? 'insufficient' : 'likely',
+      sinceMs: rise.since.atMs,
+      summary: `${what} rose from ${mebibytes(growth.from)} to ${mebibytes(growth.to)} MiB${site === undefined ? '' : `; ${site.text}`}`,
+      growth,
+      proof: [...instance.censuses, ...(site === undefined ? [] : [witnessOf(site.span)])],
+      ...(isShort && { missing: 'a longer window: there were three floors' }),
+    },
+  ]
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round((10 * bytes) / mib) / 10
+}
+
+/** The function with the largest share of what was allocated and stayed, if it has a file. */
+function largestSite(instance: Instance, fromMs: number) {
+  const shareOf = (span: (typeof sites)[number]) => Number(span.attributes['mesh.heap.share'] ?? 0)
+  const sites = instance
+    .spans('mesh.heap.site')
+    .filter(
+      ({ startMs, durationMs, attributes }) => startMs + durationMs >= fromMs && attributes['code.file.path'] !== '',
+    )
+  const [span] = sites.toSorted((a, b) => shareOf(b) - shareOf(a))
+  if (span === undefined || shareOf(span) < leastShare) return undefined
+  const { 'code.function.name': name, 'code.file.path': file, 'code.line.number': line } = span.attributes
+  const share = Math.round(100 * shareOf(span))
+  return {
+    span,
+    name: `${name || '(anonymous)'}`,
+    text: `${share} % of what stayed was allocated in ${name} at ${file}:${line}`,
+  }
+}
+
+/** Applies one of the rules about memory to each process. */
+export function eachProcess(
+  find: (instance: Instance) => readonly Finding[],
+): (evidence: Evidence) => readonly Finding[] {
+  return ({ instances }) => instances.flatMap(find)
+}

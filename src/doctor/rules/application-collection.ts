@@ -1,0 +1,76 @@
+import { growthFinding, growthIn } from '../counted-growth.ts'
+import { type Instance, witnessOf } from '../evidence/instance.ts'
+import type { Finding } from '../finding.ts'
+import { partOf, pointsOf } from '../growth.ts'
+import type { Rule } from '../rule.ts'
+import { brokenSinceMs, numberOf, statementsOf } from '../statements.ts'
+
+const list = 'mesh.audit.applications '
+/** Entries that some users of an application add at once. */
+const leastRise = 16
+/** A collection may have entries of each peer. */
+const perConnection = 2
+
+/** Collections that the application registered: one above the bound that it set itself, or one that only grows. */
+export const applicationCollection: Rule = {
+  name: 'application-collection',
+  find: ({ instances }) =>
+    instances.flatMap((instance) => {
+      const stated = statedFindings(instance)
+      const named = new Set(stated.map(({ owner }) => owner.part))
+      return [...stated, ...grownFindings(instance).filter(({ owner }) => !named.has(owner.part))]
+    }),
+}
+
+/** The node says it: the size is above the bound of `watch()`, or entries went without their release. */
+function statedFindings(instance: Instance): Finding[] {
+  return ['registry-bound', 'registry-conserved']
+    .flatMap((invariant) => statementsOf(instance, invariant))
+    .filter(({ owner }) => owner.startsWith('application '))
+    .map((statement): Finding => {
+      const { invariant, first, last, owner } = statement
+      const [expected, actual] = [numberOf(last, 'mesh.expected'), numberOf(last, 'mesh.actual')]
+      return {
+        disease: 'application-collection',
+        owner: partOf(instance, partNamed(owner.slice('application '.length))),
+        certainty: 'certain',
+        sinceMs: brokenSinceMs(statement),
+        summary: `it has ${actual} entries where ${invariant === 'registry-bound' ? 'its bound is' : 'its counts leave'} ${expected}`,
+        proof: [first, last].map(witnessOf),
+      }
+    })
+}
+
+function grownFindings(instance: Instance): Finding[] {
+  return instance.seriesOf(list).flatMap(([key]): Finding[] => {
+    const name = key.slice(list.length, -' size'.length)
+    const found = growthIn(instance, { key, isLine: true, least: leastRise, perConnection })
+    if (found === undefined) return []
+    const text = {
+      disease: 'application-collection',
+      part: partNamed(name),
+      what: 'its entries',
+      unit: 'entries',
+    } as const
+    const finding = growthFinding(instance, found, text)
+    return [{ ...finding, summary: `${finding.summary}${releases(instance, name)}` }]
+  })
+}
+
+/** What left a registry meanwhile; a watched collection does not say. */
+function releases(instance: Instance, name: string): string {
+  const series = instance.seriesOf(`registry ${name} `)
+  const rise = (field: string) => {
+    const key = series.find(([one]) => one.endsWith(` ${field}`))?.[0]
+    const points = key === undefined ? [] : pointsOf(instance, key)
+    const [first, last] = [points[0], points.at(-1)]
+    return first === undefined || last === undefined ? undefined : last.value - first.value
+  }
+  const [added, removed, expired] = [rise('added'), rise('removed'), rise('expired')]
+  if (added === undefined) return ''
+  return `: ${added} were added, ${removed} removed and ${expired} expired`
+}
+
+function partNamed(name: string): string {
+  return `application collection ${name}`
+}

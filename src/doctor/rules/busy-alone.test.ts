@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { evidenceOf, processWith } from '../../testing/doctor/process-story.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { busyAlone } from './busy-alone.ts'
+
+leakCheck()
+
+const alone = { 'mesh.audit.connections': 0 }
+
+test('a process that computes without a peer: the finding has its share of a CPU', () => {
+  const [finding] = busyAlone.find(evidenceOf([processWith((s) => ({ ...alone, 'process.cpu.time': 0.9 * s }))]))
+  assert.equal(finding?.disease, 'busy-alone')
+  assert.match(finding?.summary ?? '', /90 % of a CPU/)
+})
+
+test('a node that waits alone for its seed: nothing', () => {
+  assert.deepEqual(
+    busyAlone.find(evidenceOf([processWith((s) => ({ ...alone, 'process.cpu.time': 3 + 0.02 * s }))])),
+    [],
+  )
+})
+
+test('a busy node with peers: nothing', () => {
+  assert.deepEqual(busyAlone.find(evidenceOf([processWith((s) => ({ 'process.cpu.time': 0.9 * s }))])), [])
+})
+
+test('a node that was alone, and has peers again: nothing', () => {
+  const story = processWith((s) => ({ 'mesh.audit.connections': s < 500 ? 0 : 3, 'process.cpu.time': 0.9 * s }))
+  assert.deepEqual(busyAlone.find(evidenceOf([story])), [])
+})
+
+test('the start of a process: nothing', () => {
+  const story = processWith((s) => ({ ...alone, 'process.cpu.time': Math.min(s, 20) }), 3)
+  assert.deepEqual(busyAlone.find(evidenceOf([story])), [])
+})

@@ -1,0 +1,125 @@
+import { type Count, type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../counted-growth.ts'
+import { type Instance, witnessOf } from '../evidence/instance.ts'
+import type { Finding } from '../finding.ts'
+import { churnOf, partOf, valueAt } from '../growth.ts'
+import { growingPoints, meshRegistriesOf } from '../registry-counts.ts'
+import type { Rule } from '../rule.ts'
+import { brokenSinceMs, type Statement, statementsOf } from '../statements.ts'
+
+type Limits = Pick<Count, 'least' | 'perConnection'>
+
+/** For a count without limits of its own. */
+const usual: Limits = { least: 48, perConnection: 8 }
+/** Counts of which even a few more are none of the load. */
+const steady: Limits = { least: 12, perConnection: 1 }
+const limitsByKey: Readonly<Record<string, Limits>> = {
+  'mesh.audit.handlers': steady,
+  'mesh.audit.topologies': steady,
+  'mesh.audit.listeners': steady,
+  'mesh.audit.descriptors_file': steady,
+  'mesh.audit.descriptors_pipe': steady,
+  'mesh.audit.descriptors_other': steady,
+  'mesh.audit.gossip.subscriptions': steady,
+  'mesh.audit.gossip.other_subscriptions': steady,
+  'mesh.audit.gossip_peers': steady,
+  'mesh.audit.gossip.streams_in': steady,
+  'mesh.audit.gossip.streams_out': steady,
+  'mesh.audit.unsettled': steady,
+  'mesh.audit.draining': steady,
+  'mesh.audit.closing': steady,
+  'mesh.audit.suspects': steady,
+  'mesh.audit.timers': { least: 100, perConnection: 6 },
+  'mesh.audit.timers_unref': { least: 150, perConnection: 6 },
+  'mesh.audit.listeners_connections': { least: 300, perConnection: 60 },
+  'mesh.telemetry.queued': { least: 1_000, perConnection: 0 },
+}
+
+/** The load itself, what only rises by design, other units, and what is counted of neighbours or in another number too. */
+const notJudged =
+  /_total$|_bytes$|_s$|^mesh\.audit\.(peers|members|links|guests|connections|sweeps|frames_|closed\.|refused\.|limits|seeds|dht_|applications .* (?!size))|^mesh\.audit\.(gossip\.(topics|most_topics)|listeners_largest|sockets|protocols .* in)$|^mesh\.telemetry\.(?!queued)|^mesh\.registry\./
+const judged = /^mesh\.(audit|telemetry)\./
+/** Counts that live as long as their messages or scores; only a longer rise is one. */
+const slow = /^mesh\.audit\.gossip\.(seen|cached|deliveries|promises|backoff|scores|score_cache|peer_ips)$/
+const slowMs = 4_500_000
+const isLine = /^mesh\.audit\.(protocols|applications|owned) /
+
+/**
+ * The last resort: something that the census counts grows for good, or a node says that its counts do not add up. A
+ * finding of another rule about the same node explains it.
+ */
+export const growthUnknown: Rule = {
+  name: 'growth-unknown',
+  find: ({ instances }) => instances.flatMap((instance) => findingOf(instance) ?? []),
+}
+
+interface Grown {
+  readonly name: string
+  readonly found: CountedGrowth
+}
+
+function findingOf(instance: Instance): Finding | undefined {
+  const statement = invariants.flatMap((invariant) => statementsOf(instance, invariant))[0]
+  if (statement !== undefined) return statedFinding(statement)
+  const grown = [...grownCounts(instance), ...grownRegistries(instance)].sort((a, b) => riseIn(b) - riseIn(a))
+  const [most, ...others] = grown
+  if (most === undefined) return undefined
+  const text = { disease: 'growth-unknown', part: most.name, what: most.name, unit: 'entries' } as const
+  const finding = growthFinding(instance, most.found, text)
+  const names = others.slice(0, 4).map(({ name }) => name)
+  return names.length === 0 ? finding : { ...finding, summary: `${finding.summary}; with it ${names.join(', ')}` }
+}
+
+const invariants = [
+  'connections-in-ledger',
+  'one-link-per-pair',
+  'connections-conserved',
+  'registry-conserved',
+  'registry-bound',
+  'owned-conserved',
+  'gossip-peers-connected',
+  'peer-store-swept',
+]
+
+function statedFinding(statement: Statement): Finding {
+  const { instance, invariant, owner, first, last } = statement
+  const { 'mesh.expected': expected, 'mesh.actual': actual } = last.attributes
+  return {
+    disease: 'growth-unknown',
+    owner: partOf(instance, owner),
+    certainty: 'likely',
+    sinceMs: brokenSinceMs(statement),
+    summary: `the node says that ${invariant} is broken: ${actual} where ${expected} are expected`,
+    proof: [first, last].map(witnessOf),
+  }
+}
+
+function grownCounts(instance: Instance): Grown[] {
+  return instance.seriesOf('mesh.').flatMap(([key]): Grown[] => {
+    if (!judged.test(key) || notJudged.test(key)) return []
+    const found = growthIn(instance, { key, isLine: isLine.test(key), ...(limitsByKey[key] ?? usual) })
+    if (found === undefined || (slow.test(key) && found.rise.last.atMs - found.rise.since.atMs < slowMs)) return []
+    return isExplained(instance, key, found) ? [] : [{ name: nameOf(key), found }]
+  })
+}
+
+/** Sockets and records wait for a collection or a sweep, so churn raises them for a while. */
+function isExplained(instance: Instance, key: string, found: CountedGrowth): boolean {
+  const { least, perConnection } = usual
+  if (!/^mesh\.audit\.(sockets|peer_store|peer_locks)/.test(key)) return false
+  return riseIn({ found }) <= perConnection * churnOf(instance, found.rise) + least
+}
+
+function grownRegistries(instance: Instance): Grown[] {
+  return meshRegistriesOf(instance).flatMap((registry): Grown[] => {
+    const found = growthOfPoints(instance, growingPoints(registry), usual)
+    return found === undefined ? [] : [{ name: `registry ${registry.name} of ${registry.owner}`, found }]
+  })
+}
+
+function nameOf(key: string): string {
+  return key.replace(/^mesh\.audit\.(applications |protocols |owned )?/, '').replace(/ (size|held)$/, '')
+}
+
+function riseIn({ found: { points, rise } }: Pick<Grown, 'found'>): number {
+  return valueAt(points, rise.last.atMs) - valueAt(points, rise.since.atMs)
+}

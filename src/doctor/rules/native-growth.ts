@@ -1,0 +1,35 @@
+import type { Instance } from '../evidence/instance.ts'
+import type { Point } from '../evidence/series.ts'
+import { judgeGrowth, pointsOf, valueAt } from '../growth.ts'
+import { eachProcess, memoryFinding } from '../memory-finding.ts'
+import { warmUpMs } from '../memory-floors.ts'
+import type { Rule } from '../rule.ts'
+
+const mib = 1_048_576
+/** Clean nodes rise by up to 30 MiB in five minutes: pages that V8 and malloc retain. */
+const leastRise = 64 * mib
+
+/** Resident memory that neither the heap in use nor the buffers explain. */
+export const nativeGrowth: Rule = {
+  name: 'native-growth',
+  find: eachProcess((instance) => {
+    const points = nativeOf(instance)
+    const warm = points.filter(({ atMs }) => atMs >= instance.firstMs + warmUpMs)
+    const judgement = [judgeGrowth(warm, leastRise), judgeGrowth(points, 2 * leastRise)].find(
+      ({ is }) => is === 'rises',
+    )
+    return memoryFinding(instance, points, judgement ?? { is: 'level' }, {
+      disease: 'native-growth',
+      part: 'native memory',
+      what: 'resident memory besides heap and buffers',
+    }).map((finding) => ({ ...finding, owner: { ...finding.owner, part: 'native memory' } }))
+  }),
+}
+
+function nativeOf(instance: Instance): Point[] {
+  const [heap, external] = ['v8js.memory.heap.used', 'mesh.memory.external'].map((key) => pointsOf(instance, key))
+  return pointsOf(instance, 'process.memory.usage').map(({ atMs, value }) => ({
+    atMs,
+    value: value - valueAt(heap ?? [], atMs) - valueAt(external ?? [], atMs),
+  }))
+}

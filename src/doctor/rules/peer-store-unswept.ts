@@ -1,0 +1,52 @@
+import { growthFinding, growthIn } from '../counted-growth.ts'
+import { type Instance, witnessOf } from '../evidence/instance.ts'
+import type { Finding } from '../finding.ts'
+import { churnOf, partOf, valueAt } from '../growth.ts'
+import type { Rule } from '../rule.ts'
+import { brokenSinceMs, numberOf, statementsOf } from '../statements.ts'
+
+/** Records that peers leave until the next sweep, besides those of the churn itself. */
+const leastRise = 16
+/** A peer that comes may bring the address of another one. */
+const recordsPerPeer = 2
+/** Two sweeps, one every two minutes: what the first one had to spare is gone with the second. */
+const twoSweepsMs = 270_000
+
+/**
+ * Records of peers that nobody needs: the sweep has judged none for two intervals, as the node itself says; or the
+ * records rise by more than the peers that came explain, or over more than two sweeps.
+ */
+export const peerStoreUnswept: Rule = {
+  name: 'peer-store-unswept',
+  find: ({ instances }) => instances.flatMap((instance) => statedFinding(instance) ?? grownFinding(instance) ?? []),
+}
+
+function statedFinding(instance: Instance): Finding | undefined {
+  const [statement] = statementsOf(instance, 'peer-store-swept')
+  if (statement === undefined) return undefined
+  const { first, last } = statement
+  const sweeps = instance.spans('mesh.peerstore.swept')
+  return {
+    disease: 'peer-store-unswept',
+    owner: partOf(instance, 'peer store'),
+    certainty: 'certain',
+    sinceMs: brokenSinceMs(statement),
+    summary: `the peer store has ${numberOf(last, 'mesh.actual')} records where ${numberOf(last, 'mesh.expected')} are needed, and no sweep has judged all of them`,
+    proof: [first, last, ...sweeps.slice(-2)].map(witnessOf),
+  }
+}
+
+function grownFinding(instance: Instance): Finding | undefined {
+  const found = growthIn(instance, { key: 'mesh.audit.peer_store', least: leastRise, perConnection: recordsPerPeer })
+  if (found === undefined) return undefined
+  const { points, rise } = found
+  const records = valueAt(points, rise.last.atMs) - valueAt(points, rise.since.atMs)
+  const explained = recordsPerPeer * churnOf(instance, rise) + leastRise
+  if (records <= explained && rise.last.atMs - rise.since.atMs < twoSweepsMs) return undefined
+  return growthFinding(instance, found, {
+    disease: 'peer-store-unswept',
+    part: 'peer store',
+    what: 'records of the peer store',
+    unit: 'records',
+  })
+}

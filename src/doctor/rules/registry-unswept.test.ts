@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { evidenceOf, growing, ProcessStory } from '../../testing/doctor/process-story.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { registryUnswept } from './registry-unswept.ts'
+
+leakCheck()
+
+type Counts = Readonly<Record<string, number>>
+
+function withRegistry(name: string, countsAt: (seconds: number) => Counts, node = 'node-1', fromS = 0): ProcessStory {
+  const story = new ProcessStory(node)
+  return story.censuses(10, undefined, (s) => {
+    if (s >= fromS) story.registry(name, s, `${node}/part`, countsAt(s - fromS))
+  })
+}
+
+const insertOnly = (perMinute: number) => (s: number) => ({ size: growing(perMinute)(s), added: growing(perMinute)(s) })
+const find = (...stories: readonly ProcessStory[]) => registryUnswept.find(evidenceOf(stories))
+
+test('entries that are added and never released: the releases that stand still are in the summary', () => {
+  const [finding] = find(withRegistry('requests', insertOnly(30)))
+  assert.equal(finding?.owner.part, 'registry requests of node-1/part')
+  assert.match(finding?.summary ?? '', /285 were added, 0 removed, 0 expired, 0 evicted/)
+})
+
+test('members that are never released: what is older than the retention grows', () => {
+  assert.equal(find(withRegistry('members', insertOnly(30))).length, 1)
+})
+
+test('members that are released after their retention: nothing', () => {
+  const counts = (s: number) => ({ size: Math.min(75, s / 2), added: s / 2, released: Math.max(0, s / 2 - 75) })
+  assert.deepEqual(find(withRegistry('members', counts)), [])
+})
+
+test('a registry that grows at all nodes: the node where it began is the owner', () => {
+  const counts = insertOnly(30)
+  const stories = ['node-1', 'node-2', 'node-3'].map((node, i) =>
+    withRegistry('requests', counts, node, [240, 60, 180][i]),
+  )
+  const findings = find(...stories)
+  assert.deepEqual(
+    findings.map(({ owner, alsoAt }) => [owner.node, alsoAt]),
+    [['node-2', ['node-3', 'node-1']]],
+  )
+})
+
+test('counts that do not add up: certain', () => {
+  const story = new ProcessStory('node-1').censuses(5).broken('registry-conserved', 'node-1/view members', 95, 275)
+  const [finding] = find(story)
+  assert.deepEqual([finding?.certainty, finding?.owner.part], ['certain', 'registry members of node-1/view'])
+})
+
+test('the ring of messages that fills up: nothing', () => {
+  assert.deepEqual(find(withRegistry('messages', insertOnly(100))), [])
+})
+
+test('handlers that an application registers at its start: nothing', () => {
+  assert.deepEqual(find(withRegistry('requests', (s) => ({ size: Math.min(40, s), added: Math.min(40, s) }))), [])
+})
+
+test('a registry of the application: nothing, since another rule has it', () => {
+  const story = new ProcessStory('node-1')
+  story.censuses(10, undefined, (s) => story.registry('application', s, 'node-1/application', insertOnly(30)(s)))
+  assert.deepEqual(find(story), [])
+})

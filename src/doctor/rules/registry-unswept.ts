@@ -1,0 +1,91 @@
+import { growthFinding, growthOfPoints } from '../counted-growth.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import { witnessOf } from '../evidence/instance.ts'
+import type { Finding } from '../finding.ts'
+import { partOf } from '../growth.ts'
+import { growingPoints, meshRegistriesOf, type Registry, retentionMs, riseOf } from '../registry-counts.ts'
+import type { Rule } from '../rule.ts'
+import { brokenSinceMs, statementsOf } from '../statements.ts'
+
+/** Entries that a few peers add at once. */
+const leastRise = 16
+/** A peer has a record, and two connections for a while. */
+const perConnection = 2
+/** Of how many processes a registry grows before one cause is assumed, and part of all. */
+const [leastEverywhere, partEverywhere] = [3, 0.6]
+
+/**
+ * Registries whose counts do not add up, as the node says; and those in which entries stay: more are added than
+ * released, beyond the load and what the registry retains by design.
+ */
+export const registryUnswept: Rule = {
+  name: 'registry-unswept',
+  find(evidence) {
+    const stated = evidence.instances
+      .flatMap((instance) => statementsOf(instance, 'registry-conserved'))
+      .flatMap(statedFinding)
+    return [...stated, ...joinFindings(evidence, evidence.instances.flatMap(meshRegistriesOf).flatMap(grownFinding))]
+  },
+}
+
+function statedFinding(statement: ReturnType<typeof statementsOf>[number]): Finding[] {
+  const { instance, owner, first, last } = statement
+  if (owner.startsWith('application ')) return []
+  const { 'mesh.expected': expected, 'mesh.actual': actual } = last.attributes
+  return [
+    {
+      disease: 'registry-unswept',
+      owner: partOf(instance, `registry ${owner.split(' ').at(-1)} of ${owner.split(' ').slice(0, -1).join(' ')}`),
+      certainty: 'certain',
+      sinceMs: brokenSinceMs(statement),
+      summary: `it has ${actual} entries where added less released is ${expected}`,
+      proof: [first, last].map(witnessOf),
+    },
+  ]
+}
+
+/** A registry that grows, with its kind: its name and its owner without the node. */
+interface Grown {
+  readonly registry: Registry
+  readonly kind: string
+  readonly finding: Finding
+}
+
+function grownFinding(registry: Registry): Grown[] {
+  const { instance, name, owner } = registry
+  const keptMs = retentionMs[name]
+  const found = growthOfPoints(instance, growingPoints(registry), { least: leastRise, perConnection })
+  if (found === undefined) return []
+  const finding = growthFinding(instance, found, {
+    disease: 'registry-unswept',
+    part: `registry ${name} of ${owner}`,
+    what: keptMs === undefined ? 'its entries' : `its entries older than ${Math.round(keptMs / 1_000)} s`,
+    unit: 'entries',
+  })
+  const summary = `${finding.summary}: ${riseOf(registry, 'added')} were added, ${releasesOf(registry)}`
+  return [
+    {
+      registry,
+      kind: `${instance.mesh} ${name} ${owner.split('/').slice(1).join('/')}`,
+      finding: { ...finding, summary },
+    },
+  ]
+}
+
+function releasesOf(registry: Registry): string {
+  return ['removed', 'expired', 'evicted'].map((reason) => `${riseOf(registry, reason)} ${reason}`).join(', ')
+}
+
+/** A registry that grows nearly everywhere has one cause: the node where it began first. */
+function joinFindings({ instances }: Evidence, all: readonly Grown[]): Finding[] {
+  return [...Map.groupBy(all, ({ kind }) => kind).values()].flatMap((grown): Finding[] => {
+    const running = instances.filter(
+      ({ mesh, censuses }) => mesh === grown[0]?.finding.owner.mesh && censuses.length === 2,
+    )
+    const [first, ...others] = grown.map(({ finding }) => finding).sort((a, b) => (a.sinceMs ?? 0) - (b.sinceMs ?? 0))
+    if (first === undefined) return []
+    const isEverywhere = grown.length >= leastEverywhere && grown.length >= partEverywhere * running.length
+    if (!isEverywhere) return [first, ...others]
+    return [{ ...first, alsoAt: [...new Set(others.map(({ owner }) => owner.node))] }]
+  })
+}

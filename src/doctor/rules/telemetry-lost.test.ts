@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { evidenceOf, ProcessStory, processWith } from '../../testing/doctor/process-story.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { telemetryLost } from './telemetry-lost.ts'
+
+leakCheck()
+
+test('a node that says it lost spans: certain, with the number and the place', () => {
+  const story = processWith((s) => ({ 'mesh.telemetry.lost_total': s < 300 ? 0 : 40 })).span(
+    'mesh.telemetry.lost',
+    310,
+    {
+      'mesh.lost.count': 40,
+      'mesh.lost.where': 'ring',
+    },
+  )
+  const [finding] = telemetryLost.find(evidenceOf([story]))
+  assert.deepEqual([finding?.certainty, finding?.owner.part], ['certain', 'telemetry, ring'])
+  assert.match(finding?.summary ?? '', /lost 40 spans/)
+})
+
+/** Every third span lost on its way. */
+function withGaps(): ProcessStory[] {
+  const story = processWith(() => ({}), 20)
+  return [Object.create(story, { spans: { value: story.spans.filter((_, i) => i % 3 !== 1) } }) as ProcessStory]
+}
+
+test('numbers that are missing between spans that came: likely', () => {
+  assert.equal(telemetryLost.find(evidenceOf(withGaps()))[0]?.certainty, 'likely')
+})
+
+test('the same where only a part of the spans was asked for: nothing', () => {
+  assert.deepEqual(telemetryLost.find(evidenceOf(withGaps(), { complete: false, partial: [] })), [])
+})
+
+test('a node that has become silent: nothing, since no later number came', () => {
+  assert.deepEqual(
+    telemetryLost.find(evidenceOf([processWith(() => ({}), 2), new ProcessStory('node-2').censuses(20)])),
+    [],
+  )
+})
+
+test('a window that begins in the middle of a life: nothing', () => {
+  const story = processWith(() => ({}), 20)
+  const late = Object.create(story, { spans: { value: story.spans.slice(20) } }) as ProcessStory
+  assert.deepEqual(telemetryLost.find(evidenceOf([late])), [])
+})

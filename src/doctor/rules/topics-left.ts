@@ -1,0 +1,80 @@
+import { growthFinding, growthIn } from '../counted-growth.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import type { Instance } from '../evidence/instance.ts'
+import type { Finding } from '../finding.ts'
+import { partOf } from '../growth.ts'
+import type { Rule } from '../rule.ts'
+import { processOf } from '../statements.ts'
+
+/** More than an application of some parts subscribes to while it starts. */
+const leastRise = 8
+const counts = [
+  { key: 'mesh.audit.gossip.other_subscriptions', what: 'topics that it subscribes to past the mesh' },
+  { key: 'mesh.audit.gossip.subscriptions', what: 'topics that it subscribes to' },
+] as const
+
+/**
+ * Topics of one node fill the tables of all its neighbours. The node whose own subscriptions grow is the guilty one. If
+ * its spans are absent, its neighbours name it: it subscribes to most topics.
+ */
+export const topicsLeft: Rule = {
+  name: 'topics-left',
+  find(evidence) {
+    const affected = evidence.instances.filter(isAffected)
+    const guilty = evidence.instances.flatMap((instance) => guiltyFinding(instance, affected) ?? [])
+    const named = new Set(guilty.map(({ owner }) => owner.node))
+    return guilty.length > 0 ? guilty : accused(evidence, affected).filter(({ owner }) => !named.has(owner.node))
+  },
+}
+
+function isAffected(instance: Instance): boolean {
+  return growthIn(instance, { key: 'mesh.audit.gossip.topics', least: leastRise, perConnection: 0 })?.isShort === false
+}
+
+function guiltyFinding(instance: Instance, affected: readonly Instance[]): Finding | undefined {
+  for (const { key, what } of counts) {
+    const found = growthIn(instance, { key, least: leastRise, perConnection: 0 })
+    if (found === undefined) continue
+    const neighbours = affected.filter((one) => one !== instance && mostTopicsPeer(one) === instance.peer)
+    const alsoAt = [...new Set(neighbours.map(({ node }) => node))]
+    const finding = growthFinding(instance, found, { disease: 'topics-left', part: 'topics', what, unit: 'topics' })
+    return {
+      ...finding,
+      ...(alsoAt.length > 0 && {
+        alsoAt,
+        summary: `${finding.summary}, and those of ${alsoAt.length} neighbours with them`,
+        proof: [...finding.proof, ...neighbours.flatMap(({ censuses }) => censuses.slice(-1))].slice(0, 8),
+      }),
+    }
+  }
+  return undefined
+}
+
+/** Peers that neighbours name, each with one finding at the first of them. */
+function accused(evidence: Evidence, affected: readonly Instance[]): Finding[] {
+  const byPeer = Map.groupBy(affected, mostTopicsPeer)
+  return [...byPeer].flatMap(([peer, [witness, ...others]]): Finding[] => {
+    const found = witness && growthIn(witness, { key: 'mesh.audit.gossip.topics', least: leastRise, perConnection: 0 })
+    if (found === undefined || witness === undefined || peer === '') return []
+    const guilty = processOf(evidence, peer)
+    const text = {
+      disease: 'topics-left',
+      part: 'topics',
+      what: 'topics in its neighbours’ tables',
+      unit: 'topics',
+    } as const
+    return [
+      {
+        ...growthFinding(witness, found, text),
+        owner: guilty
+          ? partOf(guilty, 'topics')
+          : { mesh: witness.mesh, node: '', instance: '', part: `topics of peer ${peer}` },
+        alsoAt: [witness, ...others].map(({ node }) => node),
+      },
+    ]
+  })
+}
+
+function mostTopicsPeer(instance: Instance): string {
+  return String(instance.text('mesh.audit.gossip.most_topics_peer') ?? '')
+}
