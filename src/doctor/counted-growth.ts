@@ -2,7 +2,7 @@ import type { DiseaseName } from './diseases.ts'
 import type { Instance } from './evidence/instance.ts'
 import type { Point } from './evidence/series.ts'
 import type { Finding } from './finding.ts'
-import { beyondLoad, growthOf, judgeGrowth, partOf, pointsOf, type Rise } from './growth.ts'
+import { beyondLoad, growthOver, judgeGrowth, partOf, pointsOf, type Rise } from './growth.ts'
 
 /** A count of the census, and what of it is no leak. */
 export interface Count {
@@ -58,7 +58,7 @@ export interface GrowthText {
 /** The finding about a count that grows: a trend, so at most likely. */
 export function growthFinding(instance: Instance, found: CountedGrowth, text: GrowthText): Finding {
   const { points, rise, isShort } = found
-  const growth = growthOf(instance, points, rise, text.unit)
+  const growth = growthOver(instance, points, rise, text.unit)
   return {
     disease: text.disease,
     owner: partOf(instance, text.part),

@@ -1,5 +1,5 @@
 import type { Instance } from './evidence/instance.ts'
-import type { Point } from './evidence/series.ts'
+import type { Point, Series } from './evidence/series.ts'
 import type { FindingOwner, Growth } from './finding.ts'
 
 const hourMs = 3_600_000
@@ -114,18 +114,22 @@ export function churnOf(instance: Instance, { since, last }: Rise): number {
   return Math.round(valueAt(opened, last.atMs) - valueAt(opened, since.atMs))
 }
 
-/** `points` as counted, also if a rise was found in what is beyond the load. */
-export function growthOf(instance: Instance, points: readonly Point[], rise: Rise, unit: string): Growth {
-  const [from, to] = [rise.since, rise.last].map(({ atMs }) => valueAt(points, atMs)) as [number, number]
-  const spanMs = rise.last.atMs - rise.since.atMs
-  const events = churnOf(instance, rise)
+/** The growth of a series from its first to its last value; `events` is the churn of the same time. */
+export function growthOf({ first, last }: Pick<Series, 'first' | 'last'>, unit: string, events: number): Growth {
+  const [rise, spanMs] = [last.value - first.value, last.atMs - first.atMs]
   return {
-    from,
-    to,
+    from: first.value,
+    to: last.value,
     unit,
-    perHour: spanMs > 0 ? Math.round(((to - from) / spanMs) * hourMs) : 0,
-    perEvent: events > 0 ? Math.round(((to - from) / events) * 100) / 100 : undefined,
+    perHour: spanMs > 0 ? Math.round((rise / spanMs) * hourMs) : 0,
+    perEvent: events > 0 ? Math.round((rise / events) * 100) / 100 : undefined,
   }
+}
+
+/** The growth of a count over a rise, also if the rise was found in what is beyond the load. */
+export function growthOver(instance: Instance, points: readonly Point[], rise: Rise, unit: string): Growth {
+  const [first, last] = [rise.since, rise.last].map(({ atMs }) => ({ atMs, value: valueAt(points, atMs) }))
+  return growthOf({ first: first as Point, last: last as Point }, unit, churnOf(instance, rise))
 }
 
 /** The owner of a finding about a part of one process. */

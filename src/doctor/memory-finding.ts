@@ -3,7 +3,7 @@ import type { Evidence } from './evidence/evidence.ts'
 import { type Instance, witnessOf } from './evidence/instance.ts'
 import type { Point } from './evidence/series.ts'
 import type { Finding } from './finding.ts'
-import { growthOf, type Judgement, partOf } from './growth.ts'
+import { growthOver, type Judgement, partOf } from './growth.ts'
 
 const mib = 1_048_576
 /** Part of the sampled bytes from which on a function is named. */
@@ -25,7 +25,7 @@ export function memoryFinding(
 ): Finding[] {
   if (judgement.is === 'level') return []
   const { rise } = judgement
-  const growth = growthOf(instance, points, rise, 'By')
+  const growth = growthOver(instance, points, rise, 'By')
   const site = largestSite(instance, rise.since.atMs)
   const isShort = judgement.is === 'short'
   return [
@@ -46,13 +46,19 @@ function mebibytes(bytes: number): number {
   return Math.round((10 * bytes) / mib) / 10
 }
 
+/** The sampling itself allocates. */
+const sampler = /heap-sampling\.[jt]s$/
+
 /** The function with the largest share of what was allocated and stayed, if it has a file. */
 function largestSite(instance: Instance, fromMs: number) {
   const shareOf = (span: (typeof sites)[number]) => Number(span.attributes['mesh.heap.share'] ?? 0)
   const sites = instance
     .spans('mesh.heap.site')
     .filter(
-      ({ startMs, durationMs, attributes }) => startMs + durationMs >= fromMs && attributes['code.file.path'] !== '',
+      ({ startMs, durationMs, attributes }) =>
+        startMs + durationMs >= fromMs &&
+        attributes['code.file.path'] !== '' &&
+        !sampler.test(String(attributes['code.file.path'])),
     )
   const [span] = sites.toSorted((a, b) => shareOf(b) - shareOf(a))
   if (span === undefined || shareOf(span) < leastShare) return undefined

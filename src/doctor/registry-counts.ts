@@ -13,7 +13,7 @@ export interface Registry {
 /** Registries that retain entries by design, with the milliseconds: the longest expiry and a sweep. */
 export const retentionMs: Readonly<Record<string, number>> = {
   /** Silence of 30 s, then four such windows. */
-  members: 210_000,
+  members: 160_000,
   disconnected: 180_000,
   relay_seen: 150_000,
   grudges: 3_700_000,
@@ -58,15 +58,17 @@ export function growingPoints(registry: Registry): readonly Point[] {
 
 /**
  * Entries that were added more than `ms` before each point and are still there, or their successors: what an expiry in
- * that time cannot explain. A registry that has not been counted for so long has no points.
+ * that time cannot explain. Members that lived then may live now. A registry that has not been counted for so long has
+ * no points.
  */
 function entriesOlderThan(registry: Registry, ms: number): readonly Point[] {
   const [sizes, added] = [countsOf(registry, 'size'), countsOf(registry, 'added')]
+  const alive = registry.name === 'members' ? pointsOf(registry.instance, 'mesh.audit.members') : []
   const from = (added[0]?.atMs ?? 0) + ms
   return sizes
     .filter(({ atMs }) => atMs >= from)
-    .map(({ atMs, value }) => ({
-      atMs,
-      value: Math.max(0, value - (valueAt(added, atMs) - valueAt(added, atMs - ms))),
-    }))
+    .map(({ atMs, value }) => {
+      const young = valueAt(added, atMs) - valueAt(added, atMs - ms)
+      return { atMs, value: Math.max(0, value - young - valueAt(alive, atMs - ms)) }
+    })
 }

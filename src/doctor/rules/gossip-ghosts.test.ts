@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evidenceOf, ProcessStory } from '../../testing/doctor/process-story.ts'
+import { evidenceOf, growing, ProcessStory } from '../../testing/doctor/process-story.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { gossipGhosts } from './gossip-ghosts.ts'
 
@@ -27,4 +27,27 @@ test('another invariant that is broken: nothing', () => {
 
 test('a clean mesh: nothing', () => {
   assert.deepEqual(gossipGhosts.find(evidenceOf([story()])), [])
+})
+
+test('outbound streams of gossipsub beyond the connections: the table is named', () => {
+  const [finding] = gossipGhosts.find(
+    evidenceOf([
+      new ProcessStory('node-1').censuses(10, (s) => ({ 'mesh.audit.gossip.streams_out': 4 + growing(10)(s) })),
+    ]),
+  )
+  assert.equal(finding?.owner.part, 'tables of gossipsub: outbound streams of gossipsub')
+})
+
+test('topics that no peer subscribes to: the table of topics is named', () => {
+  const topics = (s: number) => ({ 'mesh.audit.gossip.topics': 2 + growing(10)(s) })
+  const [finding] = gossipGhosts.find(evidenceOf([new ProcessStory('node-1').censuses(10, topics)]))
+  assert.equal(finding?.owner.part, 'tables of gossipsub: topics without a subscriber')
+})
+
+test('topics of a neighbour: nothing', () => {
+  const topics = (s: number) => ({
+    'mesh.audit.gossip.topics': 2 + growing(10)(s),
+    'mesh.audit.gossip.most_topics': 2 + growing(10)(s),
+  })
+  assert.deepEqual(gossipGhosts.find(evidenceOf([new ProcessStory('node-1').censuses(10, topics)])), [])
 })

@@ -1,16 +1,54 @@
+import { type CountedGrowth, growthFinding, growthIn } from '../counted-growth.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { partOf, pointsOf } from '../growth.ts'
 import type { Rule } from '../rule.ts'
 import { brokenSinceMs, numberOf, statementsOf } from '../statements.ts'
 
-/** Peers in gossipsub’s tables that have no connection, and that its sweep has not removed: the node says so itself. */
+/** A few peers connect or leave between the two counts. */
+const leastRise = 8
+/** Tables with one entry per connected peer. */
+const tables = {
+  'mesh.audit.gossip_peers': 'peers',
+  'mesh.audit.gossip.streams_in': 'inbound streams',
+  'mesh.audit.gossip.streams_out': 'outbound streams',
+} as const
+
+/**
+ * Peers in gossipsub’s tables that have no connection, and that its sweep has not removed: the node says so itself. Or
+ * a table grows beyond the connections; or the table of topics, and no peer has them.
+ */
 export const gossipGhosts: Rule = {
   name: 'gossip-ghosts',
-  find: ({ instances }) => instances.flatMap((instance) => findingOf(instance) ?? []),
+  find: ({ instances }) =>
+    instances.flatMap((instance) => statedFinding(instance) ?? grownFinding(instance) ?? topicsFinding(instance) ?? []),
 }
 
-function findingOf(instance: Instance): Finding | undefined {
+function grownFinding(instance: Instance): Finding | undefined {
+  for (const [key, what] of Object.entries(tables)) {
+    const found = growthIn(instance, { key, least: leastRise, perConnection: 1 })
+    if (found !== undefined) return ghostsIn(instance, found, `${what} of gossipsub`)
+  }
+  return undefined
+}
+
+function topicsFinding(instance: Instance): Finding | undefined {
+  const [all, most] = ['topics', 'most_topics'].map((table) =>
+    growthIn(instance, { key: `mesh.audit.gossip.${table}`, least: leastRise, perConnection: 0 }),
+  )
+  return all === undefined || most !== undefined ? undefined : ghostsIn(instance, all, 'topics without a subscriber')
+}
+
+function ghostsIn(instance: Instance, found: CountedGrowth, what: string): Finding {
+  return growthFinding(instance, found, {
+    disease: 'gossip-ghosts',
+    part: `tables of gossipsub: ${what}`,
+    what,
+    unit: 'entries',
+  })
+}
+
+function statedFinding(instance: Instance): Finding | undefined {
   const [statement] = statementsOf(instance, 'gossip-peers-connected')
   if (statement === undefined) return undefined
   const { first, last } = statement

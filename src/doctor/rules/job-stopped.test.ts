@@ -15,7 +15,10 @@ const windows = (story: ProcessStory, fromS: number, toS: number) => {
 
 test('sweeps that stand still while censuses come: certain, since they are counted', () => {
   const [finding] = find(processWith((s) => ({ 'mesh.audit.sweeps': Math.min(24, Math.floor(s / 5)) })))
-  assert.deepEqual([finding?.certainty, finding?.owner.part], ['certain', 'sweep of the members'])
+  assert.deepEqual(
+    [finding?.certainty, finding?.owner.part],
+    ['certain', 'sweep of the members (mesh.staleness.pruned)'],
+  )
 })
 
 test('sweeps that never ran: certain, too', () => {

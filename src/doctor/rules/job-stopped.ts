@@ -35,7 +35,7 @@ function sweepFinding(instance: Instance): Finding | undefined {
   if (first === undefined || last.atMs - first.atMs < sweeplessMs) return undefined
   return {
     disease: 'job-stopped',
-    owner: partOf(instance, 'sweep of the members'),
+    owner: partOf(instance, 'sweep of the members (mesh.staleness.pruned)'),
     certainty: 'certain',
     sinceMs: first.atMs,
     summary: `${last.value} sweeps at ${still.length} censuses over ${Math.round((last.atMs - first.atMs) / 1_000)} s`,

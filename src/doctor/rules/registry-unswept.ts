@@ -54,7 +54,10 @@ interface Grown {
 function grownFinding(registry: Registry): Grown[] {
   const { instance, name, owner } = registry
   const keptMs = retentionMs[name]
-  const found = growthOfPoints(instance, growingPoints(registry), { least: leastRise, perConnection })
+  const found = growthOfPoints(instance, growingPoints(registry), {
+    least: leastRise,
+    perConnection: name === 'members' ? 0 : perConnection,
+  })
   if (found === undefined) return []
   const finding = growthFinding(instance, found, {
     disease: 'registry-unswept',

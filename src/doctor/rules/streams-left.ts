@@ -1,4 +1,5 @@
-import { type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../counted-growth.ts'
+import { type CountedGrowth, growthFinding, growthIn } from '../counted-growth.ts'
+import type { Evidence } from '../evidence/evidence.ts'
 import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { pointsOf, valueAt } from '../growth.ts'
@@ -9,8 +10,9 @@ const list = 'mesh.audit.protocols '
 const leastRise = 16
 /** A protocol has a stream per connection and direction; another one is open while its successor opens. */
 const perConnection = 2
-/** Part of the most streams that are still open where a limit stopped the growth. */
-const stillOpenPart = 0.8
+const limitList = 'mesh.audit.limits '
+/** Part of a limit that one protocol has; part of the rise in which a count is still near its least value. */
+const [mostOfLimit, nearLeast] = [0.5, 0.05]
 /** Part of the rise that is half closed where the end that accepted the streams does not close them. */
 const halfClosedPart = 0.5
 
@@ -31,7 +33,7 @@ export const streamsLeft: Rule = {
   find(evidence) {
     const grown = evidence.instances.flatMap(grownStreams)
     const byProtocol = Map.groupBy(grown, ({ instance, protocol }) => `${instance.mesh} ${protocol}`)
-    return [...byProtocol.values()].flatMap(findingsOf)
+    return [...byProtocol.values()].flatMap((all) => findingsOf(evidence, all))
   },
 }
 
@@ -40,7 +42,7 @@ function grownStreams(instance: Instance): Grown[] {
     const [protocol = '', direction = ''] = key.slice(list.length).split(' ')
     if (direction !== 'in' && direction !== 'out') return []
     const limits = { least: leastRise, perConnection }
-    const found = growthIn(instance, { key, isLine: true, ...limits }) ?? growthUntilLimit(instance, key, limits)
+    const found = growthIn(instance, { key, isLine: true, ...limits }) ?? growthUntilLimit(instance, key)
     return found === undefined ? [] : [{ instance, protocol, direction, found }]
   })
 }
@@ -48,30 +50,46 @@ function grownStreams(instance: Instance): Grown[] {
 /** Limits that a leak reaches, and that then stop it. */
 const streamLimits = ['streamsPerPeer', 'streamsPerProtocol']
 
-/** The growth until a limit of streams began to refuse some, if the streams are still open. */
-function growthUntilLimit(instance: Instance, key: string, limits: { least: number; perConnection: number }) {
-  const refusals = streamLimits.flatMap((name) => pointsOf(instance, `mesh.audit.limits ${name} refusals`, true))
-  const fromMs = Math.min(...refusals.filter(({ value }) => value > 0).map(({ atMs }) => atMs))
+/** Streams that a limit stopped: it refuses more at each census, and this protocol has most of what it allows. */
+function growthUntilLimit(instance: Instance, key: string): CountedGrowth | undefined {
   const points = pointsOf(instance, key, true)
-  const isThere = (points.at(-1)?.value ?? 0) >= stillOpenPart * Math.max(0, ...points.map(({ value }) => value))
-  if (!Number.isFinite(fromMs) || !isThere) return undefined
-  const found = growthOfPoints(
-    instance,
-    points.filter(({ atMs }) => atMs <= fromMs),
-    limits,
-  )
-  return found && { ...found, points }
+  const last = points.at(-1)
+  const least = Math.min(...points.map(({ value }) => value))
+  const since = points.findLast(({ value }) => value <= least + nearLeast * ((last?.value ?? 0) - least))
+  if (last === undefined || since === undefined || last.value - since.value < leastRise) return undefined
+  const isStopped = streamLimits.some((name) => {
+    const [refusals, limits] = ['refusals', 'limit'].map((field) =>
+      pointsOf(instance, `${limitList}${name} ${field}`, true),
+    )
+    const latest = (refusals ?? []).slice(-2).map(({ value }) => value)
+    return (latest[1] ?? 0) > (latest[0] ?? 0) && last.value >= mostOfLimit * (limits?.at(-1)?.value ?? Infinity)
+  })
+  return isStopped ? { points, rise: { since, last }, isShort: false } : undefined
 }
 
 /** One finding for each owner; the other ends are named with it. */
-function findingsOf(all: readonly Grown[]): Finding[] {
+function findingsOf({ instances }: Evidence, all: readonly Grown[]): Finding[] {
   const opened = all.filter(({ direction }) => direction === 'out')
   const accepted = all.filter(({ direction }) => direction === 'in')
   const handlerLeaks = accepted.length > 0 && accepted.every(isHalfClosed)
   const owners = opened.length === 0 || handlerLeaks ? accepted : opened
-  const others = owners === opened ? accepted : opened
-  const alsoAt = [...new Set(others.map(({ instance }) => instance.node))]
+  const alsoAt = otherEnds(instances, owners)
   return owners.map((owner) => ({ ...findingOf(owner), ...(alsoAt.length > 0 && { alsoAt }) }))
+}
+
+/** Nodes that have as many streams of the protocol in the other direction, whether or not they still grow there. */
+function otherEnds(instances: readonly Instance[], owners: readonly Grown[]): readonly string[] {
+  const most = Math.max(...owners.map(({ found }) => found.rise.last.value))
+  const others = instances.filter((instance) =>
+    owners.some((owner) => {
+      const key = `${list}${owner.protocol} ${owner.direction === 'in' ? 'out' : 'in'}`
+      const last = pointsOf(instance, key, true).at(-1)?.value ?? 0
+      return (
+        instance !== owner.instance && instance.mesh === owner.instance.mesh && last >= Math.max(leastRise, most / 4)
+      )
+    }),
+  )
+  return [...new Set(others.map(({ node }) => node))]
 }
 
 function isHalfClosed({ instance, protocol, found: { points, rise } }: Grown): boolean {

@@ -5,9 +5,8 @@ import { partOf, pointsOf } from '../growth.ts'
 import type { Rule } from '../rule.ts'
 import { numberOf } from '../statements.ts'
 
-/** Part of the spans between two that arrived: fewer may be in a batch that is still on its way. */
-const leastPart = 0.02
-const leastSpans = 3
+/** Spans between two that arrived, and their part of all: fewer may be in a batch that is still on its way. */
+const [leastSpans, leastPart] = [20, 0.1]
 
 /**
  * Spans that a node says it lost; and numbers that are missing between spans that arrived, if all spans were asked for.
@@ -44,9 +43,10 @@ function missingFinding({ complete, dropped }: Evidence, instance: Instance): Fi
   return {
     disease: 'telemetry-lost',
     owner: partOf(instance, 'telemetry, after the export'),
-    certainty: 'likely',
+    certainty: 'insufficient',
     sinceMs: undefined,
     summary: `${missing} of ${count + missing} spans are missing between those that arrived`,
     proof: instance.censuses,
+    missing: 'spans that were lost between the node and their store',
   }
 }

@@ -27,8 +27,10 @@ export const topicsLeft: Rule = {
   },
 }
 
+/** Topics that a connected peer has: those without any are gossipsub’s own fault. */
 function isAffected(instance: Instance): boolean {
-  return growthIn(instance, { key: 'mesh.audit.gossip.topics', least: leastRise, perConnection: 0 })?.isShort === false
+  const keys = ['mesh.audit.gossip.topics', 'mesh.audit.gossip.most_topics']
+  return keys.every((key) => growthIn(instance, { key, least: leastRise, perConnection: 0 })?.isShort === false)
 }
 
 function guiltyFinding(instance: Instance, affected: readonly Instance[]): Finding | undefined {
