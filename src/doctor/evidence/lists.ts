@@ -22,7 +22,7 @@ export function lineOf(attribute: string, entry: unknown): string {
   return attribute === 'mesh.audit.owned' && isOfDial.test(line) ? '' : line
 }
 
-/** The parts of a line: its key with the space after it, and a number for each field, NaN for one that is none. */
+/** The parts of a line: its key with the space after it, and a number for each field, NaN for another text. */
 export function partsOfLine(line: string, fields: number): { readonly start: string; readonly values: number[] } {
   const words = line.split(' ')
   if (words.length < fields) return { start: '', values: [] }
