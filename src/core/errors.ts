@@ -51,6 +51,10 @@ const errors = {
     `${d.url} does not answer (${d.cause}); start the trace store, or correct its address`,
   MESH_TRACES_REFUSED: (d: { url: string; status: number; reason: string }) =>
     `${d.url} answered ${d.status}: ${d.reason}`,
+  MESH_SPAN_FILE_UNREADABLE: (d: { file: string; cause: string }) =>
+    `cannot read ${d.file} (${d.cause}); name a file, or a directory of files, that the Collector's file exporter wrote`,
+  MESH_SPANS_ABSENT: (d: { where: string; found: string; cure: string }) =>
+    `no span of a mesh in ${d.where} (${d.found}); ${d.cure}`,
   MESH_TRACES_UNREADABLE: (d: { url: string; reason: string }) => `cannot read the response of ${d.url}: ${d.reason}`,
 } as const
 

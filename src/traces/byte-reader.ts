@@ -1,4 +1,4 @@
-/** Thrown where the bytes are not written as expected; whoever catches it reads them in the general way. */
+/** Thrown where the bytes are not written as expected; the caller that catches it reads them in the general way. */
 export const unusual = new Error('unusual JSON')
 
 const [quote, backslash, comma, minus, zero, nine] = [0x22, 0x5c, 0x2c, 0x2d, 0x30, 0x39]

@@ -1,7 +1,16 @@
 import { ByteReader, parsed, unusual } from './byte-reader.ts'
 import { ListedSpan } from './listed-span.ts'
 import { AttributeReader, type LastValues } from './otlp-attributes.ts'
-import { attributes, fieldsOf, kinds, type ReadResult, readResourceSpans, statuses, toRecord } from './otlp-json.ts'
+import {
+  attributes,
+  fieldsOf,
+  kinds,
+  type ReadResult,
+  readResourceSpans,
+  ShapeError,
+  statuses,
+  toRecord,
+} from './otlp-json.ts'
 import type { TraceSpan, Value } from './trace.ts'
 
 const [quote, colon, openObject, closeObject, openList, closeList] = [0x22, 0x3a, 0x7b, 0x7d, 0x5b, 0x5d]
@@ -57,8 +66,10 @@ export class OtlpLineReader {
   read(line: Buffer): ReadResult {
     const spans = this.readUsual(line)
     if (spans !== undefined) return { spans, unreadable: [] }
-    const request = toRecord(JSON.parse(line.toString()), 'the line')
-    return readResourceSpans('result' in request ? fieldsOf(request['result']) : request)
+    const json = toRecord(JSON.parse(line.toString()), 'the line')
+    const request = 'result' in json ? fieldsOf(json['result']) : json
+    if (!('resourceSpans' in request)) throw new ShapeError('resourceSpans is missing')
+    return readResourceSpans(request)
   }
 
   /** Undefined for a line that is not written in the usual way. */
