@@ -2,7 +2,7 @@ import type { DiseaseName } from './diseases.ts'
 import type { Instance } from './evidence/instance.ts'
 import type { Point } from './evidence/series.ts'
 import type { Finding } from './finding.ts'
-import { beyondLoad, growthOver, judgeGrowth, partOf, pointsOf, type Rise } from './growth.ts'
+import { beyondLoad, growthOver, judgeGrowth, partOf, pointsOf, type Rise, valueAt } from './growth.ts'
 
 /** A count of the census, and what of it is no leak. */
 export interface Count {
@@ -13,7 +13,11 @@ export interface Count {
   readonly least: number
   /** What each open connection may add. */
   readonly perConnection: number
+  /** Attribute of the census that is counted in place of connections. */
+  readonly load?: string
 }
+
+type Limits = Pick<Count, 'least' | 'perConnection' | 'load'>
 
 export interface CountedGrowth {
   readonly points: readonly Point[]
@@ -22,28 +26,31 @@ export interface CountedGrowth {
   readonly isShort: boolean
 }
 
-/** So much more of a rise over three censuses is more than a load step of a small mesh. */
-const shortFactor = 4
+/**
+ * Multiples of the least rise: a rise over three censuses is a hint from the first on, and a leak from the second on if
+ * each half has enough of it, since spans in between may be lost.
+ */
+const [hintFactor, leakFactor, leastHalf] = [4, 6, 0.3]
 
 /** How a count grows beyond the load; undefined if it does not. */
-export function growthIn(
-  instance: Instance,
-  { key, isLine = false, least, perConnection }: Count,
-): CountedGrowth | undefined {
-  return growthOfPoints(instance, pointsOf(instance, key, isLine), { least, perConnection })
+export function growthIn(instance: Instance, { key, isLine = false, ...limits }: Count): CountedGrowth | undefined {
+  return growthOfPoints(instance, pointsOf(instance, key, isLine), limits)
 }
 
 export function growthOfPoints(
   instance: Instance,
   points: readonly Point[],
-  { least, perConnection }: Pick<Count, 'least' | 'perConnection'>,
+  { least, perConnection, load }: Limits,
 ): CountedGrowth | undefined {
-  const judgement = judgeGrowth(beyondLoad(instance, points, perConnection), least)
+  const judgement = judgeGrowth(beyondLoad(instance, points, perConnection, load), least)
   if (judgement.is === 'level') return undefined
   const { rise } = judgement
-  const isShort = judgement.is === 'short'
-  if (isShort && rise.last.value - rise.since.value < shortFactor * least) return undefined
-  return { points, rise, isShort }
+  const total = rise.last.value - rise.since.value
+  if (judgement.is === 'rises') return { points, rise, isShort: false }
+  if (total < hintFactor * least) return undefined
+  const middle = valueAt(beyondLoad(instance, points, perConnection, load), (rise.since.atMs + rise.last.atMs) / 2)
+  const half = (middle - rise.since.value) / total
+  return { points, rise, isShort: total < leakFactor * least || half < leastHalf || half > 1 - leastHalf }
 }
 
 /** What a verdict says of a count that grows. */

@@ -25,7 +25,12 @@ const certainties: readonly Certainty[] = ['certain', 'likely', 'insufficient']
 /** Applies the rules and ranks what they find: a cause before its symptoms, the certain before the likely. */
 export function diagnose(evidence: Evidence, rules: readonly Rule[]): Diagnosis {
   const found = rules.flatMap((rule) => rule.find(evidence)).toSorted(byRank)
-  const causes = found.filter((finding) => !found.some((other) => other !== finding && explains(other, finding)))
+  // Of two that explain each other, the first is the cause.
+  const isSymptom = (finding: Finding, index: number) =>
+    found.some(
+      (other, at) => other !== finding && explains(other, finding) && (at < index || !explains(finding, other)),
+    )
+  const causes = found.filter((finding, index) => !isSymptom(finding, index))
   const findings = causes.map((cause) => ({
     ...cause,
     symptoms: found.filter((other) => other !== cause && explains(cause, other)),
@@ -44,6 +49,7 @@ function explains(cause: Finding, symptom: Finding): boolean {
   if (match === undefined || cause.certainty === 'insufficient' || cause.owner.mesh !== symptom.owner.mesh) return false
   const nodes = match.at === 'owner' ? [cause.owner.node] : [cause.owner.node, ...(cause.alsoAt ?? [])]
   if (match.at !== 'mesh' && !nodes.includes(symptom.owner.node)) return false
+  if (match.part !== undefined && !symptom.owner.part.startsWith(match.part)) return false
   return symptom.sinceMs === undefined || cause.sinceMs === undefined || symptom.sinceMs >= cause.sinceMs - slackMs
 }
 

@@ -17,7 +17,13 @@ export interface Symptom {
   readonly disease: string
   /** At the owner alone, at the nodes named with it (`alsoAt`) too, or anywhere in the mesh. */
   readonly at: 'owner' | 'node' | 'mesh'
+  /** Of the owner, if only a finding about this part is a symptom. */
+  readonly part?: string
 }
+
+/** Part of a process where nothing that is counted grows, and its memory does. */
+export const memoryPart = 'memory of the process'
+const unnamedMemory = { disease: 'growth-unknown', at: 'owner', part: memoryPart } as const satisfies Symptom
 
 const memory = [
   { disease: 'heap-growth', at: 'owner' },
@@ -167,7 +173,7 @@ export const diseases = {
       'A pair of nodes has connections that lost to another one, or that an end wants closed, and are still open.',
     remedy: 'Look at the proving traces which end does not close. A restart of that node frees them.',
     next: '',
-    causes: [...memory, ...handles, stop],
+    causes: [...memory, ...handles, stop, { disease: 'one-way-gossip', at: 'node' }],
   },
   'gossip-ghosts': {
     title: 'Gossip peers without a connection',
@@ -265,18 +271,21 @@ export const diseases = {
     meaning: 'The heap that major collections leave grows, and no counted thing grows with it.',
     remedy: 'The functions at the heap sites allocate what stays: free it there.',
     next: 'tracemesh doctor --probe NODE adds the sites of the heap.',
+    causes: [unnamedMemory],
   },
   'external-growth': {
     title: 'Buffers that nobody frees',
     meaning: 'Memory outside the heap that JavaScript objects hold grows over major collections.',
     remedy: 'The functions at the heap sites allocate the buffers that stay: free them there.',
     next: 'tracemesh doctor --probe NODE adds the sites of the heap.',
+    causes: [unnamedMemory],
   },
   'native-growth': {
     title: 'Native memory that grows',
     meaning: 'Resident memory grows while the heap and the buffers of JavaScript do not: it is in native code.',
     remedy: 'Set the malloc variables of the README; compare versions of @libp2p/quic.',
     next: 'Compare the maps of the process (/proc/PID/smaps_rollup) over an hour.',
+    causes: [unnamedMemory],
   },
   'growth-unknown': {
     title: 'Growth, cause unknown',

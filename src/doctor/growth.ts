@@ -23,7 +23,7 @@ export type Judgement = { readonly is: 'rises' | 'short'; readonly rise: Rise } 
 /**
  * Judges whether a count grows for good. It looks at the lowest value from each point on to the end: what churn raises
  * and lowers, and what a collector frees, is not in there. These must rise by `least`, by twice the largest fall of the
- * count, and in each third of the time since they began to.
+ * count, and in each third of the time since they began to; the begin may be anywhere in the first half of the rise.
  */
 export function judgeGrowth(points: readonly Point[], least: number): Judgement {
   const floors = floorsOf(points)
@@ -32,15 +32,26 @@ export function judgeGrowth(points: readonly Point[], least: number): Judgement 
   const total = last.value - first.value
   if (total < Math.max(least, 2 * largestFall(points))) return { is: 'level' }
   const start = floors.findLastIndex(({ value }) => value <= first.value + nearStart * total)
-  const rising = floors.slice(start)
-  const rise = { since: { ...rising[0], value: points[start]?.value ?? 0 } as Point, last }
-  const parts = rising.length < leastPoints ? rising.length - 1 : leastPoints - 1
-  const marks = Array.from({ length: parts + 1 }, (_, i) =>
-    valueAt(rising, rise.since.atMs + (i * (last.atMs - rise.since.atMs)) / parts),
+  const end = floors.findLastIndex(({ value }) => value <= first.value + total / 2)
+  for (let begin = start; begin <= end; begin++) {
+    const rising = floors.slice(begin)
+    if (!isSteady(rising)) continue
+    const rise = { since: { atMs: rising[0]?.atMs ?? 0, value: points[begin]?.value ?? 0 }, last }
+    return { is: rising.length < leastPoints ? 'short' : 'rises', rise }
+  }
+  return { is: 'level' }
+}
+
+/** Whether values rise in each third of their time; in each half, if there are only three. */
+function isSteady(rising: readonly Point[]): boolean {
+  const [first, last] = [rising[0], rising.at(-1)]
+  if (first === undefined || last === undefined || rising.length < leastPoints - 1) return false
+  const parts = Math.min(rising.length, leastPoints) - 1
+  const marks = Array.from({ length: parts + 1 }, (_, part) =>
+    valueAt(rising, first.atMs + (part * (last.atMs - first.atMs)) / parts),
   )
-  const isSteady = marks.slice(1).every((value, index) => value - (marks[index] ?? 0) >= leastThird * total)
-  if (!isSteady || parts < leastPoints - 2) return { is: 'level' }
-  return { is: parts < leastPoints - 1 ? 'short' : 'rises', rise }
+  const least = leastThird * (last.value - first.value)
+  return marks.slice(1).every((value, index) => value - (marks[index] ?? 0) >= least)
 }
 
 /** The rise, if the count grows for good. */
@@ -103,9 +114,14 @@ export function pointsOf(instance: Instance, key: string, isLine = false): reado
 export const everyCensus = 'mesh.audit.opened_total'
 
 /** The points less what each connection of that time may have: what rises with the load alone is level then. */
-export function beyondLoad(instance: Instance, points: readonly Point[], perConnection: number): readonly Point[] {
-  const connections = pointsOf(instance, 'mesh.audit.connections')
-  return points.map(({ atMs, value }) => ({ atMs, value: value - perConnection * valueAt(connections, atMs) }))
+export function beyondLoad(
+  instance: Instance,
+  points: readonly Point[],
+  perConnection: number,
+  load = 'mesh.audit.connections',
+): readonly Point[] {
+  const loads = pointsOf(instance, load)
+  return points.map(({ atMs, value }) => ({ atMs, value: value - perConnection * valueAt(loads, atMs) }))
 }
 
 /** Connections that entered the ledger between two points: a measure of churn. */

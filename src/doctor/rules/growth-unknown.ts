@@ -1,12 +1,16 @@
 import { type Count, type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../counted-growth.ts'
+import { memoryPart } from '../diseases.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { churnOf, partOf, valueAt } from '../growth.ts'
+import { churnOf, judgeGrowth, partOf, pointsOf, valueAt } from '../growth.ts'
+import { memoryFinding } from '../memory-finding.ts'
+import { floorsOf, heapBounds, judgeFloors } from '../memory-floors.ts'
 import { growingPoints, meshRegistriesOf } from '../registry-counts.ts'
 import type { Rule } from '../rule.ts'
 import { brokenSinceMs, type Statement, statementsOf } from '../statements.ts'
+import { growthUntilLimit } from '../stream-limits.ts'
 
-type Limits = Pick<Count, 'least' | 'perConnection'>
+type Limits = Pick<Count, 'least' | 'perConnection' | 'load'>
 
 /** For a count without limits of its own. */
 const usual: Limits = { least: 48, perConnection: 8 }
@@ -30,7 +34,7 @@ const limitsByKey: Readonly<Record<string, Limits>> = {
   'mesh.audit.suspects': steady,
   'mesh.audit.timers': { least: 100, perConnection: 6 },
   'mesh.audit.timers_unref': { least: 150, perConnection: 6 },
-  'mesh.audit.listeners_connections': { least: 300, perConnection: 60 },
+  'mesh.audit.listeners_connections': { least: 200, perConnection: 10, load: 'mesh.audit.streams' },
   'mesh.telemetry.queued': { least: 1_000, perConnection: 0 },
 }
 
@@ -41,6 +45,7 @@ const judged = /^mesh\.(audit|telemetry)\./
 /** Counts that live as long as their messages or scores; only a longer rise is one. */
 const slow = /^mesh\.audit\.gossip\.(seen|cached|deliveries|promises|backoff|scores|score_cache|peer_ips)$/
 const slowMs = 4_500_000
+const isStreams = /^mesh\.audit\.protocols .* out$/
 const isLine = /^mesh\.audit\.(protocols|applications|owned) /
 
 /**
@@ -52,6 +57,9 @@ export const growthUnknown: Rule = {
   find: ({ instances }) => instances.flatMap((instance) => findingOf(instance) ?? []),
 }
 
+/** Bytes: a clean process rises by 30 MiB in its first minutes. */
+const leastResident = 128 * 1_048_576
+
 interface Grown {
   readonly name: string
   readonly found: CountedGrowth
@@ -62,11 +70,24 @@ function findingOf(instance: Instance): Finding | undefined {
   if (statement !== undefined) return statedFinding(statement)
   const grown = [...grownCounts(instance), ...grownRegistries(instance)].sort((a, b) => riseIn(b) - riseIn(a))
   const [most, ...others] = grown
-  if (most === undefined) return undefined
+  if (most === undefined) return memoryFindingOf(instance)
   const text = { disease: 'growth-unknown', part: most.name, what: most.name, unit: 'entries' } as const
   const finding = growthFinding(instance, most.found, text)
   const names = others.slice(0, 4).map(({ name }) => name)
   return names.length === 0 ? finding : { ...finding, summary: `${finding.summary}; with it ${names.join(', ')}` }
+}
+
+/** Nothing that is counted grows, and the memory does: what collections leave, or else all of it. */
+function memoryFindingOf(instance: Instance): Finding | undefined {
+  const [heap, external] = [floorsOf(instance, 'heap'), floorsOf(instance, 'external')]
+  const floors = heap.map(({ atMs, value }) => ({ atMs, value: value + valueAt(external, atMs) }))
+  const resident = pointsOf(instance, 'process.memory.usage')
+  const inAll = judgeGrowth(resident, leastResident)
+  const text = { disease: 'growth-unknown', part: memoryPart, what: 'memory of the process' } as const
+  const ofFloors = memoryFinding(instance, floors, judgeFloors(instance, floors, heapBounds), text)
+  return [...ofFloors, ...memoryFinding(instance, resident, inAll, text)].find(
+    ({ certainty }) => certainty === 'likely',
+  )
 }
 
 const invariants = [
@@ -96,7 +117,9 @@ function statedFinding(statement: Statement): Finding {
 function grownCounts(instance: Instance): Grown[] {
   return instance.seriesOf('mesh.').flatMap(([key]): Grown[] => {
     if (!judged.test(key) || notJudged.test(key)) return []
-    const found = growthIn(instance, { key, isLine: isLine.test(key), ...(limitsByKey[key] ?? usual) })
+    const limits = limitsByKey[key] ?? usual
+    const atLimit = isStreams.test(key) ? growthUntilLimit(instance, key) : undefined
+    const found = atLimit ?? growthIn(instance, { key, isLine: isLine.test(key), ...limits })
     if (found === undefined || (slow.test(key) && found.rise.last.atMs - found.rise.since.atMs < slowMs)) return []
     return isExplained(instance, key, found) ? [] : [{ name: nameOf(key), found }]
   })

@@ -19,8 +19,10 @@ export const linkLeftOpen: Rule = {
   name: 'link-left-open',
   find(evidence) {
     const pairs = pairFindings(evidence)
-    const named = new Set(pairs.flatMap(({ owner, alsoAt = [] }) => [owner.node, ...alsoAt]))
-    const others = evidence.instances.filter(({ node }) => !named.has(node))
+    const named = new Set(
+      pairs.flatMap(({ owner, alsoAt = [] }) => [owner.node, ...alsoAt].map((n) => `${owner.mesh} ${n}`)),
+    )
+    const others = evidence.instances.filter(({ mesh, node }) => !named.has(`${mesh} ${node}`))
     return [
       ...pairs,
       ...others.flatMap((one) => suspectFinding(one) ?? ledgerFinding(one) ?? linksWithOneEnd(evidence, one) ?? []),

@@ -22,7 +22,7 @@ test('listeners on signals of owners: these are named', () => {
 })
 
 test('listeners of connections that come: nothing', () => {
-  const story = processWith((s) => ({ 'mesh.audit.connections': s, 'mesh.audit.listeners_connections': 28 * s }))
+  const story = processWith((s) => ({ 'mesh.audit.streams': 3 * s, 'mesh.audit.listeners_connections': 28 * s }))
   assert.deepEqual(listenersLeft.find(evidenceOf([story])), [])
 })
 

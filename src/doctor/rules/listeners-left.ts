@@ -5,7 +5,7 @@ import type { Rule } from '../rule.ts'
 
 /**
  * Listeners on targets that outlive a call. Those on libp2p’s own events and signals are as many as its parts; those on
- * connections and streams are some 30 for each connection.
+ * connections are some nine for each stream.
  */
 const counts: readonly (Count & { readonly part: string; readonly what: string })[] = [
   {
@@ -24,8 +24,9 @@ const counts: readonly (Count & { readonly part: string; readonly what: string }
   },
   {
     key: 'mesh.audit.listeners_connections',
-    least: 256,
-    perConnection: 60,
+    least: 128,
+    perConnection: 10,
+    load: 'mesh.audit.streams',
     part: 'listeners on connections',
     what: 'listeners on connections and their streams',
   },

@@ -59,5 +59,5 @@ test('as many streams as an application needs from its start on: nothing', () =>
 })
 
 test('a rise over three censuses: not enough evidence', () => {
-  assert.equal(find(withStreams('node-1', (s) => `/chat/1 0 ${2 * s} 0 9`, 1.2))[0]?.certainty, 'insufficient')
+  assert.equal(find(withStreams('node-1', (s) => `/chat/1 0 ${1.2 * s} 0 9`, 1.2))[0]?.certainty, 'insufficient')
 })

@@ -4,15 +4,11 @@ import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { pointsOf, valueAt } from '../growth.ts'
 import type { Rule } from '../rule.ts'
+import { growthUntilLimit, leastStreams } from '../stream-limits.ts'
 
 const list = 'mesh.audit.protocols '
-/** Above what a handful of peers that join opens at once. */
-const leastRise = 16
 /** A protocol has a stream per connection and direction; another one is open while its successor opens. */
 const perConnection = 2
-const limitList = 'mesh.audit.limits '
-/** Part of a limit that one protocol has; part of the rise in which a count is still near its least value. */
-const [mostOfLimit, nearLeast] = [0.5, 0.05]
 /** Part of the rise that is half closed where the end that accepted the streams does not close them. */
 const halfClosedPart = 0.5
 
@@ -41,30 +37,10 @@ function grownStreams(instance: Instance): Grown[] {
   return instance.seriesOf(list).flatMap(([key]): Grown[] => {
     const [protocol = '', direction = ''] = key.slice(list.length).split(' ')
     if (direction !== 'in' && direction !== 'out') return []
-    const limits = { least: leastRise, perConnection }
-    const found = growthIn(instance, { key, isLine: true, ...limits }) ?? growthUntilLimit(instance, key)
+    const limits = { least: leastStreams, perConnection }
+    const found = growthUntilLimit(instance, key) ?? growthIn(instance, { key, isLine: true, ...limits })
     return found === undefined ? [] : [{ instance, protocol, direction, found }]
   })
-}
-
-/** Limits that a leak reaches, and that then stop it. */
-const streamLimits = ['streamsPerPeer', 'streamsPerProtocol']
-
-/** Streams that a limit stopped: it refuses more at each census, and this protocol has most of what it allows. */
-function growthUntilLimit(instance: Instance, key: string): CountedGrowth | undefined {
-  const points = pointsOf(instance, key, true)
-  const last = points.at(-1)
-  const least = Math.min(...points.map(({ value }) => value))
-  const since = points.findLast(({ value }) => value <= least + nearLeast * ((last?.value ?? 0) - least))
-  if (last === undefined || since === undefined || last.value - since.value < leastRise) return undefined
-  const isStopped = streamLimits.some((name) => {
-    const [refusals, limits] = ['refusals', 'limit'].map((field) =>
-      pointsOf(instance, `${limitList}${name} ${field}`, true),
-    )
-    const latest = (refusals ?? []).slice(-2).map(({ value }) => value)
-    return (latest[1] ?? 0) > (latest[0] ?? 0) && last.value >= mostOfLimit * (limits?.at(-1)?.value ?? Infinity)
-  })
-  return isStopped ? { points, rise: { since, last }, isShort: false } : undefined
 }
 
 /** One finding for each owner; the other ends are named with it. */
@@ -85,7 +61,7 @@ function otherEnds(instances: readonly Instance[], owners: readonly Grown[]): re
       const key = `${list}${owner.protocol} ${owner.direction === 'in' ? 'out' : 'in'}`
       const last = pointsOf(instance, key, true).at(-1)?.value ?? 0
       return (
-        instance !== owner.instance && instance.mesh === owner.instance.mesh && last >= Math.max(leastRise, most / 4)
+        instance !== owner.instance && instance.mesh === owner.instance.mesh && last >= Math.max(leastStreams, most / 4)
       )
     }),
   )
