@@ -5,8 +5,20 @@ import { count, type Summary, wrong } from './summary.ts'
 /** The score as text: a row per recording, what all of them come to, and where the doctor was wrong. */
 export function scoreTable({ hash, scores, summary }: ScoreReport): string {
   const names = Object.keys(summary.baselineErrors)
-  const header = ['recording', 'disease', 'right', 'wrong', 'missed', 'left out', 'wrong', 'lossy', 'wrong', ...names]
-  const rows = scores.map(({ recording, disease, runs, doctor, leftOut, lossy, baselines }) => [
+  const header = [
+    'recording',
+    'disease',
+    'right',
+    'wrong',
+    'missed',
+    'left out',
+    'wrong',
+    'lossy',
+    'wrong',
+    'named after',
+    ...names,
+  ]
+  const rows = scores.map(({ recording, disease, runs, doctor, leftOut, lossy, named, baselines }) => [
     recording,
     disease ?? '-',
     `${count(doctor, 'right')}/${runs}`,
@@ -16,6 +28,7 @@ export function scoreTable({ hash, scores, summary }: ScoreReport): string {
     leftOut === undefined ? '-' : String(wrong(leftOut)),
     `${count(lossy, 'right')}/${runs}`,
     String(wrong(lossy)),
+    named === undefined ? '-' : `${named.seconds} s, ${named.events} joins`,
     ...names.map((name) => `${count(baselines[name] ?? {}, 'right')}/${runs}`),
   ])
   const mistakes = scores.flatMap(({ recording, mistakes }) =>

@@ -8,6 +8,7 @@ import { examine, judge, type Outcome, without } from './judge.ts'
 import * as mutations from './mutate.ts'
 import { type Recording, readRecording } from './recording.ts'
 import { seedOf } from './rules-hash.ts'
+import { type TimeToName, timeToName } from './time-to-name.ts'
 
 /** How often each outcome came. */
 export type Tally = Readonly<Partial<Record<Outcome, number>>>
@@ -23,6 +24,8 @@ export interface RecordingScore {
   readonly leftOut?: Tally
   /** With much missing: 30 % lost, a gap, a silent node, skewed clocks. */
   readonly lossy: Tally
+  /** Of the recording itself; absent if it is not named. */
+  readonly named?: TimeToName
   /** What the doctor said where it was not right, with the seed of such a run. */
   readonly mistakes: readonly Mistake[]
 }
@@ -92,6 +95,7 @@ export function scoreRecording(
     const evidence = evidenceOf(spans)
     for (const { name, find } of baselines) others.get(name)?.add(judge({ findings: asRanked(find(evidence)) }, truth))
   }
+  const named = truth.disease === null ? undefined : timeToName(recording, rules)
   return {
     recording: recording.name,
     disease: truth.disease,
@@ -100,6 +104,7 @@ export function scoreRecording(
     baselines: Object.fromEntries([...others].map(([name, { tally }]) => [name, tally])),
     ...(truth.disease !== null && { leftOut: leftOut.tally }),
     lossy: lossy.tally,
+    ...(named && { named }),
     mistakes,
   }
 }
