@@ -8,17 +8,18 @@ const maxScores = 40
 
 interface FirstScore {
   readonly hash: string
+  readonly source: string
   /** Day of the first score. */
   readonly on: string
   readonly summary: Summary
 }
 
 /** Keeps the score of rules that were not scored before: of each hash only the first one counts. */
-export async function keepFirstScore(hash: string, summary: Summary): Promise<void> {
+export async function keepFirstScore(hash: string, source: string, summary: Summary): Promise<void> {
   const scores = await firstScores()
-  if (scores.some((score) => score.hash === hash)) return
+  if (scores.some((score) => score.hash === hash && score.source === source)) return
   const on = new Date().toISOString().slice(0, 10)
-  const all = [...scores, { hash, on, summary }].slice(-maxScores)
+  const all = [...scores, { hash, source, on, summary }].slice(-maxScores)
   await writeFile(file, `${JSON.stringify(all, null, 2)}\n`)
 }
 

@@ -1,5 +1,6 @@
 import { type Diagnosis, diagnose } from '../doctor/diagnose.ts'
 import type { DiseaseName } from '../doctor/diseases.ts'
+import type { Evidence } from '../doctor/evidence/evidence.ts'
 import { EvidenceFold } from '../doctor/evidence/fold.ts'
 import type { Finding } from '../doctor/finding.ts'
 import type { Rule } from '../doctor/rule.ts'
@@ -20,13 +21,25 @@ export type Outcome =
   /** Nothing found. */
   | 'missed'
 
+const effectsOfLoss: readonly DiseaseName[] = ['telemetry-lost', 'clock-skew']
+
 export type Truth = Pick<RecordedTruth, 'disease' | 'nodes' | 'part'>
 
 /** What the doctor says of these spans. */
 export function examine(spans: readonly TraceSpan[], rules: readonly Rule[]): Diagnosis {
+  return diagnose(evidenceOf(spans), rules)
+}
+
+export function evidenceOf(spans: readonly TraceSpan[]): Evidence {
   const fold = new EvidenceFold()
   for (const span of spans) fold.add(span)
-  return diagnose(fold.evidence({ complete: true, partial: [] }), rules)
+  return fold.evidence({ complete: true, partial: [] })
+}
+
+/** Of a run that lost spans or has skewed clocks: to say just that is no mistake. */
+export function judgeLossy({ findings }: Pick<Diagnosis, 'findings'>, truth: Truth): Outcome {
+  const others = findings.filter(({ disease }) => disease === truth.disease || !effectsOfLoss.includes(disease))
+  return judge({ findings: others }, truth)
 }
 
 /** Judges the first answer. */

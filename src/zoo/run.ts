@@ -1,21 +1,26 @@
 import { exitCodes, type Terminal } from '../commands/command.ts'
+import { MeshError } from '../core/errors.ts'
 import type { Diagnosis } from '../doctor/diagnose.ts'
 import { rules } from '../doctor/rules/all.ts'
 import { readSpans } from '../traces/otlp-json.ts'
 import type { TraceSpan } from '../traces/trace.ts'
 import { examine, judge, type Outcome, type Truth } from './judge.ts'
 import { otlpLine } from './otlp-lines.ts'
-import { readRecording } from './recording.ts'
 import { runScene } from './run-scene.ts'
 import { findScene } from './scenes.ts'
-import { cleanBeside, spansOfRun } from './score.ts'
+import type { Source } from './score-all.ts'
+import { recordedSubject, simulatedSubjects } from './subject.ts'
 
-/** Replays one recorded run: as it was, or with the mutations of a seed. */
-export async function runRecorded(name: string, directory: string, seed: number | undefined, io: Terminal) {
-  const recording = await readRecording(name, directory)
-  const clean = seed === undefined ? undefined : await cleanBeside(recording, directory)
-  const spans = seed === undefined ? recording.spans : spansOfRun(recording, seed, clean)
-  return report(spans, recording.truth, io)
+/** Replays one run: a recording as it was, or with the mutations of a seed, or a run of the simulator. */
+export async function replay(name: string, source: Source, directory: string, seed: number | undefined, io: Terminal) {
+  const subject =
+    source === 'recorded'
+      ? await recordedSubject(name, directory)
+      : (await simulatedSubjects()).find((one) => one.name === name)
+  if (subject === undefined)
+    throw new MeshError('MESH_CONFIG_INVALID', { key: 'name', given: name, expected: 'a run of the simulator' })
+  const { spans, truth } = seed === undefined ? (subject.recording ?? (await subject.run(1))) : await subject.run(seed)
+  return report(spans, truth, io)
 }
 
 /** Runs the scene with real processes, now. */

@@ -2,7 +2,7 @@ import { align } from './align.ts'
 import type { ScoreReport } from './score-all.ts'
 import { count, type Summary, wrong } from './summary.ts'
 
-/** The score as text: a row per recording, what all of them come to, and where the doctor was wrong. */
+/** The score as text: a row per subject, what all of them come to, and where the doctor was wrong. */
 export function scoreTable({ hash, scores, summary }: ScoreReport): string {
   const names = Object.keys(summary.baselineErrors)
   const header = [
@@ -18,8 +18,8 @@ export function scoreTable({ hash, scores, summary }: ScoreReport): string {
     'named after',
     ...names,
   ]
-  const rows = scores.map(({ recording, disease, runs, doctor, leftOut, lossy, named, baselines }) => [
-    recording,
+  const rows = scores.map(({ subject, disease, runs, doctor, leftOut, lossy, named, baselines }) => [
+    subject,
     disease ?? '-',
     `${count(doctor, 'right')}/${runs}`,
     String(wrong(doctor)),
@@ -31,10 +31,10 @@ export function scoreTable({ hash, scores, summary }: ScoreReport): string {
     named === undefined ? '-' : `${named.seconds} s, ${named.events} joins`,
     ...names.map((name) => `${count(baselines[name] ?? {}, 'right')}/${runs}`),
   ])
-  const mistakes = scores.flatMap(({ recording, mistakes }) =>
-    [...Map.groupBy(mistakes, ({ outcome, answer }) => `${outcome}: ${answer || 'nothing'}`)].map(
-      ([text, all]) => `${recording}: ${all.length} x ${text}; tracemesh zoo run ${recording} --seed ${all[0]?.seed}`,
-    ),
+  const mistakes = scores.flatMap(({ subject, mistakes }) =>
+    [
+      ...Map.groupBy(mistakes, ({ condition, outcome, answer }) => `${condition} ${outcome}: ${answer || 'nothing'}`),
+    ].map(([text, all]) => `${subject}: ${all.length} x ${text.trim()}; seed ${all[0]?.seed}`),
   )
   return [`rules ${hash}`, '', align([header, ...rows]), '', summaryText(summary), '', ...mistakes, ''].join('\n')
 }

@@ -1,21 +1,21 @@
+import type { Diagnosis } from '../doctor/diagnose.ts'
 import type { DiseaseName } from '../doctor/diseases.ts'
-import { EvidenceFold } from '../doctor/evidence/fold.ts'
 import type { Rule } from '../doctor/rule.ts'
 import { seededRandom } from '../testing/random.ts'
 import type { TraceSpan } from '../traces/trace.ts'
-import { baselines } from './baselines/baselines.ts'
-import { examine, judge, type Outcome, without } from './judge.ts'
+import { type Baseline, baselines } from './baselines/baselines.ts'
+import { evidenceOf, examine, judge, judgeLossy, type Outcome, without } from './judge.ts'
 import * as mutations from './mutate.ts'
-import { type Recording, readRecording } from './recording.ts'
 import { seedOf } from './rules-hash.ts'
+import type { Subject } from './subject.ts'
 import { type TimeToName, timeToName } from './time-to-name.ts'
 
 /** How often each outcome came. */
 export type Tally = Readonly<Partial<Record<Outcome, number>>>
 
-/** What the runs of one recording came to. */
-export interface RecordingScore {
-  readonly recording: string
+/** What the runs of one subject came to. */
+export interface SubjectScore {
+  readonly subject: string
   readonly disease: DiseaseName | null
   readonly runs: number
   readonly doctor: Tally
@@ -31,31 +31,19 @@ export interface RecordingScore {
 }
 
 export interface Mistake {
+  /** With losses, or without the rule of the disease; otherwise empty. */
+  readonly condition: '' | 'lossy' | 'left out'
   readonly seed: number
   readonly outcome: Outcome
   readonly answer: string
 }
 
-const skewMs = 2 * 2_000
+/** Twice the difference of clocks that the mesh tolerates. */
+const skewMs = 2 * 5_000
 const gapMs = 60_000
 const lossShare = 0.3
-/** Every so many runs have another, clean mesh beside. */
-const besideEvery = 3
-const quiet = 'clean-quiet'
 
-/** The spans of one run; the seed alone decides them. `clean` may stand beside as another mesh. */
-export function spansOfRun({ spans }: Recording, seed: number, clean?: Recording): readonly TraceSpan[] {
-  const random = seededRandom(seed)
-  const mutated = mutations.mutate(spans, random)
-  return clean !== undefined && seed % besideEvery === 0 ? mutations.beside(mutated, clean.spans) : mutated
-}
-
-/** The clean run that may stand beside a run of this recording; none beside itself. */
-export async function cleanBeside({ name }: Recording, directory: string): Promise<Recording | undefined> {
-  return name === quiet ? undefined : await readRecording(quiet, directory).catch(() => undefined)
-}
-
-/** The same run with much missing; the seed decides what. */
+/** A run with much missing; the seed decides what. `spared` are names of nodes that it does not silence. */
 export function withLosses(spans: readonly TraceSpan[], spared: readonly string[], seed: number) {
   const random = seededRandom(seed ^ 0x5bd1e995)
   const losses = [
@@ -64,59 +52,62 @@ export function withLosses(spans: readonly TraceSpan[], spared: readonly string[
     () => mutations.silenceOne(spans, spared, random),
     () => mutations.skewClocks(spans, skewMs, random),
   ]
-  return (losses[seed % losses.length] ?? losses[0])?.() ?? spans
+  return losses[Math.floor(random() * losses.length)]?.() ?? spans
 }
 
-/** Scores `runs` mutations of a recording. */
-export function scoreRecording(
-  recording: Recording,
+/** Scores `runs` runs of a subject. */
+export async function scoreSubject(
+  subject: Subject,
   rules: readonly Rule[],
   hash: string,
   runs: number,
-  clean?: Recording,
-): RecordingScore {
-  const { truth } = recording
-  const doctor = new Counts()
-  const lossy = new Counts()
-  const leftOut = new Counts()
+): Promise<SubjectScore> {
+  const { disease, recording } = subject
+  const counts = { doctor: new Counts(), lossy: new Counts(), leftOut: new Counts() }
   const others = new Map(baselines.map(({ name }) => [name, new Counts()]))
   const mistakes: Mistake[] = []
+  const note = (condition: Mistake['condition'], seed: number, outcome: Outcome, diagnosis: Diagnosis) =>
+    mistakes.push({ condition, seed, outcome, answer: answerOf(diagnosis) })
   for (let run = 0; run < runs; run++) {
-    const seed = seedOf(hash, recording.name, run)
-    const spans = spansOfRun(recording, seed, clean)
+    const seed = seedOf(hash, subject.name, run)
+    const { spans, truth } = await subject.run(seed)
     const diagnosis = examine(spans, rules)
     const outcome = judge(diagnosis, truth)
-    doctor.add(outcome)
-    const [first] = diagnosis.findings
-    if (outcome !== 'right')
-      mistakes.push({ seed, outcome, answer: first ? `${first.disease} ${first.owner.node} ${first.owner.part}` : '' })
-    lossy.add(judge(examine(withLosses(spans, truth.nodes, seed), rules), truth))
-    if (truth.disease !== null) leftOut.add(judge(examine(spans, without(rules, truth.disease)), truth))
+    counts.doctor.add(outcome)
+    if (outcome !== 'right') note('', seed, outcome, diagnosis)
+    const lossy = examine(withLosses(spans, truth.nodes, seed), rules)
+    const lossyOutcome = judgeLossy(lossy, truth)
+    counts.lossy.add(lossyOutcome)
+    if (lossyOutcome !== 'right') note('lossy', seed, lossyOutcome, lossy)
+    if (disease !== null) {
+      const leftOut = examine(spans, without(rules, disease))
+      const leftOutOutcome = judge(leftOut, truth)
+      counts.leftOut.add(leftOutOutcome)
+      if (leftOutOutcome !== 'unknown') note('left out', seed, leftOutOutcome, leftOut)
+    }
     const evidence = evidenceOf(spans)
-    for (const { name, find } of baselines) others.get(name)?.add(judge({ findings: asRanked(find(evidence)) }, truth))
+    for (const one of baselines) others.get(one.name)?.add(judge({ findings: answersOf(one, evidence) }, truth))
   }
-  const named = truth.disease === null ? undefined : timeToName(recording, rules)
+  const named = disease === null || recording === undefined ? undefined : timeToName(recording, rules)
   return {
-    recording: recording.name,
-    disease: truth.disease,
+    subject: subject.name,
+    disease,
     runs,
-    doctor: doctor.tally,
+    doctor: counts.doctor.tally,
     baselines: Object.fromEntries([...others].map(([name, { tally }]) => [name, tally])),
-    ...(truth.disease !== null && { leftOut: leftOut.tally }),
-    lossy: lossy.tally,
+    ...(disease !== null && { leftOut: counts.leftOut.tally }),
+    lossy: counts.lossy.tally,
     ...(named && { named }),
     mistakes,
   }
 }
 
-export function evidenceOf(spans: readonly TraceSpan[]) {
-  const fold = new EvidenceFold()
-  for (const span of spans) fold.add(span)
-  return fold.evidence({ complete: true, partial: [] })
+function answerOf({ findings: [first] }: Diagnosis): string {
+  return first === undefined ? '' : `${first.disease} at ${first.owner.node || 'the mesh'}, ${first.owner.part}`
 }
 
-function asRanked(findings: ReturnType<(typeof baselines)[number]['find']>) {
-  return findings.map((finding) => ({ ...finding, symptoms: [] }))
+function answersOf({ find }: Baseline, evidence: ReturnType<typeof evidenceOf>): Diagnosis['findings'] {
+  return find(evidence).map((finding) => ({ ...finding, symptoms: [] }))
 }
 
 class Counts {

@@ -1,10 +1,10 @@
 import type { Outcome } from './judge.ts'
-import type { RecordingScore, Tally } from './score.ts'
+import type { SubjectScore, Tally } from './score.ts'
 
 /** What all runs come to. */
 export interface Summary {
   readonly diseases: number
-  /** Recordings of diseases with 95 % right answers. */
+  /** Diseases with 95 % right answers. */
   readonly recognized: number
   readonly runs: number
   readonly right: number
@@ -23,12 +23,12 @@ export interface Summary {
   readonly baselineErrors: Readonly<Record<string, number>>
 }
 
-export function summaryOf(scores: readonly RecordingScore[]): Summary {
+export function summaryOf(scores: readonly SubjectScore[]): Summary {
   const ill = scores.filter(({ disease }) => disease !== null)
   const clean = scores.filter(({ disease }) => disease === null)
-  const sum = (some: readonly RecordingScore[], of: (score: RecordingScore) => number) =>
+  const sum = (some: readonly SubjectScore[], of: (score: SubjectScore) => number) =>
     some.reduce((total, score) => total + of(score), 0)
-  const runs = (some: readonly RecordingScore[]) => sum(some, (score) => score.runs)
+  const runs = (some: readonly SubjectScore[]) => sum(some, (score) => score.runs)
   const names = Object.keys(scores[0]?.baselines ?? {})
   return {
     diseases: ill.length,
@@ -55,7 +55,7 @@ export function summaryOf(scores: readonly RecordingScore[]): Summary {
   }
 }
 
-export function isRecognized({ doctor, runs }: RecordingScore): boolean {
+export function isRecognized({ doctor, runs }: SubjectScore): boolean {
   return count(doctor, 'right') >= 0.95 * runs
 }
 

@@ -1,7 +1,10 @@
+import { Option } from 'commander'
 import { type CommandAction, command, exitCodes, type Terminal } from '../commands/command.ts'
 import { listText } from './list.ts'
 import { recordings } from './recording.ts'
 import { shapes } from './shapes.ts'
+
+const sources = ['recorded', 'simulated'] as const
 
 interface RunFlags {
   readonly seed?: string
@@ -13,6 +16,7 @@ interface ScoreFlags {
   readonly runs: string
   readonly cleanRuns: string
   readonly only?: string
+  readonly source: string
   readonly dir: string
   readonly json?: boolean
 }
@@ -41,13 +45,18 @@ export const zooCommand: CommandAction = async (args, io) => {
     .action(({ json }: { json?: boolean }) => io.out(json === true ? asJson(shapes) : listText()))
   add('run <name>', 'one run: what the doctor says of it')
     .option('--seed <number>', 'of its mutations; without it the run is as recorded')
-    .option('--source <source>', '`recorded`, or `real` for processes that start now', 'recorded')
+    .addOption(
+      new Option('--source <source>', 'of the spans; `real` starts processes now')
+        .choices([...sources, 'real'])
+        .default('recorded'),
+    )
     .option('--dir <directory>', 'of the recordings', recordings)
     .action(async (name: string, flags: RunFlags) => end(await run(name, flags, io)))
   add('score', 'many runs of every recording')
     .option('--runs <number>', 'of each disease', '20')
     .option('--clean-runs <number>', 'in all', '300')
-    .option('--only <pattern>', 'of names of recordings')
+    .option('--only <pattern>', 'of the names of runs')
+    .addOption(new Option('--source <source>', 'of the spans').choices(sources).default('recorded'))
     .option('--dir <directory>', 'of the recordings', recordings)
     .option('--json', 'as JSON')
     .action(async (flags: ScoreFlags) => end(await score(flags, io)))
@@ -60,17 +69,17 @@ export const zooCommand: CommandAction = async (args, io) => {
 }
 
 async function run(name: string, { seed, source, dir }: RunFlags, io: Terminal): Promise<number> {
-  const { runRecorded, runReal } = await import('./run.ts')
-  return source === 'real'
-    ? await runReal(name, io)
-    : await runRecorded(name, dir, seed === undefined ? undefined : Number(seed), io)
+  const { replay, runReal } = await import('./run.ts')
+  if (source === 'real') return await runReal(name, io)
+  return await replay(name, sourceOf(source), dir, seed === undefined ? undefined : Number(seed), io)
 }
 
-async function score({ runs, cleanRuns, only, dir, json }: ScoreFlags, io: Terminal): Promise<number> {
+async function score({ runs, cleanRuns, only, source, dir, json }: ScoreFlags, io: Terminal): Promise<number> {
   const { scoreAll } = await import('./score-all.ts')
   const { scoreTable } = await import('./score-table.ts')
   const pattern = new RegExp(only ?? '')
-  const report = await scoreAll({ runs: Number(runs), cleanRuns: Number(cleanRuns), pattern, directory: dir, io })
+  const counts = { runs: Number(runs), cleanRuns: Number(cleanRuns) }
+  const report = await scoreAll({ ...counts, pattern, source: sourceOf(source), directory: dir, io })
   io.out(json === true ? asJson(report) : scoreTable(report))
   return report.isPassed ? exitCodes.ok : exitCodes.failure
 }
@@ -82,4 +91,8 @@ async function record(names: readonly string[], { dir, atOnce }: RecordFlags, io
 
 function asJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`
+}
+
+function sourceOf(text: string): (typeof sources)[number] {
+  return text === 'simulated' ? text : 'recorded'
 }
