@@ -1,34 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leakCheck } from '../testing/leak-check.ts'
-import { runBench } from './bench.ts'
-import { fanout } from './fanout.ts'
 import { startPeer } from './peer-process.ts'
-import { formatReport } from './report.ts'
 import { stockSide } from './sides.ts'
 
 leakCheck()
-
-const quiet = { progress: () => {}, signal: new AbortController().signal }
-
-test('a small run: every side has all metrics, and every message arrives', { timeout: 120_000 }, async () => {
-  const options = { ...fanout.defaults, nodes: 4, pairs: 1, window: 3, settle: 1 }
-  const report = await runBench(fanout, options, quiet)
-  assert.deepEqual(Object.keys(report.sides), ['stock', 'ours', 'stock-again'])
-  for (const [side, metrics] of Object.entries(report.sides)) {
-    const of = (metric: string) => metrics[metric]?.median ?? Number.NaN
-    assert.equal(of('deliveredPercent'), 100, side)
-    assert.ok(of('cpuMsPerDelivery') > 0.05 && of('cpuMsPerDelivery') < 200, `${side} ${of('cpuMsPerDelivery')}`)
-    assert.ok(of('p50Ms') > 0 && of('p50Ms') <= of('p99Ms'), side)
-    assert.ok(of('rssMb') > 30, side)
-    assert.ok(of('duplicatesPerDelivery') >= 0, side)
-  }
-  assert.ok((report.ratios['ours']?.['cpuMsPerDelivery']?.median ?? 0) > 0)
-  assert.ok(!report.notes.some((note) => /another CPU time than the kernel/.test(note)), report.notes.join('; '))
-  assert.match(formatReport(report), /cpuMsPerDelivery\n {2}stock .*\n {2}ours .* x .*, range /)
-  assert.ok(report.settings['ours']?.includes('MALLOC_ARENA_MAX=1'), `${report.settings['ours']}`)
-  assert.deepEqual(report.settings['stock'], [])
-})
 
 test('a missing program, an early exit, a malformed event: the error names the peer', async () => {
   const env = process.env

@@ -68,7 +68,7 @@ programTest(
     const [rules, tests] = [join(folder, 'rules'), join(folder, 'rules-test')]
     await mkdir(rules)
     await mkdir(tests)
-    // One case must fail, since all cases of a rule take seconds.
+    // One case must fail, since all cases of a rule take seconds; with the shipped rules they succeed, as shown above.
     for (const [name, from, to, title] of [
       ['MeshLimitReached', 'mesh.limit.reached"', 'mesh.limit.never"', 'the first span'],
       ['MeshPipelineDown', '} == 0', '} >= 0', 'two scrapes fail'],
@@ -113,15 +113,10 @@ programTest(
       await writeFile(file, renderRuleTests('short', [name]))
       const broken = shipped.replaceAll(from, to)
       assert.notEqual(broken, shipped, `${name} has no ${from}`)
-      for (const [text, expected] of [
-        [shipped, /SUCCESS/],
-        [broken, /FAILED/],
-      ] as const) {
-        await writeFile(join(rules, 'mesh.yml'), text)
-        const tested = await check('test', 'rules', '--run', title, file)
-        assert.match(tested.text, expected, `${name}, ${title}, with ${to} for ${from}: ${tested.text}`)
-        assert.doesNotMatch(tested.text, /parse error/, `${name}: ${tested.text}`)
-      }
+      await writeFile(join(rules, 'mesh.yml'), broken)
+      const tested = await check('test', 'rules', '--run', title, file)
+      assert.match(tested.text, /FAILED/, `${name}, ${title}, with ${to} for ${from}: ${tested.text}`)
+      assert.doesNotMatch(tested.text, /parse error/, `${name}: ${tested.text}`)
     }
   },
 )
