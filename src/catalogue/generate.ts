@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { diseasePages, diseasesOfAlerts } from '../handbook/pages.ts'
 import { withConfigDocs } from '../node/config-table.ts'
 import { renderSizes, sizesPage, withSizes } from '../stack/clustered-sizes.ts'
 import { sampleTraces } from '../testing/sim/sample-traces.ts'
@@ -23,7 +24,7 @@ const configPage = fileURLToPath(new URL('../../docs/configuration.md', import.m
 /** All generated files; `npm run generate` writes them, `npm run generate -- --check` compares them. */
 export const pages: readonly Page[] = [
   { file: spansPage, render: async () => renderSpans(await sampleTraces()) },
-  { file: alertsPage, render: renderAlertsPage },
+  { file: alertsPage, render: () => renderAlertsPage(diseasesOfAlerts) },
   { file: rulesPage, render: () => renderRules({ timeFactor: 1 }) },
   { file: operatorRulesPage, render: renderOperatorRules },
   ...(['short', 'long', 'days'] as const).map((which) => ({
@@ -35,6 +36,7 @@ export const pages: readonly Page[] = [
   { file: collectorConfig, render: () => renderCollector() },
   { file: sizesPage.env, render: () => renderSizes() },
   { file: sizesPage.readme, render: () => withSizes(readFileSync(sizesPage.readme, 'utf8')) },
+  ...diseasePages,
   { file: configPage, render: () => withConfigDocs(readFileSync(configPage, 'utf8')) },
 ]
 

@@ -47,7 +47,7 @@ export const endings: readonly Search[] = closeReasons.map((reason) =>
 )
 
 /** Search URL of Jaeger 2's page, over all stored spans, newest first. */
-export function searchUrl(service: string, { span, tags }: Search): string {
+export function searchUrl(service: string, { span, tags }: Omit<Search, 'label'>): string {
   // Without a start Jaeger searches two days, whatever the lookback says; its form shows the lookback.
   const query = new URLSearchParams({ service, operation: span, lookback: '7d', start: '1', limit: '100' })
   if (tags !== undefined) query.set('tags', JSON.stringify(tags))

@@ -67,8 +67,11 @@ Windows fit meshes with the default intervals (sweep 5 s, census 30 s). Threshol
 after a change, \`npm run generate\` writes the rules, their tests and this page. "Fires within" is the time from the cause
 until the alert is active in Alertmanager, which then waits 5 s (\`critical\`) or 30 s (\`warning\`) to group it with others.`
 
+/** Markdown links to the pages of the diseases that set off an alert. */
+export type DiseaseLinks = Readonly<Partial<Record<AlertName, readonly string[]>>>
+
 /** ALERTS.md: every alert, its meaning and its remedy. */
-export function renderAlertsPage(): string {
+export function renderAlertsPage(diseases: DiseaseLinks = {}): string {
   const rows = alertNames.map((name) => {
     const { severity, about, basis, per } = alertOf(name)
     return `| [${name}](#${name.toLowerCase()}) | ${severity} | ${about} | ${basis} | ${per} | ${durationText(firesWithinMs(name))} |`
@@ -78,10 +81,12 @@ export function renderAlertsPage(): string {
     '| --- | --- | --- | --- | --- | --- |',
     ...rows,
   ]
-  return ['# Alerts', preamble, table.join('\n'), practice, ...alertNames.map(section)].join('\n\n').concat('\n')
+  return ['# Alerts', preamble, table.join('\n'), practice, ...alertNames.map((name) => section(name, diseases[name]))]
+    .join('\n\n')
+    .concat('\n')
 }
 
-function section(name: AlertName): string {
+function section(name: AlertName, diseases: readonly string[] = []): string {
   const { summary, severity, meaning, cure, search, forTime, keepFiring } = alertOf(name)
   return [
     `## ${name}`,
@@ -91,6 +96,7 @@ function section(name: AlertName): string {
     [
       `- Search: ${searchText(search)}`,
       `- Fires within ${durationText(firesWithinMs(name))} of the cause${forTime === undefined ? '' : `; pending for ${forTime} of it`}`,
+      ...(diseases.length === 0 ? [] : [`- What the doctor may name: ${diseases.join(', ')}`]),
       ...(keepFiring === undefined ? [] : [`- Keeps firing for ${keepFiring} after its end`]),
     ].join('\n'),
   ].join('\n\n')

@@ -133,7 +133,7 @@ const isCampaign = (title: string) => title.startsWith(`${mesh}: mesh.seed.dial`
 /** From a search to a campaign and its last retry; its attributes lead to the page of spans and to other campaigns. */
 async function walkCampaign({ page, jaeger, campaign, lab, progress, picture }: Tour): Promise<Check[]> {
   progress('a search, and one of its campaigns')
-  const url = searchUrl(mesh, { label: 'all campaigns', span: 'mesh.seed.dial' })
+  const url = searchUrl(mesh, { span: 'mesh.seed.dial' })
   const results = await search(page, `${jaeger}${url}`)
   await picture('search')
   const shown = await openResult(page, campaign.traceId)
