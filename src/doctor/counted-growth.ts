@@ -46,6 +46,8 @@ export function growthOfPoints(
   if (judgement.is === 'level') return undefined
   const { rise } = judgement
   const total = rise.last.value - rise.since.value
+  // Where connections go, what is beyond them rises although the count does not.
+  if (valueAt(points, rise.last.atMs) - valueAt(points, rise.since.atMs) < least) return undefined
   if (judgement.is === 'rises') return { points, rise, isShort: false }
   if (total < hintFactor * least) return undefined
   const middle = valueAt(beyondLoad(instance, points, perConnection, load), (rise.since.atMs + rise.last.atMs) / 2)

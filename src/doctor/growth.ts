@@ -70,7 +70,8 @@ function floorsOf(points: readonly Point[]): Point[] {
   return floors.reverse()
 }
 
-function largestFall(points: readonly Point[]): number {
+/** From any value to a later one. */
+export function largestFall(points: readonly Point[]): number {
   let [highest, fall] = [Number.NEGATIVE_INFINITY, 0]
   for (const { value } of points) {
     highest = Math.max(highest, value)

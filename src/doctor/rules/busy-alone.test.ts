@@ -34,3 +34,20 @@ test('the start of a process: nothing', () => {
   const story = processWith((s) => ({ ...alone, 'process.cpu.time': Math.min(s, 20) }), 3)
   assert.deepEqual(busyAlone.find(evidenceOf([story])), [])
 })
+
+const creeping = (s: number) => ({ 'process.cpu.time': 3 + (s * s) / 1_500 })
+
+test('a process that computes more and more with the same peers: the finding has both shares', () => {
+  const [finding] = busyAlone.find(evidenceOf([processWith(creeping)]))
+  assert.match(finding?.summary ?? '', /rose from \d+ % to \d+ %/)
+})
+
+test('the same while it exchanges more frames: nothing', () => {
+  const story = processWith((s) => ({ ...creeping(s), 'mesh.audit.frames_in': s * s }))
+  assert.deepEqual(busyAlone.find(evidenceOf([story])), [])
+})
+
+test('the same while peers join: nothing', () => {
+  const story = processWith((s) => ({ ...creeping(s), 'mesh.audit.connections': s / 10 }))
+  assert.deepEqual(busyAlone.find(evidenceOf([story])), [])
+})

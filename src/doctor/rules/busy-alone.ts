@@ -1,6 +1,7 @@
 import type { Instance } from '../evidence/instance.ts'
+import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
-import { partOf, pointsOf, valueAt } from '../growth.ts'
+import { beyondLoad, judgeGrowth, partOf, pointsOf, type Rise, valueAt } from '../growth.ts'
 import type { Rule } from '../rule.ts'
 
 /** CPU seconds per second: an idle node uses 0.005, and one that retries its seeds hardly more. */
@@ -9,28 +10,67 @@ const leastUsage = 0.15
 const startMs = 30_000
 /** Milliseconds without a peer, over which the usage is measured. */
 const leastMs = 55_000
+/** CPU seconds per second by which the usage creeps up, and what a connection may use. */
+const [leastCreep, perConnection] = [0.15, 0.02]
+/** What a node does besides may rise by this factor in the same time. */
+const mostWork = 1.5
+/** Cumulative counts of that. */
+const work = ['mesh.audit.frames_in', 'mesh.audit.frames_out', 'mesh.audit.opened_total']
 
-/** A process that computes while it has no peer, so neither members nor messages explain it. */
+/** A process that computes without a peer, or more and more while its peers and their messages stay the same. */
 export const busyAlone: Rule = {
   name: 'busy-alone',
-  find: ({ instances }) => instances.flatMap((instance) => findingOf(instance) ?? []),
+  find: ({ instances }) => instances.flatMap((instance) => lonelyFinding(instance) ?? creepingFinding(instance) ?? []),
 }
 
-function findingOf(instance: Instance): Finding | undefined {
+function lonelyFinding(instance: Instance): Finding | undefined {
   const connections = pointsOf(instance, 'mesh.audit.connections')
-  const cpu = pointsOf(instance, 'process.cpu.time').filter(({ atMs }) => atMs >= instance.firstMs + startMs)
+  const cpu = cpuOf(instance)
   const lonely = cpu.slice(cpu.findLastIndex(({ atMs }) => valueAt(connections, atMs) > 0) + 1)
   const [first, last] = [lonely[0], lonely.at(-1)]
   if (connections.length === 0 || first === undefined || last === undefined) return undefined
   const ms = last.atMs - first.atMs
   const usage = (1_000 * (last.value - first.value)) / ms
   if (ms < leastMs || usage < leastUsage) return undefined
-  return {
-    disease: 'busy-alone',
-    owner: partOf(instance, 'process'),
-    certainty: 'likely',
-    sinceMs: first.atMs,
-    summary: `it used ${Math.round(100 * usage)} % of a CPU for ${Math.round(ms / 1_000)} s without a peer`,
-    proof: instance.censuses,
-  }
+  const summary = `it used ${percent(usage)} of a CPU for ${Math.round(ms / 1_000)} s without a peer`
+  return finding(instance, first.atMs, summary)
+}
+
+function creepingFinding(instance: Instance): Finding | undefined {
+  const usage = ratesOf(cpuOf(instance))
+  const judgement = judgeGrowth(beyondLoad(instance, usage, perConnection), leastCreep)
+  if (judgement.is !== 'rises') return undefined
+  const { since, last } = judgement.rise
+  if (valueAt(usage, last.atMs) - valueAt(usage, since.atMs) < leastCreep) return undefined
+  if (work.some((key) => doesMore(pointsOf(instance, key), judgement.rise))) return undefined
+  const [from, to] = [since, last].map(({ atMs }) => percent(valueAt(usage, atMs)))
+  return finding(instance, since.atMs, `its use of CPU rose from ${from} to ${to}, and its peers and frames did not`)
+}
+
+function cpuOf(instance: Instance): readonly Point[] {
+  return pointsOf(instance, 'process.cpu.time').filter(({ atMs }) => atMs >= instance.firstMs + startMs)
+}
+
+/** Rise per second between each point and the one before it. */
+function ratesOf(points: readonly Point[]): Point[] {
+  return points.slice(1).map(({ atMs, value }, index) => {
+    const before = points[index] as Point
+    return { atMs, value: (1_000 * (value - before.value)) / Math.max(1, atMs - before.atMs) }
+  })
+}
+
+/** Whether a cumulative count rose faster in the last third of a rise than in the first. */
+function doesMore(points: readonly Point[], { since, last }: Rise): boolean {
+  const third = (last.atMs - since.atMs) / 3
+  const riseFrom = (atMs: number) => valueAt(points, atMs + third) - valueAt(points, atMs)
+  return riseFrom(last.atMs - third) > mostWork * riseFrom(since.atMs)
+}
+
+function percent(usage: number): string {
+  return `${Math.round(100 * usage)} %`
+}
+
+function finding(instance: Instance, sinceMs: number, summary: string): Finding {
+  const owner = partOf(instance, 'process')
+  return { disease: 'busy-alone', owner, certainty: 'likely', sinceMs, summary, proof: instance.censuses }
 }

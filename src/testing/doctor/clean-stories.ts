@@ -10,6 +10,9 @@ export const cleanStories: Readonly<Record<string, () => readonly ProcessStory[]
   'a mesh that others join all the time': () => [
     new ProcessStory('node-1').censuses(10, (s) => cleanCounts({ connections: 4 + Math.round(s / 6) })),
   ],
+  'a mesh that the others leave, one after the other': () => [
+    new ProcessStory('node-1').censuses(10, (s) => cleanCounts({ connections: 64 - Math.round(s / 10) })),
+  ],
   'churn that goes up and down': () => [
     new ProcessStory('node-1').censuses(20, (s) =>
       cleanCounts({ connections: 12 + Math.round(8 * Math.sin(s / 70)), churn: Math.round(s / 3) }),

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { evidenceOf, mib, ProcessStory } from '../testing/doctor/process-story.ts'
+import { leakCheck } from '../testing/leak-check.ts'
+import { resolutionsOf } from './resolution.ts'
+import { heapGrowth } from './rules/heap-growth.ts'
+
+leakCheck()
+
+/** Floors with a leak of so many bytes per connection, of which one comes every second. */
+const leaking = (perEvent: number, minutes = 30) =>
+  evidenceOf([
+    new ProcessStory('node-1').censuses(minutes, (s) => ({
+      'mesh.memory.heap_floor': Math.round(38 * mib + perEvent * s),
+      'mesh.audit.opened_total': s,
+    })),
+  ])
+const heapOf = (evidence: ReturnType<typeof evidenceOf>) => {
+  const [instance] = evidence.instances
+  return instance && resolutionsOf(instance)[0]
+}
+
+test('half an hour of churn: bytes, per hour and per connection', () => {
+  const heap = heapOf(leaking(0))
+  assert.equal(heap?.bytes, 6 * mib)
+  assert.ok((heap?.perEvent ?? 0) > 3_000 && (heap?.perEvent ?? 0) < 4_500)
+})
+
+test('a leak above the resolution is found, and one below is not', () => {
+  const perEvent = heapOf(leaking(0))?.perEvent ?? 0
+  assert.equal(heapGrowth.find(leaking(1.2 * perEvent)).length, 1)
+  assert.equal(heapGrowth.find(leaking(0.8 * perEvent)).length, 0)
+})
+
+test('a short window: no leak would show, and what is missing', () => {
+  assert.match(heapOf(leaking(0, 1))?.missing ?? '', /4 are needed/)
+})

@@ -1,0 +1,46 @@
+import type { Instance } from './evidence/instance.ts'
+import { largestFall, pointsOf, valueAt } from './growth.ts'
+import { externalBounds, floorsOf, heapBounds, warmUpMs } from './memory-floors.ts'
+
+const hourMs = 3_600_000
+
+/** The smallest leak of memory that the evidence of a process would show: one below it stays unseen. */
+export interface Resolution {
+  readonly kind: 'heap' | 'external'
+  /** Undefined if no rise at all would show: `missing` says why. */
+  readonly bytes: number | undefined
+  readonly perHour: number | undefined
+  /** Bytes per connection that came; undefined without churn. */
+  readonly perEvent: number | undefined
+  readonly missing?: string
+}
+
+/** A rise is judged over four points. */
+const leastFloors = 4
+
+/** What the evidence of one process can resolve. */
+export function resolutionsOf(instance: Instance): readonly Resolution[] {
+  return (['heap', 'external'] as const).map((kind) => resolutionOf(instance, kind))
+}
+
+function resolutionOf(instance: Instance, kind: Resolution['kind']): Resolution {
+  const bounds = kind === 'heap' ? heapBounds : externalBounds
+  const all = floorsOf(instance, kind)
+  const warm = all.filter(({ atMs }) => atMs >= instance.firstMs + warmUpMs)
+  const isWarm = warm.length >= leastFloors
+  const floors = isWarm ? warm : all
+  const [first, last] = [floors[0], floors.at(-1)]
+  if (first === undefined || last === undefined || floors.length < leastFloors) {
+    const missing = `${floors.length} floors after major collections, ${leastFloors} are needed`
+    return { kind, bytes: undefined, perHour: undefined, perEvent: undefined, missing }
+  }
+  const bytes = Math.max(isWarm ? bounds.warm : bounds.anytime, 2 * largestFall(floors))
+  const opened = pointsOf(instance, 'mesh.audit.opened_total')
+  const events = valueAt(opened, last.atMs) - valueAt(opened, first.atMs)
+  return {
+    kind,
+    bytes,
+    perHour: Math.round((bytes / (last.atMs - first.atMs)) * hourMs),
+    perEvent: events > 0 ? Math.round(bytes / events) : undefined,
+  }
+}
