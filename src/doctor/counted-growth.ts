@@ -34,7 +34,7 @@ const [hintFactor, leakFactor, leastHalf] = [4, 6, 0.3]
 
 /** How a count grows beyond the load; undefined if it does not. */
 export function growthIn(instance: Instance, { key, isLine = false, ...limits }: Count): CountedGrowth | undefined {
-  return growthOfPoints(instance, pointsOf(instance, key, isLine), limits)
+  return growthOfPoints(instance, pointsOf(instance, key, isLine ? 'none' : 'unknown'), limits)
 }
 
 export function growthOfPoints(

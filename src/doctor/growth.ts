@@ -90,26 +90,33 @@ export function valueAt(points: readonly Point[], atMs: number): number {
   return before.value + part * (after.value - before.value)
 }
 
+/** What no point means: nothing; 0 before the first point, as of a registry that was not in use; or 0 after the last, too. */
+export type Absence = 'unknown' | 'unused' | 'none'
+
 /**
- * The points of a series while the process ran. A line of a list is absent while there is nothing to count: it is 0 at
- * the census before its first point, and at the last census if it has none then.
+ * The points of a series while the process ran. A line of a list is absent while there is nothing to count (`none`): it
+ * is 0 at the census before its first point, and at the last census if it has none then.
  */
-export function pointsOf(instance: Instance, key: string, isLine = false): readonly Point[] {
+export function pointsOf(instance: Instance, key: string, absent: Absence = 'unknown'): readonly Point[] {
   const series = instance.series(key)
   if (series === undefined) return []
-  const lastOf = (all: readonly Point[]) => (all.at(-1)?.atMs === series.last.atMs ? all : [...all, series.last])
-  const points = lastOf(series.points()).filter(({ atMs }) => atMs < instance.stopMs)
+  const retained = series.points()
+  const all = retained.at(-1)?.atMs === series.last.atMs ? retained : [...retained, series.last]
+  const points = all.filter(({ atMs }) => atMs < instance.stopMs)
   const [first, last] = [points[0], points.at(-1)]
-  if (!isLine || first === undefined || last === undefined) return points
+  if (absent === 'unknown' || first === undefined || last === undefined) return points
   const censuses = pointsOf(instance, everyCensus)
-  const before = censuses.findLast(({ atMs }) => atMs < first.atMs)
+  const before = censuses.findLast(({ atMs }) => atMs < first.atMs - sameCensusMs)
   const end = censuses.at(-1)
   return [
     ...(before === undefined ? [] : [{ atMs: before.atMs, value: 0 }]),
     ...points,
-    ...(end === undefined || end.atMs <= last.atMs ? [] : [{ atMs: end.atMs, value: 0 }]),
+    ...(absent === 'unused' || end === undefined || end.atMs <= last.atMs ? [] : [{ atMs: end.atMs, value: 0 }]),
   ]
 }
+
+/** Spans of one census have nearly the same time. */
+const sameCensusMs = 1_000
 
 /** A number of every census. */
 export const everyCensus = 'mesh.audit.opened_total'

@@ -39,7 +39,7 @@ function isOfApplication({ owner }: Registry): boolean {
 }
 
 export function countsOf({ instance, name, owner }: Registry, field: string): readonly Point[] {
-  return pointsOf(instance, `${prefix}${name} ${owner} ${field}`)
+  return pointsOf(instance, `${prefix}${name} ${owner} ${field}`, 'unused')
 }
 
 /** Last less first. */

@@ -18,7 +18,7 @@ function findingsOf(instance: Instance): Finding[] {
     if (!key.endsWith(' usage')) return []
     const name = key.slice(list.length, -' usage'.length)
     const limit = pointsOf(instance, `${list}${name} limit`).at(-1)?.value
-    const usage = pointsOf(instance, key, true)
+    const usage = pointsOf(instance, key, 'none')
     if (limit === undefined) return []
     const above = usage.slice(usage.findLastIndex(({ value }) => value <= limit) + 1)
     const last = above.at(-1)

@@ -59,7 +59,7 @@ function otherEnds(instances: readonly Instance[], owners: readonly Grown[]): re
   const others = instances.filter((instance) =>
     owners.some((owner) => {
       const key = `${list}${owner.protocol} ${owner.direction === 'in' ? 'out' : 'in'}`
-      const last = pointsOf(instance, key, true).at(-1)?.value ?? 0
+      const last = pointsOf(instance, key, 'none').at(-1)?.value ?? 0
       return (
         instance !== owner.instance && instance.mesh === owner.instance.mesh && last >= Math.max(leastStreams, most / 4)
       )
@@ -69,7 +69,7 @@ function otherEnds(instances: readonly Instance[], owners: readonly Grown[]): re
 }
 
 function isHalfClosed({ instance, protocol, found: { points, rise } }: Grown): boolean {
-  const halfClosed = pointsOf(instance, `${list}${protocol} half_closed`, true)
+  const halfClosed = pointsOf(instance, `${list}${protocol} half_closed`, 'none')
   const riseOf = (counts: typeof points) => valueAt(counts, rise.last.atMs) - valueAt(counts, rise.since.atMs)
   return riseOf(halfClosed) >= halfClosedPart * riseOf(points)
 }
