@@ -392,6 +392,35 @@ export const attributes = {
   'mesh.resource.exhausted_ms': { type: 'int', unit: 'ms', brief: 'Milliseconds from the first failure to the last.' },
   'mesh.lost.count': { type: 'int', unit: '1', brief: 'Lost spans since the previous report.' },
   'mesh.lost.where': { type: ['ring', 'refused', 'exit'], brief: 'Where the node lost them.' },
+  'mesh.doctor.verdict': {
+    type: ['healthy', 'ill', 'unclear'],
+    brief: 'What the doctor says; unclear: the evidence is not enough.',
+  },
+  'mesh.doctor.findings': { type: 'int', unit: '1', brief: 'Findings, those that others explain not included.' },
+  'mesh.doctor.period_ms': { type: 'int', unit: 'ms', brief: 'Milliseconds from the first span to the last.' },
+  'mesh.doctor.spans': { type: 'int', unit: '1', brief: 'Spans that the doctor read, of all meshes.' },
+  'mesh.doctor.processes': { type: 'int', unit: '1', brief: 'Processes of the mesh among them.' },
+  'mesh.doctor.complete': { type: 'boolean', brief: 'Whether every span of the period was read.' },
+  'mesh.doctor.partial': { type: 'string[]', brief: 'Why the evidence is incomplete.' },
+  'mesh.doctor.disease': { type: 'string', brief: 'What is wrong, such as streams-left.' },
+  'mesh.doctor.certainty': {
+    type: ['certain', 'likely', 'insufficient'],
+    brief: 'How sure it is; insufficient: the evidence lacks what `mesh.doctor.missing` says.',
+  },
+  'mesh.doctor.part': { type: 'string', brief: 'What of the node: a registry, a protocol, a seed, the heap.' },
+  'mesh.doctor.summary': { type: 'string', brief: 'One sentence with the numbers.' },
+  'mesh.doctor.remedy': { type: 'string', brief: 'What to do.' },
+  'mesh.doctor.since': { type: 'string', brief: 'When it began, ISO 8601.' },
+  'mesh.doctor.unit': { type: 'string', brief: 'What grows: By for bytes, otherwise what is counted.' },
+  'mesh.doctor.per_hour': { type: 'double', unit: null, brief: 'Growth per hour, in `mesh.doctor.unit`.' },
+  'mesh.doctor.per_event': {
+    type: 'double',
+    unit: null,
+    brief: 'Growth per connection that came, in `mesh.doctor.unit`.',
+  },
+  'mesh.doctor.missing': { type: 'string', brief: 'What the evidence lacks.' },
+  'mesh.doctor.also_at': { type: 'string[]', brief: 'Further nodes with the same fault or its effects.' },
+  'mesh.doctor.symptoms': { type: 'string[]', brief: 'What it explains, each as disease and node.' },
 } as const satisfies Record<string, AttributeSpec>
 
 export type AttributeName = keyof typeof attributes

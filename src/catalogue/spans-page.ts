@@ -78,6 +78,7 @@ function relativesText(relatives: readonly Relative[]): string {
 function relativeText(relative: Relative): string {
   if (relative === 'root') return 'none'
   if (relative === 'application') return 'a span of the application'
+  if (relative === 'evidence') return 'the spans that prove it'
   const [whose, name = whose] = relative.split(' ')
   const text = `\`${name}\``
   return whose === 'remote' ? `${text} of the other end` : whose === 'previous' ? `the previous ${text}` : text

@@ -37,9 +37,9 @@ export interface SpanSpec {
 
 /**
  * A declared span; `previous` one of the same name; `remote` one of the node at the other end; `application`: a span of
- * the application; `root`: none.
+ * the application; `evidence`: spans that prove it, of any name and node; `root`: none.
  */
-export type Relative = 'root' | 'application' | `${'' | 'previous ' | 'remote '}mesh.${string}`
+export type Relative = 'root' | 'application' | 'evidence' | `${'' | 'previous ' | 'remote '}mesh.${string}`
 
 type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error'
 
@@ -701,6 +701,44 @@ export const spans = {
     attributes: ['mesh.lost.count', 'mesh.lost.where'],
     failed: true,
     log: 'error',
+  },
+  'mesh.doctor.diagnosis': {
+    brief: 'What `tracemesh doctor` says of a mesh. Emitted by the doctor, not by a node.',
+    when: 'once per diagnosis and mesh, with `--emit`',
+    attributes: [
+      'mesh.doctor.verdict',
+      'mesh.doctor.findings',
+      'mesh.doctor.period_ms',
+      'mesh.doctor.spans',
+      'mesh.doctor.processes',
+      'mesh.doctor.complete',
+    ],
+    optional: { 'mesh.doctor.partial': 'if the evidence is incomplete' },
+    parents: ['root'],
+  },
+  'mesh.doctor.finding': {
+    brief: 'A fault that the doctor found, with its owner; `mesh.node.name` is the node whose it is.',
+    when: 'child of each diagnosis, one per finding',
+    attributes: [
+      'mesh.node.name',
+      'mesh.doctor.disease',
+      'mesh.doctor.certainty',
+      'mesh.doctor.part',
+      'mesh.doctor.summary',
+      'mesh.doctor.remedy',
+    ],
+    optional: {
+      'mesh.doctor.since': 'if it began within the period',
+      'mesh.doctor.unit': 'if something grows',
+      'mesh.doctor.per_hour': 'if something grows',
+      'mesh.doctor.per_event': 'if something grows, and connections came',
+      'mesh.doctor.missing': 'if the evidence is not enough',
+      'mesh.doctor.also_at': 'if other nodes have it, too',
+      'mesh.doctor.symptoms': 'if it explains other findings',
+    },
+    parents: ['mesh.doctor.diagnosis'],
+    links: ['evidence'],
+    log: 'warn',
   },
 } as const satisfies Record<string, SpanSpec>
 

@@ -30,6 +30,11 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./store-command.ts')).storeCommand,
   },
   {
+    name: 'doctor',
+    summary: 'say what leaks or fails in a mesh, from its spans alone',
+    load: async () => (await import('./doctor-command.ts')).doctorCommand,
+  },
+  {
     name: 'drill',
     summary: 'make alerts fire on a running stack, and watch them resolve',
     load: async () => (await import('./drill-command.ts')).drillCommand,

@@ -18,6 +18,9 @@ export interface NodeResource {
   readonly instanceId?: string
 }
 
+/** A program that emits spans about a mesh and is not a node of it: its spans have no `mesh.node.name` on the resource. */
+export type ToolResource = Pick<NodeResource, 'meshId' | 'version'>
+
 export interface ProviderConfig {
   readonly resource: Resource
   /** Version of tracemesh itself; `service.version` of the resource may be the application's. */
@@ -53,20 +56,27 @@ export const privateProvider: ProviderFactory = ({ processor, version, ...config
  * warns of a child that does not fit into its parent's time, unless both come from one host.
  * `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` win.
  */
-export function resourceOf(node: NodeResource): Resource {
+export function resourceOf(node: NodeResource | ToolResource): Resource {
+  const ofNode = 'nodeName' in node ? nodeAttributes(node) : {}
   const own = resourceFromAttributes({
     'service.name': node.meshId,
     'service.namespace': 'tracemesh',
     'service.version': node.version,
-    'service.instance.id': node.instanceId ?? crypto.randomUUID(),
+    'service.instance.id': ('instanceId' in node ? node.instanceId : undefined) ?? crypto.randomUUID(),
     'host.id': machineId(),
     'mesh.id': node.meshId,
-    'mesh.node.name': node.nodeName,
-    'mesh.node.role': node.role,
-    'mesh.node.incarnation': node.incarnation,
-    'mesh.peer.self': node.peer,
+    ...ofNode,
   })
   return defaultResource().merge(own).merge(environmentResource())
+}
+
+function nodeAttributes({ nodeName, role, incarnation, peer }: NodeResource) {
+  return {
+    'mesh.node.name': nodeName,
+    'mesh.node.role': role,
+    'mesh.node.incarnation': incarnation,
+    'mesh.peer.self': peer,
+  }
 }
 
 const bootId = '/proc/sys/kernel/random/boot_id'

@@ -5,7 +5,7 @@ import { ForwardingSpanProcessor, type SpanProcessors } from './forwarding-span-
 import { createOtlpExporter, createOtlpSender, failureDescriber } from './otlp-exporter.ts'
 import { exportTimeout, isExportOff, standardEndpoint } from './otlp-settings.ts'
 import { type ExportLimits, Outbox, type OutboxOptions, type Reporter, resolveLimits, type Sender } from './outbox.ts'
-import { type NodeResource, type ProviderFactory, privateProvider, resourceOf } from './provider.ts'
+import { type NodeResource, type ProviderFactory, privateProvider, resourceOf, type ToolResource } from './provider.ts'
 import type { QueuedSpan } from './queued-span.ts'
 import { readSampling } from './sampling.ts'
 import type { SpanExporter } from './sdk-types.ts'
@@ -43,7 +43,7 @@ export interface Telemetry {
 
 export interface TelemetryOptions {
   readonly clock: Clock
-  readonly resource: NodeResource
+  readonly resource: NodeResource | ToolResource
   /**
    * OTLP over gRPC, such as `http://127.0.0.1:4317`, `https:` for TLS; or `off`: spans are counted and not sent.
    * Default: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, then `OTEL_EXPORTER_OTLP_ENDPOINT`, then port 4317 of this machine.

@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { benchNames } from '../bench/options.ts'
 import { alertNames } from '../catalogue/alerts/alerts.ts'
 import { addFlags, command, rawFlags } from '../commands/command.ts'
+import { doctorFlags } from '../commands/doctor/flags.ts'
 import { flagsOf } from '../commands/node-command.ts'
 import { errorMessage } from '../core/errors.ts'
 import { drillFlags } from '../drill/flags.ts'
@@ -122,6 +123,7 @@ function unknown(what: string, words: readonly string[], known: readonly string[
 const flagTables: Readonly<Record<string, FlagTable>> = {
   lab: labFlags,
   store: storeFlags,
+  doctor: doctorFlags,
   drill: drillFlags,
   spans: {},
 }
@@ -136,6 +138,7 @@ function commandProblem(words: readonly string[]): string | undefined {
   const program = command(`tracemesh ${name}`, io)
   if (name !== 'store') program.option('--json')
   if (name === 'drill') program.argument('[alert...]')
+  if (name === 'doctor') program.option('--file <path...>').option('--watch')
   parseFlags(program, table, args)
   return unknown('alert', program.args, [...alertNames, 'all', 'list'])
 }

@@ -60,7 +60,7 @@ test('parents and links: each names a declared span', () => {
   for (const [name, { parents = [], links = [] }] of Object.entries<SpanSpec>(spans)) {
     for (const relative of [...parents, ...links])
       assert.ok(
-        relative === 'root' || relative === 'application' || Object.hasOwn(spans, relative.replace(/^\w+ /, '')),
+        ['root', 'application', 'evidence'].includes(relative) || Object.hasOwn(spans, relative.replace(/^\w+ /, '')),
         `${name}: ${relative}`,
       )
   }

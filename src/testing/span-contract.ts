@@ -88,6 +88,7 @@ function mayBeMissing(parent: Relative): boolean {
 
 function matches(relative: Relative, emitter: Emitter, { node }: CheckedSpan): boolean {
   if (relative === 'root') return false
+  if (relative === 'evidence') return true
   if (relative === 'application') return !emitter.span.startsWith('mesh.')
   const [whose, name = whose] = relative.split(' ')
   return emitter.span === name && (emitter.node !== node) === (whose === 'remote')

@@ -190,8 +190,8 @@ export class ByteReader {
     return bytes.toString('latin1', from, to)
   }
 
-  /** Skips an object, whatever is in it, and returns its bytes: a view of the line. */
-  object(): Buffer {
+  /** Skips an object or a list, whatever is in it, and returns its bytes: a view of the line. */
+  nested(): Buffer {
     const bytes = this.#bytes
     const from = this.#at
     let depth = 0
@@ -200,8 +200,8 @@ export class ByteReader {
       if (byte === quote) {
         at = bytes.indexOf(quote, at + 1)
         if (at < 0 || bytes[at - 1] === backslash) throw unusual
-      } else if (byte === 0x7b) depth++
-      else if (byte === 0x7d && --depth === 0) {
+      } else if (byte === 0x7b || byte === 0x5b) depth++
+      else if ((byte === 0x7d || byte === 0x5d) && --depth === 0) {
         this.#at = at + 1
         return bytes.subarray(from, this.#at)
       }

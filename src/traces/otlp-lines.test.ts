@@ -71,7 +71,14 @@ const span = {
 
 test('lines as the Collector writes them: read from their bytes, with the result of the general reader', () => {
   const reader = new OtlpLineReader()
-  const other = { ...span, attributes: span.attributes.slice(2).toReversed(), status: {} }
+  const events = [{ name: 'e', attributes: [] }]
+  const other = {
+    ...span,
+    attributes: span.attributes.slice(2).toReversed(),
+    status: {},
+    events,
+    links: [{ ...span.links[0], attributes: [] }],
+  }
   for (const spans of [[span, other], [other, span, span], []]) {
     const line = Buffer.from(JSON.stringify(request(spans)))
     const usual = reader.readUsual(line)
@@ -103,7 +110,6 @@ const unusualSpans: Readonly<Record<string, object>> = {
   NaN: { ...span, attributes: [{ key: 'a', value: { doubleValue: 'NaN' } }] },
   'an integer beyond a number': { ...span, attributes: [{ key: 'a', value: { intValue: '9223372036854775807' } }] },
   'a torn integer': { ...span, attributes: [{ key: 'a', value: { intValue: '1x' } }] },
-  'an event': { ...span, events: [{ name: 'e' }] },
   'an unknown field': { ...span, colour: 'red' },
   'no attributes': { ...span, attributes: null },
 }

@@ -16,7 +16,7 @@ import type { TraceSpan, Value } from './trace.ts'
 const [quote, colon, openObject, closeObject, openList, closeList] = [0x22, 0x3a, 0x7b, 0x7d, 0x5b, 0x5d]
 const requestStart = Buffer.from('{"resourceSpans":')
 
-/** Fields that no span of the mesh needs, if their value is a text or a number. */
+/** Fields that nobody asks for: of a span, its links, its scope and its group. */
 const skipped: readonly string[] = [
   'flags',
   'traceState',
@@ -24,6 +24,7 @@ const skipped: readonly string[] = [
   'droppedAttributesCount',
   'droppedEventsCount',
   'droppedLinksCount',
+  'events',
 ]
 
 interface KnownResource {
@@ -95,7 +96,7 @@ export class OtlpLineReader {
     for (let more = reader.opens(openObject, closeObject); more; more = reader.continues(closeObject)) {
       const field = this.#field()
       if (field === 'resource') known = this.#readResource()
-      else if (field !== 'scopeSpans') this.#skipScalar(field)
+      else if (field !== 'scopeSpans') this.#skip(field)
       // A resource that comes after its spans is not known yet.
       else if (known === undefined) throw unusual
       else
@@ -110,7 +111,7 @@ export class OtlpLineReader {
     for (let more = reader.opens(openObject, closeObject); more; more = reader.continues(closeObject)) {
       const field = this.#field()
       if (field === 'scope') scope = this.#readScope()
-      else if (field !== 'spans') this.#skipScalar(field)
+      else if (field !== 'spans') this.#skip(field)
       else if (scope === undefined) throw unusual
       else
         for (let one = reader.opens(openList, closeList); one; one = reader.continues(closeList))
@@ -143,7 +144,7 @@ export class OtlpLineReader {
   }
 
   #findResource(): KnownResource {
-    const bytes = this.#reader.object()
+    const bytes = this.#reader.nested()
     const slot = slotOf(bytes)
     const known = this.#resources[slot]
     if (known?.bytes.equals(bytes)) return known
@@ -199,7 +200,7 @@ export class OtlpLineReader {
           span.status = this.#readStatus()
           break
         default:
-          this.#skipScalar(field)
+          this.#skip(field)
       }
     }
     if (span.traceId === '' || span.spanId === '') throw unusual
@@ -229,7 +230,8 @@ export class OtlpLineReader {
         const name = this.#field()
         if (name === 'traceId') traceId = reader.id(32)
         else if (name === 'spanId') spanId = reader.id(16)
-        else this.#skipScalar(name)
+        else if (name === 'attributes') parsed(reader.nested())
+        else this.#skip(name)
       }
       if (traceId !== '' && spanId !== '') links.push({ traceId, spanId })
     }
@@ -257,9 +259,11 @@ export class OtlpLineReader {
     return name
   }
 
-  #skipScalar(field: string): void {
+  #skip(field: string): void {
     if (!skipped.includes(field)) throw unusual
-    if (this.#reader.peek() === quote) this.#reader.text()
+    const byte = this.#reader.peek()
+    if (byte === quote) this.#reader.text()
+    else if (byte === openObject || byte === openList) parsed(this.#reader.nested())
     else this.#reader.decimal()
   }
 }

@@ -1,0 +1,58 @@
+import { type Diagnosis, diagnose } from '../../doctor/diagnose.ts'
+import type { Evidence } from '../../doctor/evidence/evidence.ts'
+import { EvidenceFold } from '../../doctor/evidence/fold.ts'
+import { rules } from '../../doctor/rules/all.ts'
+import type { Reading } from '../../doctor/sources/source.ts'
+import { readSpanFiles } from '../../doctor/sources/span-files.ts'
+import { readAround, readTraceStore } from '../../doctor/sources/trace-store.ts'
+import type { Times } from './flags.ts'
+
+/** Where the spans are, and which of them count. */
+export interface Subject {
+  readonly url: string
+  /** In place of the trace store. */
+  readonly files: readonly string[]
+  readonly mesh: string | undefined
+  readonly period: Times
+  readonly signal: AbortSignal
+  readonly progress: (text: string) => void
+}
+
+export interface Examination {
+  readonly evidence: Evidence
+  readonly diagnosis: Diagnosis
+  readonly reading: Reading
+}
+
+/** Moments at which something began, of a long period: the store is asked for the minutes around so many. */
+const maxMoments = 3
+
+/**
+ * Reads the spans of a period, and says what is wrong. `fold`: may have spans of before, which the evidence then has too.
+ *
+ * @throws MeshError if there is nothing to read
+ */
+export async function examine(subject: Subject, fold: EvidenceFold = new EvidenceFold()): Promise<Examination> {
+  const options = { ...subject, add: (span: Parameters<EvidenceFold['add']>[0]) => fold.add(span) }
+  if (subject.files.length > 0) return conclude(fold, await readSpanFiles(subject.files, options))
+  const first = conclude(fold, await readTraceStore(options))
+  if (first.reading.complete) return first
+  const moments = first.diagnosis.findings.filter(({ sinceMs }) => sinceMs !== undefined).slice(0, maxMoments)
+  let reading = first.reading
+  for (const { owner, sinceMs = 0 } of moments) reading = sum(reading, await readAround(options, owner.mesh, sinceMs))
+  return moments.length === 0 ? first : conclude(fold, reading)
+}
+
+function conclude(fold: EvidenceFold, reading: Reading): Examination {
+  const evidence = fold.evidence({ complete: reading.complete, partial: reading.partial })
+  return { evidence, diagnosis: diagnose(evidence, rules), reading }
+}
+
+function sum(one: Reading, other: Reading): Reading {
+  return {
+    ...one,
+    partial: [...new Set([...one.partial, ...other.partial])],
+    bytes: one.bytes + other.bytes,
+    requests: one.requests + other.requests,
+  }
+}

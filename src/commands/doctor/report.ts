@@ -1,0 +1,118 @@
+import type { Diagnosis, RankedFinding } from '../../doctor/diagnose.ts'
+import { diseaseOf } from '../../doctor/diseases.ts'
+import type { Evidence } from '../../doctor/evidence/evidence.ts'
+import type { Finding } from '../../doctor/finding.ts'
+import type { Reading } from '../../doctor/sources/source.ts'
+import type { Links } from './links.ts'
+import { type Resolutions, resolutionsIn } from './resolution.ts'
+
+/** A diagnosis with what it rests on; with `--json` one line of JSON. */
+export interface Report {
+  readonly verdict: Diagnosis['verdict']
+  readonly findings: readonly ReportedFinding[]
+  /** What was looked at. */
+  readonly evidence: {
+    /** Milliseconds since 1970; null without a span of a mesh. */
+    readonly fromMs: number | null
+    readonly toMs: number | null
+    readonly meshes: readonly string[]
+    readonly nodes: number
+    /** A node that restarted has several. */
+    readonly processes: number
+    readonly censuses: number
+    readonly spans: number
+    readonly foreign: number
+    readonly duplicates: number
+    /** Processes and series that found no room. */
+    readonly dropped: number
+    readonly omitted: number
+    /** Connections that entered a ledger. */
+    readonly churnEvents: number
+    /** Builds of the nodes. */
+    readonly versions: readonly string[]
+    readonly complete: boolean
+    /** Why it is incomplete, in words. */
+    readonly partial: readonly string[]
+    readonly read: readonly string[]
+    readonly bytes: number
+    readonly requests: number
+  }
+  /** What a leak would have had to reach to be seen. */
+  readonly resolution: Resolutions
+}
+
+export interface ReportedFinding extends Finding {
+  readonly title: string
+  readonly remedy: string
+  readonly next: string
+  readonly links: readonly string[]
+  readonly symptoms: readonly Pick<Finding, 'disease' | 'owner' | 'certainty' | 'summary'>[]
+}
+
+export interface ReportInput {
+  readonly evidence: Evidence
+  readonly diagnosis: Diagnosis
+  readonly reading: Reading
+  readonly links: Links
+  /** Only findings of this node, or that it is also part of. */
+  readonly node?: string | undefined
+}
+
+export function reportOf({ evidence, diagnosis, reading, links, node }: ReportInput): Report {
+  const { instances } = evidence
+  const isSpan = Number.isFinite(evidence.fromMs)
+  const findings = diagnosis.findings.filter((finding) => node === undefined || concerns(finding, node))
+  const names = (values: readonly string[]) => [...new Set(values)].filter((value) => value !== '').sort()
+  return {
+    verdict: findings.length === diagnosis.findings.length ? diagnosis.verdict : verdictOf(findings, diagnosis),
+    findings: findings.map((finding) => reported(finding, links)),
+    evidence: {
+      fromMs: isSpan ? evidence.fromMs : null,
+      toMs: isSpan ? evidence.toMs : null,
+      meshes: names(instances.map(({ mesh }) => mesh)),
+      nodes: names(instances.map(({ mesh, node: name }) => `${mesh} ${name}`)).length,
+      processes: instances.length,
+      censuses: instances.filter(({ censuses }) => censuses.length > 0).length,
+      spans: evidence.spans,
+      foreign: evidence.foreign,
+      duplicates: evidence.duplicates,
+      dropped: evidence.dropped,
+      omitted: evidence.omitted,
+      churnEvents: instances.reduce((sum, { churnEvents }) => sum + churnEvents, 0),
+      versions: names(instances.map(({ version }) => version)),
+      complete: evidence.complete,
+      partial: evidence.partial,
+      read: reading.read,
+      bytes: reading.bytes,
+      requests: reading.requests,
+    },
+    resolution: resolutionsIn(evidence),
+  }
+}
+
+function verdictOf(findings: readonly Finding[], { verdict, partial }: Diagnosis): Diagnosis['verdict'] {
+  if (findings.some(({ certainty }) => certainty !== 'insufficient')) return 'ill'
+  return findings.length > 0 || partial.length > 0 || verdict === 'unclear' ? 'unclear' : 'healthy'
+}
+
+function concerns({ owner, alsoAt = [], symptoms }: RankedFinding, node: string): boolean {
+  return owner.node === node || alsoAt.includes(node) || symptoms.some((symptom) => symptom.owner.node === node)
+}
+
+function reported(finding: RankedFinding, links: Links): ReportedFinding {
+  const { title, remedy, next } = diseaseOf(finding.disease)
+  const proof = finding.proof.slice(0, 8)
+  return {
+    ...finding,
+    title,
+    remedy,
+    next,
+    links: proof.flatMap((witness) => links(witness) ?? []),
+    symptoms: finding.symptoms.map(({ disease, owner, certainty, summary }) => ({
+      disease,
+      owner,
+      certainty,
+      summary,
+    })),
+  }
+}
