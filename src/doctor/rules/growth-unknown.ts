@@ -42,8 +42,9 @@ const limitsByKey: Readonly<Record<string, Limits>> = {
 const notJudged =
   /_total$|_bytes$|_s$|^mesh\.audit\.(peers|members|links|guests|connections|sweeps|frames_|closed\.|refused\.|limits|seeds|dht_|applications .* (?!size))|^mesh\.audit\.(gossip\.(topics|most_topics)|listeners_largest|sockets|protocols .* in)$|^mesh\.telemetry\.(?!queued)|^mesh\.registry\./
 const judged = /^mesh\.(audit|telemetry)\./
-/** Counts that live as long as their messages or scores; only a longer rise is one. */
-const slow = /^mesh\.audit\.gossip\.(seen|cached|deliveries|promises|backoff|scores|score_cache|peer_ips)$/
+/** What is counted expires with its messages, scores or addresses: only a longer rise is one. */
+const slow =
+  /^mesh\.audit\.(observed_addresses|gossip\.(seen|cached|deliveries|promises|backoff|scores|score_cache|peer_ips))$/
 const slowMs = 4_500_000
 const isStreams = /^mesh\.audit\.protocols .* out$/
 const isLine = /^mesh\.audit\.(protocols|applications|owned) /

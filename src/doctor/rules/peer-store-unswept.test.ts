@@ -39,3 +39,7 @@ test('records of peers that join: nothing', () => {
   const story = processWith((s) => ({ 'mesh.audit.connections': s, 'mesh.audit.peer_store': s }))
   assert.deepEqual(find(story), [])
 })
+
+test('records of a DHT’s table that fills: nothing', () => {
+  assert.deepEqual(find(processWith((s) => ({ 'mesh.audit.dht_rt': s, 'mesh.audit.peer_store': 4 + s }))), [])
+})

@@ -1,7 +1,7 @@
-import { growthFinding, growthIn } from '../counted-growth.ts'
+import { growthFinding, growthOfPoints } from '../counted-growth.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { churnOf, partOf, valueAt } from '../growth.ts'
+import { beyondLoad, churnOf, partOf, pointsOf, valueAt } from '../growth.ts'
 import type { Rule } from '../rule.ts'
 import { brokenSinceMs, numberOf, statementsOf } from '../statements.ts'
 
@@ -37,12 +37,14 @@ function statedFinding(instance: Instance): Finding | undefined {
 }
 
 function grownFinding(instance: Instance): Finding | undefined {
-  const found = growthIn(instance, { key: 'mesh.audit.peer_store', least: leastRise, perConnection: recordsPerPeer })
+  // The sweep keeps the records of the DHT’s table.
+  const records = beyondLoad(instance, pointsOf(instance, 'mesh.audit.peer_store'), 1, 'mesh.audit.dht_rt')
+  const found = growthOfPoints(instance, records, { least: leastRise, perConnection: recordsPerPeer })
   if (found === undefined) return undefined
   const { points, rise } = found
-  const records = valueAt(points, rise.last.atMs) - valueAt(points, rise.since.atMs)
+  const more = valueAt(points, rise.last.atMs) - valueAt(points, rise.since.atMs)
   const explained = recordsPerPeer * churnOf(instance, rise) + leastRise
-  if (records <= explained && rise.last.atMs - rise.since.atMs < twoSweepsMs) return undefined
+  if (more <= explained && rise.last.atMs - rise.since.atMs < twoSweepsMs) return undefined
   return growthFinding(instance, found, {
     disease: 'peer-store-unswept',
     part: 'peer store',

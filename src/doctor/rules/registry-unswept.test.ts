@@ -64,3 +64,25 @@ test('a registry of the application: nothing, since another rule has it', () => 
   story.censuses(10, undefined, (s) => story.registry('application', s, 'node-1/application', insertOnly(30)(s)))
   assert.deepEqual(find(story), [])
 })
+
+test('a registry that is full, and evicts an entry for each that comes: likely', () => {
+  const counts = (s: number) => ({ size: 100, capacity: 100, added: 100 + s, released: s, evicted: s })
+  assert.match(find(withRegistry('members', counts))[0]?.summary ?? '', /full with 100 entries: \d+ were evicted/)
+})
+
+test('a full registry whose entries expire, too: nothing', () => {
+  const counts = (s: number) => ({
+    size: 100,
+    capacity: 100,
+    added: 100 + 2 * s,
+    released: 2 * s,
+    evicted: s,
+    expired: s,
+  })
+  assert.deepEqual(find(withRegistry('members', counts)), [])
+})
+
+test('a cache of seen messages that is full: nothing', () => {
+  const counts = (s: number) => ({ size: 100, capacity: 100, added: 100 + s, released: s, evicted: s })
+  assert.deepEqual(find(withRegistry('relay_seen', counts)), [])
+})

@@ -3,7 +3,7 @@ import type { Evidence } from '../evidence/evidence.ts'
 import { witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { partOf } from '../growth.ts'
-import { growingPoints, meshRegistriesOf, type Registry, retentionMs, riseOf } from '../registry-counts.ts'
+import { countsOf, growingPoints, meshRegistriesOf, type Registry, retentionMs, riseOf } from '../registry-counts.ts'
 import type { Rule } from '../rule.ts'
 import { brokenSinceMs, statementsOf } from '../statements.ts'
 
@@ -58,7 +58,7 @@ function grownFinding(registry: Registry): Grown[] {
     least: leastRise,
     perConnection: name === 'members' ? 0 : perConnection,
   })
-  if (found === undefined) return []
+  if (found === undefined) return fullFinding(registry)
   const finding = growthFinding(instance, found, {
     disease: 'registry-unswept',
     part: `registry ${name} of ${owner}`,
@@ -69,10 +69,37 @@ function grownFinding(registry: Registry): Grown[] {
   return [
     {
       registry,
-      kind: `${instance.mesh} ${name} ${owner.split('/').slice(1).join('/')}`,
+      kind: kindOf(registry),
       finding: { ...finding, summary },
     },
   ]
+}
+
+/** Registries that a busy node fills by design: their entries make room for newer ones. */
+const makesRoom = ['messages', 'relay_seen', 'relay_waiting', 'grudges', 'disconnected', 'unanswered']
+
+/** A full registry evicts an entry for each that comes: it no longer grows, and nothing else empties it. */
+function fullFinding(registry: Registry): Grown[] {
+  const { instance, name, owner } = registry
+  const [sizes, capacities] = [countsOf(registry, 'size'), countsOf(registry, 'capacity')]
+  const [size, capacity] = [sizes.at(-1), capacities.at(-1)]
+  const others = ['removed', 'expired', 'replaced'].reduce((sum, reason) => sum + riseOf(registry, reason), 0)
+  const evicted = riseOf(registry, 'evicted')
+  if (makesRoom.includes(name) || size === undefined || capacity === undefined) return []
+  if (size.value < capacity.value || evicted < leastRise || others > 0) return []
+  const finding: Finding = {
+    disease: 'registry-unswept',
+    owner: partOf(instance, `registry ${name} of ${owner}`),
+    certainty: 'likely',
+    sinceMs: sizes.find(({ value }) => value >= capacity.value)?.atMs,
+    summary: `it is full with ${size.value} entries: ${evicted} were evicted, and none removed or expired`,
+    proof: instance.censuses,
+  }
+  return [{ registry, kind: kindOf(registry), finding }]
+}
+
+function kindOf({ instance, name, owner }: Registry): string {
+  return `${instance.mesh} ${name} ${owner.split('/').slice(1).join('/')}`
 }
 
 function releasesOf(registry: Registry): string {
