@@ -11,12 +11,16 @@ export function missingSpans(evidence: Pick<Evidence, 'complete' | 'partial'>, i
   return evidence.partial[0]
 }
 
-/** Since when the process has no link, until its end; undefined if it has one, or says nothing. */
+/** Spans that a node emits only with a link. */
+const linkSigns = ['mesh.hello.received', 'mesh.member.joined'] as const
+
+/** Since when the process has no link, until its last census; undefined if it has one, or says nothing. */
 export function withoutLinksSince(instance: Instance): number | undefined {
   const sinceMs = zeroSince(instance, 'mesh.audit.links')
-  const hello = instance.spans('mesh.hello.received').at(-1)
-  // Censuses are thinned out over long times; a link between two of them counts, too.
-  return sinceMs !== undefined && hello !== undefined && hello.startMs > sinceMs ? instance.lastMs : sinceMs
+  if (sinceMs === undefined) return undefined
+  // Censuses are thinned out over long times, and may be missing; a link between two of them counts, too.
+  const signs = linkSigns.flatMap((name) => instance.spans(name).at(-1)?.startMs ?? [])
+  return signs.some((atMs) => atMs > sinceMs) ? undefined : sinceMs
 }
 
 /** The same for connections of any kind: only then seeds are dialled as by a node that is alone. */

@@ -134,3 +134,14 @@ test('numbers of spans from the middle of a life: those between the lowest and t
   for (const seq of [100, 103, 104]) seqs.add(seq)
   assert.equal(seqs.missing, 2)
 })
+
+test('a seed of the census: its attempt is a series of its own', () => {
+  const fold = new EvidenceFold()
+  const address = '/ip4/10.0.0.1/udp/4001/quic-v1'
+  fold.add(spanOf('mesh.audit', 1, { 'mesh.audit.seeds': [`${address} waiting 2 3/10 4000`] }))
+  const [instance] = fold.evidence(complete).instances
+  const numbers = ['campaign', 'attempt', 'attempts', 'next_ms'].map(
+    (field) => instance?.series(`mesh.audit.seeds ${address} ${field}`)?.last.value,
+  )
+  assert.deepEqual(numbers, [2, 3, 10, 4_000])
+})

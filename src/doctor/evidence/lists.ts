@@ -4,7 +4,7 @@ const fieldsByList: Readonly<Record<string, readonly string[]>> = {
   'mesh.audit.applications': ['size'],
   'mesh.audit.owned': ['held'],
   'mesh.audit.limits': ['refusals', 'usage', 'limit'],
-  'mesh.audit.seeds': ['state', 'campaign', 'attempts', 'next_ms'],
+  'mesh.audit.seeds': ['state', 'campaign', 'attempt', 'attempts', 'next_ms'],
 }
 
 /** The fields of a list's lines; undefined for a list or a text without such lines. */
@@ -15,10 +15,11 @@ export function fieldsOfList(attribute: string): readonly string[] | undefined {
 /** Owners of single dials have the name of their peer: they would be a series each, and their parent counts them. */
 const isOfDial = /\/dial \S/
 
-/** A line with a space between any two fields, and empty if it is left out; `usage/limit` of a limit are two fields. */
+/** A line with a space between any two fields, and empty if it is left out; `usage/limit` and `attempt/attempts` are two. */
 export function lineOf(attribute: string, entry: unknown): string {
   const line = String(entry)
   if (attribute === 'mesh.audit.limits') return line.replace(/\/(?=[^/ ]*$)/, ' ')
+  if (attribute === 'mesh.audit.seeds') return line.replace(/ (\d+)\/(\d+ \S+)$/, ' $1 $2')
   return attribute === 'mesh.audit.owned' && isOfDial.test(line) ? '' : line
 }
 

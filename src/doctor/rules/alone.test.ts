@@ -44,3 +44,9 @@ test('a link between two censuses: nothing', () => {
   const life = new Life('a').censuses(5, 590, 0).span('mesh.hello.received', 580, {})
   assert.deepEqual(findIn(alone, [life, ...others]), [])
 })
+
+test('the last census is missing: not enough evidence', () => {
+  const life = new Life('a').censuses(5, 365, 0).span('mesh.seed.dial', 420, {}).span('mesh.seed.dial', 421, {})
+  life.spans.splice(-2, 1)
+  assert.deepEqual(findIn(alone, [life, ...others]).map(brief), ['insufficient a: links'])
+})

@@ -1,9 +1,10 @@
-import { hasStopped, withoutLinksSince } from '../absence.ts'
+import { hasStopped, missingSpans, withoutLinksSince } from '../absence.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { partOf } from '../growth.ts'
 import type { Rule } from '../rule.ts'
+import { seedHistories } from '../seed-history.ts'
 
 /** As the alert waits. */
 const leastAloneMs = 120_000
@@ -20,24 +21,34 @@ export const alone: Rule = {
   find: (evidence) => evidence.instances.flatMap((instance) => findingOf(instance, evidence) ?? []),
 }
 
-function findingOf(instance: Instance, { instances }: Evidence): Finding | undefined {
+function findingOf(instance: Instance, evidence: Evidence): Finding | undefined {
   const sinceMs = withoutLinksSince(instance)
   if (sinceMs === undefined || hasStopped(instance) || isPassive(instance)) return undefined
   const { lastMs, mesh, peer } = instance
-  const others = instances.filter((one) => one.mesh === mesh && one.peer !== peer)
+  const others = evidence.instances.filter((one) => one.mesh === mesh && one.peer !== peer)
   const hadOthers = others.some((one) => {
     const togetherMs = Math.min(one.lastMs + censusMs, lastMs) - Math.max(one.firstMs, sinceMs)
     return togetherMs >= leastAloneMs
   })
-  if (!hadOthers && !isForeign(instance)) return undefined
+  const isRefused = isForeign(instance)
+  if (!hadOthers && !isRefused) return undefined
+  const lastCensusMs = instance.series('mesh.audit.links')?.last.atMs ?? lastMs
+  // A node that links at last, and whose next census is missing, looks the same; and a failing seed is the cause.
+  const isUnsure = lastMs - lastCensusMs > 1.2 * censusMs || hasFailingSeed(instance)
+  const missing = isUnsure && !isRefused ? missingSpans(evidence, instance) : undefined
   return {
     disease: 'alone',
     owner: partOf(instance, 'links'),
-    certainty: 'certain',
+    certainty: missing === undefined ? 'certain' : 'insufficient',
     sinceMs,
     summary: `no link in the last ${Math.round((lastMs - sinceMs) / 1_000)} s: ${reasonOf(instance)}`,
     proof: [...instance.censuses, ...reasonSpans(instance).slice(-4).map(witnessOf)],
+    ...(missing !== undefined && { missing }),
   }
+}
+
+function hasFailingSeed(instance: Instance): boolean {
+  return seedHistories(instance).some(({ reachedMs, unresolved }) => reachedMs === undefined || unresolved.length > 0)
 }
 
 /** Whether nodes of another mesh refuse it: its own mesh may have no other node. */

@@ -42,3 +42,17 @@ test('two nodes without a known identity: nothing', () => {
   const lives = ['a', 'b'].map((node) => new Life(node, { peer: '' }).censuses(5, 600, 2))
   assert.deepEqual(findIn(duplicateIdentity, lives), [])
 })
+
+test('a witness met the process first that started last: the other one is the copy', () => {
+  const started = (instance: string) => ({ 'mesh.node.instance': instance })
+  const lives = [
+    new Life('a').span('mesh.node.started', 0, started('i1')).censuses(5, 300, 2),
+    new Life('copy', { peer: 'peer-a' }).span('mesh.node.started', 50, started('i2')).censuses(55, 300, 1),
+    new Life('b').span('mesh.identity.conflict', 110, {
+      ...conflict,
+      'mesh.identity.own': false,
+      'mesh.identity.instances': ['i2', 'i1'],
+    }),
+  ]
+  assert.deepEqual(findIn(duplicateIdentity, lives).map(brief), ['certain a: identity peer-a'])
+})

@@ -38,7 +38,7 @@ function statedFinding(reports: readonly Report[], { instances }: Evidence): Fin
   const [first] = inOrder as [Report, ...Report[]]
   const { 'mesh.peer.id': peer, 'mesh.peer.name': name, 'mesh.identity.addresses': addresses } = first.span.attributes
   const lives = instances.filter((one) => one.mesh === first.reporter.mesh && one.peer === peer)
-  const copy = concurrentWith(lives)?.[1]
+  const copy = copyAmong(lives, reports) ?? concurrentWith(lives)?.[1]
   const node = copy?.node ?? String(name)
   return {
     disease: 'duplicate-identity',
@@ -49,6 +49,17 @@ function statedFinding(reports: readonly Report[], { instances }: Evidence): Fin
     proof: inOrder.slice(0, 8).map(({ span }) => witnessOf(span)),
     alsoAt: [...new Set(lives.map((one) => one.node))].filter((one) => one !== node),
   }
+}
+
+/** A third node lists the process that it met first before the other. */
+function copyAmong(lives: readonly Instance[], reports: readonly Report[]): Instance | undefined {
+  const byOthers = reports.find(({ span }) => span.attributes['mesh.identity.own'] === false)
+  const listed = byOthers?.span.attributes['mesh.identity.instances']
+  const later = Array.isArray(listed) ? listed[1] : undefined
+  return lives.find((one) => {
+    const [started] = one.spans('mesh.node.started')
+    return later !== undefined && started?.attributes['mesh.node.instance'] === later
+  })
 }
 
 function overlapFinding(lives: readonly Instance[]): Finding | undefined {

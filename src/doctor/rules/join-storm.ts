@@ -11,6 +11,8 @@ const burstMs = 60_000
 /** Limits that refuse a peer that joins. */
 const joinLimits = ['peers', 'connections', 'connectionsPerAddress', 'inboundRate', 'pendingInbound', 'members']
 
+const connectionSpans = ['mesh.connection.opened', 'mesh.hello.received', 'mesh.goodbye.sent'] as const
+
 /** At least ten nodes start, or connect to a node, within a minute, and a limit of that node refuses some then or soon after. */
 export const joinStorm: Rule = {
   name: 'join-storm',
@@ -39,13 +41,17 @@ function findingOf(instance: Instance, { instances }: Evidence): Finding | undef
   }
 }
 
-/** When each peer first connected to this node. */
+/** When each peer was first heard of at this node: any of its spans about a connection may be missing. */
 function arrivals(instance: Instance): number[] {
-  const inbound = instance
-    .spans('mesh.connection.opened')
-    .filter(({ attributes }) => attributes['mesh.connection.direction'] === 'inbound')
-  const byPeer = Map.groupBy(inbound, ({ attributes }) => attributes['mesh.peer.id'])
-  return [...byPeer.values()].flatMap(([first]) => (first === undefined ? [] : [first.startMs]))
+  const spans = connectionSpans.flatMap((name) => instance.spans(name))
+  const dialled = instance.spans('mesh.connection.opened').filter(isOutbound)
+  const own = new Set(dialled.map(({ attributes }) => attributes['mesh.peer.id']))
+  const byPeer = Map.groupBy(spans, ({ attributes }) => attributes['mesh.peer.id'])
+  return [...byPeer].filter(([peer]) => !own.has(peer)).map(([, all]) => Math.min(...all.map(({ startMs }) => startMs)))
+}
+
+function isOutbound({ attributes }: TraceSpan): boolean {
+  return attributes['mesh.connection.direction'] === 'outbound'
 }
 
 /** The first minute in which enough of them join and after which a refusal follows soon. */

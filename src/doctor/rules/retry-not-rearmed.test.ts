@@ -45,3 +45,14 @@ test('a lost seed of a node that has other peers: nothing', () => {
   const life = new Life('a').campaign(0, seed).reached(1, seed).censuses(5, 900, 2)
   assert.deepEqual(findIn(retryNotRearmed, [life]), [])
 })
+
+test('two censuses with the same attempt as due: likely at once, whatever spans are missing', () => {
+  const life = new Life('a').failing(0, seed, 8).censuses(200, 230, 0, givenUp)
+  life.spans.splice(3, 2)
+  assert.deepEqual(findIn(retryNotRearmed, [life]).map(brief), [`likely a: seed ${seed}`])
+})
+
+test('spans of the give-up are missing, and the census has the next attempt in minutes: nothing', () => {
+  const life = new Life('a').failing(0, seed, 9).censuses(160, 300, 3, [`${seed} given-up 1 10/10 200000`])
+  assert.deepEqual(findIn(retryNotRearmed, [life]), [])
+})

@@ -9,8 +9,8 @@ import { type SeedFailure, type SeedHistory, seedHistories } from '../seed-histo
 
 /** As the alert: failed dials in every minute for two minutes. */
 const stormMs = 120_000
-/** Longest pause within an outage: one campaign, not two that are five minutes apart. */
-const longestPauseMs = 90_000
+/** Longest pause within an outage, of which a minute of spans may be missing: campaigns are five minutes apart. */
+const longestPauseMs = 150_000
 const leastNodes = 3
 /** Delays that are too short, or campaigns within a minute: one may be a step of the clock. */
 const leastHasty = 3
@@ -48,6 +48,8 @@ function outagesOf(seed: FailingSeed): Outage[] {
       outages.push({ fromMs: Math.max(campaignMs, seed.firstMs), toMs: endMs })
     else last.toMs = endMs
   }
+  const present = outages.at(-1)
+  if (present !== undefined && !seed.hasGivenUp) present.toMs = seed.lastMs
   return outages
     .filter(({ fromMs, toMs }) => toMs - fromMs >= stormMs)
     .map((times) => ({ mesh: instance.mesh, node: instance.node, seed, ...times }))

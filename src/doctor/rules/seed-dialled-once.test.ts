@@ -23,6 +23,17 @@ test('one attempt whose result never came: likely', () => {
   assert.match(findIn(seedDialledOnce, [life])[0]?.summary ?? '', /dialled once without a result/)
 })
 
+test('no span of the seed arrived, and the last census still has its first attempt: likely', () => {
+  const life = new Life('a').campaign(0, seed).censuses(5, 200, 0, [`${seed} dialling 1 1/10 -`])
+  assert.deepEqual(findIn(seedDialledOnce, [life.without('mesh.seed.dial')]).map(brief), [`likely a: seed ${seed}`])
+})
+
+test('spans are missing and the census has later attempts: nothing', () => {
+  const life = new Life('a').failing(0, seed, 9).censuses(5, 200, 0, [`${seed} dialling 1 9/10 -`])
+  life.spans.splice(2, 8)
+  assert.deepEqual(findIn(seedDialledOnce, [life]), [])
+})
+
 test('spans are missing and no census has the seeds: not enough evidence', () => {
   const life = new Life('a').failing(0, seed, 1).reached(20, seed).censuses(5, 200, 1).without('mesh.seed.connected')
   const [finding] = findIn(seedDialledOnce, [life])
@@ -44,7 +55,7 @@ test('a seed that starts late: nothing', () => {
 })
 
 test('an attempt shortly before the end, or before a long sleep: nothing', () => {
-  assert.deepEqual(findIn(seedDialledOnce, [new Life('a').failing(0, seed, 1).censuses(5, 65, 0, overdue)]), [])
+  assert.deepEqual(findIn(seedDialledOnce, [new Life('a').failing(0, seed, 1).censuses(5, 65, 0)]), [])
   const sleeper = new Life('a').failing(0, seed, 1).span('mesh.node.stalled', 200, { 'mesh.stall.slept_ms': 195_000 })
   assert.deepEqual(findIn(seedDialledOnce, [sleeper.censuses(201, 202, 0, overdue)]), [])
 })

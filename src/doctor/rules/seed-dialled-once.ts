@@ -15,9 +15,9 @@ export const seedDialledOnce: Rule = {
 
 /** Whether all that is known of this seed is one attempt. */
 export function isDialledOnce({ campaigns, failures, reachedMs, line }: SeedHistory): boolean {
-  const isOnce = line === undefined || (line.campaign <= 1 && line.attempt <= 1)
+  const isOnce = line === undefined || (line.campaign === 1 && line.attempt === 1)
   const attempts = [campaigns.length, failures.length, ...failures.map(({ attempt }) => attempt)]
-  return reachedMs === undefined && isOnce && Math.max(...attempts) === 1
+  return reachedMs === undefined && isOnce && Math.max(...attempts) <= 1
 }
 
 function findingOf(history: SeedHistory, evidence: Evidence): Finding | undefined {
@@ -30,7 +30,7 @@ function findingOf(history: SeedHistory, evidence: Evidence): Finding | undefine
     disease: 'seed-dialled-once',
     owner: partOf(instance, `seed ${address}`),
     ...certaintyOf(overdue),
-    sinceMs: campaigns[0]?.startMs ?? failure?.startMs,
+    sinceMs: campaigns[0]?.startMs ?? failure?.startMs ?? overdue.sinceMs,
     summary: `dialled once ${outcome}, and never again in the ${Math.round(overdue.silentMs / 1_000)} s since`,
     proof: [...campaigns, ...failures.map(({ span }) => span)].map(witnessOf).concat(instance.censuses.slice(-1)),
   }

@@ -19,19 +19,19 @@ export const seedUnreachable: Rule = {
   },
 }
 
-function isLong({ firstMs, lastMs, hasGivenUp, history }: FailingSeed): boolean {
-  return hasGivenUp || (lastMs - firstMs >= leastFailingMs && history.unresolved.length >= leastFailures)
+function isLong({ firstMs, lastMs, hasGivenUp, attempts }: FailingSeed): boolean {
+  return hasGivenUp || (lastMs - firstMs >= leastFailingMs && attempts >= leastFailures)
 }
 
 function findingOf(failing: readonly FailingSeed[]): Finding {
   const histories = failing.map(({ history }) => history)
-  const failures = histories.flatMap(({ unresolved }) => unresolved)
+  const attempts = failing.reduce((sum, one) => sum + one.attempts, 0)
   return {
     disease: 'seed-unreachable',
     ...ownerOfSeed(histories),
     certainty: 'certain',
     sinceMs: Math.min(...failing.map(({ firstMs }) => firstMs)),
-    summary: `${failures.length} attempts of ${failing.length} node${failing.length > 1 ? 's' : ''} failed and none succeeded since: ${stagesOf(failing)}`,
+    summary: `${attempts} attempts of ${failing.length} node${failing.length > 1 ? 's' : ''} failed and none succeeded since: ${stagesOf(failing)}`,
     proof: failing
       .flatMap(({ history }) => history.unresolved.slice(-3))
       .slice(0, 8)

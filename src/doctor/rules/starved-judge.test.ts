@@ -33,3 +33,10 @@ test('a laptop that sleeps twice: nothing', () => {
 test('a stall every hour: nothing', () => {
   assert.deepEqual(findIn(starvedJudge, [stalled('a', 'h1', 30, 3_630, 7_230)]), [])
 })
+
+test('two stalls and missing spans: not enough evidence', () => {
+  const life = stalled('a', 'h1', 30, 60, 90)
+  life.spans.splice(-1)
+  life.span('mesh.node.started', 95).spans.splice(1, 1)
+  assert.deepEqual(findIn(starvedJudge, [life]).map(brief), ['insufficient a: process'])
+})

@@ -49,3 +49,13 @@ test('a member that has ended, or slept meanwhile: nothing', () => {
   const sleeper = target().span('mesh.node.stalled', 210, { 'mesh.stall.slept_ms': 200_000 })
   assert.deepEqual(findIn(unreachableAddress, [sleeper, dialler('b', 20, 60, 200), dialler('c', 30, 150)]), [])
 })
+
+test('ten failures in a row, of which two spans arrived: likely', () => {
+  const lives = [target(), ...['b', 'c'].map((node) => dialler(node, 230))]
+  for (const { spans } of lives.slice(1)) {
+    const last = spans.at(-1)
+    if (last !== undefined)
+      spans.push({ ...last, attributes: { ...last.attributes, 'mesh.seq': 99, 'mesh.dial.failures': 10 } })
+  }
+  assert.deepEqual(findIn(unreachableAddress, lives).map(brief), ['likely a: announced addresses'])
+})

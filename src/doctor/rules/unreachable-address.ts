@@ -11,6 +11,7 @@ import type { Rule } from '../rule.ts'
  */
 const leastFailingMs = 120_000
 const leastFailures = 4
+const leastInRow = 10
 const leastDiallers = 2
 /** At the end of its life a process may have ended already, or its last spans are missing. */
 const marginMs = 60_000
@@ -28,11 +29,12 @@ function findingOf(target: Instance, { instances }: Evidence): Finding | undefin
   const others = instances.filter((one) => one.mesh === target.mesh && one.peer !== target.peer)
   const failed = others.flatMap((dialler) => failedDials(dialler, target)).sort((a, b) => a.startMs - b.startMs)
   const [first, last] = [failed[0], failed.at(-1)]
-  if (first === undefined || last === undefined || last.startMs - first.startMs < leastFailingMs) return undefined
+  if (first === undefined || last === undefined || !isLong(failed, last.startMs - first.startMs)) return undefined
   if (failed.length < leastFailures || wasReached(others, target, first.startMs)) return undefined
   const diallers = new Set(failed.map(({ resource }) => resource['mesh.node.name']))
   const { 'mesh.dial.stage': stage, 'error.type': errorType, 'mesh.dial.addresses': addresses } = last.attributes
-  const isSure = diallers.size >= Math.min(leastDiallers, others.length)
+  const unlinked = others.filter((one) => !isLinkedTo(one, target))
+  const isSure = diallers.size >= Math.min(leastDiallers, unlinked.length)
   return {
     disease: 'unreachable-address',
     owner: partOf(target, 'announced addresses'),
@@ -42,6 +44,12 @@ function findingOf(target: Instance, { instances }: Evidence): Finding | undefin
     proof: [...failed.slice(-6), ...target.spans('mesh.address.changed').slice(-1)].map(witnessOf),
     ...(!isSure && { missing: 'a second node that dials it: the path of the first one may be blocked' }),
   }
+}
+
+/** Dials in a row wait longer and longer, so many of them took as long. */
+function isLong(failed: readonly TraceSpan[], visibleMs: number): boolean {
+  const inRow = failed.map(({ attributes }) => Number(attributes['mesh.dial.failures'] ?? 1))
+  return visibleMs >= leastFailingMs || Math.max(...inRow) >= leastInRow
 }
 
 /** Failed dials of a member in the time in which its process ran. */
@@ -55,6 +63,11 @@ function failedDials(dialler: Instance, target: Instance): TraceSpan[] {
     const isOf = attributes['mesh.peer.id'] === peer && startMs >= firstMs && startMs <= lastMs - marginMs
     return isOf && !sleeps.some(({ fromMs, toMs }) => startMs >= fromMs && startMs <= toMs)
   })
+}
+
+/** A linked peer needs no dial. */
+function isLinkedTo(one: Instance, { peer }: Instance): boolean {
+  return one.spans('mesh.hello.received').some(({ attributes }) => attributes['mesh.peer.id'] === peer)
 }
 
 /** Whether a node has opened a connection to the member since. */

@@ -1,11 +1,12 @@
+import type { losses } from './sim-losses.ts'
 import { type Judgement, judge } from './sim-score.ts'
 import { simScenarios } from './sim-zoo.ts'
 
 /**
  * Scores every scenario, or those whose disease or name contains a text:
- * `node src/testing/doctor/sim-score-main.ts [TEXT] [RUNS] [FIRST SEED]`.
+ * `node src/testing/doctor/sim-score-main.ts [TEXT] [RUNS] [FIRST SEED] [none|third|gap|silent|skewed]`.
  */
-const [text = '', runs = '20', first = '1'] = process.argv.slice(2)
+const [text = '', runs = '20', first = '1', loss = 'none'] = process.argv.slice(2)
 const startedAt = performance.now()
 const totals = { runs: 0, right: 0, clean: 0, falseAlarms: 0 }
 
@@ -15,7 +16,7 @@ for (const scenario of simScenarios) {
   const isClean = disease === 'clean'
   const judgements: Judgement[] = []
   for (let seed = Number(first); seed < Number(first) + Number(runs); seed++)
-    judgements.push(await judge(scenario, seed))
+    judgements.push(await judge(scenario, seed, loss as keyof typeof losses))
   const count = (outcome: Judgement['outcome']) => judgements.filter((one) => one.outcome === outcome).length
   const right = count('right')
   if (isClean) {

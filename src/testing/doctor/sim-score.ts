@@ -1,6 +1,8 @@
 import { type Diagnosis, diagnose } from '../../doctor/diagnose.ts'
 import { EvidenceFold } from '../../doctor/evidence/fold.ts'
 import { rules } from '../../doctor/rules/all.ts'
+import { seededRandom } from '../random.ts'
+import { losses } from './sim-losses.ts'
 import type { Scenario, Truth } from './sim-scenario.ts'
 
 /** How one run was judged. `right`: the first answer names the disease, its node and its part; a clean run has none. */
@@ -12,10 +14,10 @@ export interface Judgement {
 }
 
 /** Runs a scenario and lets the doctor judge it from its spans alone. */
-export async function judge(scenario: Scenario, seed: number): Promise<Judgement> {
+export async function judge(scenario: Scenario, seed: number, loss: keyof typeof losses = 'none'): Promise<Judgement> {
   const { spans, truth } = await scenario.run(seed)
   const fold = new EvidenceFold()
-  for (const span of spans) fold.add(span)
+  for (const span of losses[loss](spans, seededRandom(seed), truth?.node ?? '')) fold.add(span)
   const diagnosis = diagnose(fold.evidence({ complete: true, partial: [] }), rules)
   return { seed, outcome: outcomeOf(diagnosis, scenario, truth), answers: diagnosis.findings.map(answerOf) }
 }

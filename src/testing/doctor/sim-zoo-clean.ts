@@ -23,7 +23,7 @@ const clean: Readonly<Record<string, (run: SimRun) => Promise<void>>> = {
   },
   'nodes leave, die and come back': async (run) => {
     await run.startAll()
-    await run.churn(run.between(120, 240), [])
+    await run.churn(run.between(100, 180), [])
     run.pass(20, 90)
   },
   'nodes die and come back, seeds too, some with a new identity': async (run) => {
@@ -95,7 +95,7 @@ const clean: Readonly<Record<string, (run: SimRun) => Promise<void>>> = {
   },
 }
 
-const sizes: Readonly<Record<string, number>> = { 'many nodes join at once': 10, 'a slow network': 3 }
+const sizes: Readonly<Record<string, number>> = { 'many nodes join at once': 8, 'a slow network': 3 }
 
 export const cleanScenarios: readonly Scenario[] = Object.entries(clean).map(([name, play]) => ({
   disease: 'clean',

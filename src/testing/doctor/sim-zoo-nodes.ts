@@ -13,7 +13,7 @@ export const nodeScenarios: readonly Scenario[] = [
       const peer = run.pick(run.others)
       const copiesCount = run.chance(0.5) ? { incarnation: 1 } : {}
       await run.start('spare-0', { peer, isCopy: true, ...copiesCount })
-      run.pass(120, 240)
+      run.pass(120, 180)
       return { spans: await run.finish(), truth: { node: 'spare-0', part: /^identity / } }
     },
   },
@@ -44,7 +44,7 @@ export const nodeScenarios: readonly Scenario[] = [
         run.pass(0, 1.5)
         await run.start(name)
       }
-      run.pass(40, 120)
+      run.pass(30, 80)
       return { spans: await run.finish(), truth: { node: run.seed, part: /limit/ } }
     },
   },
@@ -58,7 +58,7 @@ export const nodeScenarios: readonly Scenario[] = [
       if (run.chance(0.5)) run.pass(20, 80)
       run.mesh.world.skew(victim, 1_000 * run.between(8, 300) * (run.chance(0.5) ? 1 : -1))
       if (run.chance(0.3)) await run.churn(60, [victim])
-      run.pass(160, 260)
+      run.pass(150, 200)
       return { spans: await run.finish(), truth: { node: victim, part: /clock/ } }
     },
   },
@@ -70,7 +70,7 @@ export const nodeScenarios: readonly Scenario[] = [
       const victim = run.pick(run.others)
       await run.startAll()
       run.pass(20, 60)
-      for (let stall = run.between(4, 6); stall > 0; stall--) {
+      for (let stall = run.between(4, 5); stall > 0; stall--) {
         const wake = run.mesh.world.freeze(victim)
         run.pass(9, 25)
         wake()
@@ -88,7 +88,7 @@ export const nodeScenarios: readonly Scenario[] = [
       await run.startAll([victim])
       await run.start(victim, { seeds: [] })
       if (run.chance(0.3)) await run.churn(60, [victim])
-      run.pass(180, 260)
+      run.pass(170, 220)
       return { spans: await run.finish(), truth: { node: victim, part: /links/ } }
     },
   },
@@ -100,7 +100,7 @@ export const nodeScenarios: readonly Scenario[] = [
       const victim = run.pick(run.others)
       await run.startAll([victim])
       await run.start(victim, { meshes: ['n'] })
-      run.pass(180, 260)
+      run.pass(170, 220)
       return { spans: await run.finish(), truth: { node: victim, part: /links/ } }
     },
   },

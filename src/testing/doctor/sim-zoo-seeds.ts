@@ -34,7 +34,7 @@ export const seedScenarios: readonly Scenario[] = [
           const role = run.pick(['compute', 'seed', 'broker'] as const)
           await run.start(victim, { role, seeds: [run.mesh.addressOf(victim)] })
         },
-        [150, 240],
+        [130, 180],
       ),
   },
   {
@@ -46,7 +46,7 @@ export const seedScenarios: readonly Scenario[] = [
         async (run, victim) => {
           await run.start(victim, { seeds: [`${run.mesh.addressOf(run.seed)}/p2p/former`] })
         },
-        [40, 240],
+        [40, 160],
       ),
   },
   {
@@ -59,7 +59,7 @@ export const seedScenarios: readonly Scenario[] = [
       run.mesh.kill(run.seed)
       run.pass(1, 10)
       await run.startSeed({ peer: 'new-key' })
-      run.pass(100, 240)
+      run.pass(60, 140)
       return { spans: await run.finish(), truth: { node: '', part: seedPart } }
     },
   },
@@ -83,7 +83,7 @@ export const seedScenarios: readonly Scenario[] = [
           run.pass(15, 40)
           await run.mesh.start(nobody, { role: 'seed', seeds: [run.mesh.addressOf(run.seed)] })
         },
-        [120, 240],
+        [95, 160],
       ),
   },
   {
@@ -103,7 +103,7 @@ export const seedScenarios: readonly Scenario[] = [
             },
           })
         },
-        [130, 240],
+        [80, 160],
       ),
   },
   {
@@ -152,11 +152,11 @@ export const seedScenarios: readonly Scenario[] = [
     disease: 'retry-storm',
     name: 'the seed of all dies for good',
     run: async (number) => {
-      const run = new SimRun(number, { nodes: 3 + (number % 2) })
+      const run = new SimRun(number, { nodes: 4 + (number % 2) })
       await run.startAll()
       run.pass(40, 120)
       run.mesh.kill(run.seed)
-      run.pass(190, 300)
+      run.pass(180, 250)
       return { spans: await run.finish(), truth: { node: '', part: seedPart } }
     },
   },
@@ -164,7 +164,7 @@ export const seedScenarios: readonly Scenario[] = [
     disease: 'retry-storm',
     name: 'a deployment names a seed that does not exist',
     run: async (number) => {
-      const run = new SimRun(number, { nodes: 4 })
+      const run = new SimRun(number, { nodes: 5 })
       const missing = run.chance(0.5) ? run.mesh.addressOf(nobody) : '/dns4/gone.example/udp/4001/quic-v1'
       await run.startAll([], { seeds: [missing] })
       run.pass(170, 300)
@@ -188,7 +188,7 @@ export const seedScenarios: readonly Scenario[] = [
             },
           })
         },
-        [60, 150],
+        [60, 110],
       ),
   },
   {
@@ -202,7 +202,7 @@ export const seedScenarios: readonly Scenario[] = [
           const hasAnother = run.chance(0.4)
           await run.start(victim, { seeds: [missing, ...(hasAnother ? [run.mesh.addressOf(run.seed)] : [])] })
         },
-        [200, 320],
+        [200, 260],
       ),
   },
   {
@@ -215,7 +215,7 @@ export const seedScenarios: readonly Scenario[] = [
           run.mesh.world.partition([victim], [run.seed])
           await run.start(victim)
         },
-        [180, 320],
+        [170, 240],
       ),
   },
   {
@@ -234,7 +234,7 @@ export const seedScenarios: readonly Scenario[] = [
           },
         })
       }
-      run.pass(90, 200)
+      run.pass(90, 150)
       return { spans: await run.finish(), truth: { node: victim, part: /gossip/ } }
     },
   },
