@@ -28,7 +28,7 @@ const leftBytes = 64 * 1_024
 /** A minute, two scrapes, an evaluation, and the waits of Alertmanager. */
 const downMs = 120_000
 const archiveLost = 'MeshArchiveLost of file/spans'
-const jaegerDown = 'MeshPipelineDown of jaeger'
+const jaegerDown = 'MeshPipelineDown of mesh-jaeger'
 /** Within ten minutes more than 2 % of a queue fills. */
 const filling = ['otlp_grpc/jaeger', 'otlp_grpc/archive', 'otlp_http/door'].map(
   (exporter) => `MeshCollectorQueueFilling of ${exporter}`,
