@@ -10,6 +10,7 @@ import { type LabServer, serveLab } from '../lab/server.ts'
 import { LiveTerminal } from '../lab/terminal.ts'
 import { exitCodes, type Terminal } from './command.ts'
 import type { Stoppable } from './run-until-stopped.ts'
+import { hang } from './text-list.ts'
 
 interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {
   readonly bridges: number
@@ -29,30 +30,32 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
   const { promise: ended, resolve: requestStop } = Promise.withResolvers<string>()
   const view: { terminal?: LiveTerminal } = {}
   const colours = json ? plain : paint
+  const columns = json ? undefined : io.columns
   const printSpan = (one: LabSpan) => {
-    if (view.terminal === undefined) out(spanLine(one, colours, json ? undefined : io.columns))
+    if (view.terminal === undefined) out(spanLine(one, colours, columns))
   }
+  const notice = (text: string) => out(hang('', text, columns).join('\n'))
   const log = (text: string) => {
-    if (view.terminal === undefined) out(text)
+    if (view.terminal === undefined) notice(text)
   }
-  out(`${sizeOf(options)}; seed ${seed}${live ? '' : '. Ctrl-C stops the lab'}.`)
+  notice(`${sizeOf(options)}; seed ${seed}${live ? '' : '. Ctrl-C stops the lab'}.`)
   for (const warning of sizeWarnings(options, {
     availableBytes: process.availableMemory(),
     cores: availableParallelism(),
   }))
-    io.err(`${warning}\n`)
-  if (options.otlp === undefined) out('Starting the trace store …')
+    io.err(`${hang('', warning, columns).join('\n')}\n`)
+  if (options.otlp === undefined) notice('Starting the trace store …')
   const lab = await Lab.start({ ...options, seed, terminal: live, onSpan: printSpan, log }, startedAt)
   let server: LabServer | undefined
   try {
-    if (page !== 'off') out('Starting the page …')
+    if (page !== 'off') notice('Starting the page …')
     server = page === 'off' ? undefined : await serveLab(lab, page)
   } catch (error) {
     await lab.stop('no page')
     throw error
   }
-  if (server !== undefined) out(pageLine(server.url, page))
-  out(
+  if (server !== undefined) notice(pageLine(server.url, page))
+  notice(
     lab.otlp === 'off'
       ? 'Spans are not exported.'
       : `Spans go to ${lab.otlp}${lab.query ? `, to be read at ${lab.query}` : ''}.`,
@@ -66,7 +69,7 @@ export async function startShow(options: ShowOptions, io: Terminal): Promise<Sto
       view.terminal?.close()
       delete view.terminal
       const record = await lab.stop(cause)
-      for (const line of recordLines(record, json ? undefined : io.columns)) out(line)
+      for (const line of recordLines(record, columns)) out(line)
       if (json) io.out(`${JSON.stringify(record)}\n`)
       await server?.close()
       return exitCodeOf(record)
