@@ -72,3 +72,21 @@ function entriesOlderThan(registry: Registry, ms: number): readonly Point[] {
       return { atMs, value: Math.max(0, value - young - valueAt(alive, atMs - ms)) }
     })
 }
+
+/** The size of all registries of a name, as the census has it. */
+export interface RegistrySize {
+  readonly name: string
+  readonly points: readonly Point[]
+}
+
+/** Sizes of registries whose own spans sampling dropped; without those that retain entries, since only spans say how many. */
+export function sizesAlone(instance: Instance): RegistrySize[] {
+  const listed = new Set(meshRegistriesOf(instance).map(({ name }) => name))
+  return instance.seriesOf(sizePrefix).flatMap(([key]): RegistrySize[] => {
+    const name = key.slice(sizePrefix.length, -'.size'.length)
+    const isJudged = key.endsWith('.size') && !listed.has(name) && !(name in retentionMs) && !rings.includes(name)
+    return isJudged ? [{ name, points: pointsOf(instance, key) }] : []
+  })
+}
+
+const sizePrefix = 'mesh.registry.'

@@ -5,7 +5,7 @@ import type { Finding } from '../finding.ts'
 import { churnOf, judgeGrowth, partOf, pointsOf, valueAt } from '../growth.ts'
 import { memoryFinding } from '../memory-finding.ts'
 import { floorsOf, heapBounds, judgeFloors } from '../memory-floors.ts'
-import { growingPoints, meshRegistriesOf } from '../registry-counts.ts'
+import { growingPoints, meshRegistriesOf, sizesAlone } from '../registry-counts.ts'
 import type { Rule } from '../rule.ts'
 import { brokenSinceMs, type Statement, statementsOf } from '../statements.ts'
 import { growthUntilLimit } from '../stream-limits.ts'
@@ -134,9 +134,16 @@ function isExplained(instance: Instance, key: string, found: CountedGrowth): boo
 }
 
 function grownRegistries(instance: Instance): Grown[] {
-  return meshRegistriesOf(instance).flatMap((registry): Grown[] => {
-    const found = growthOfPoints(instance, growingPoints(registry), usual)
-    return found === undefined ? [] : [{ name: `registry ${registry.name} of ${registry.owner}`, found }]
+  const registries = [
+    ...meshRegistriesOf(instance).map((one) => ({
+      name: `registry ${one.name} of ${one.owner}`,
+      points: growingPoints(one),
+    })),
+    ...sizesAlone(instance).map(({ name, points }) => ({ name: `registry ${name}`, points })),
+  ]
+  return registries.flatMap(({ name, points }): Grown[] => {
+    const found = growthOfPoints(instance, points, usual)
+    return found === undefined ? [] : [{ name, found }]
   })
 }
 

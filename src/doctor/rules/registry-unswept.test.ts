@@ -86,3 +86,11 @@ test('a cache of seen messages that is full: nothing', () => {
   const counts = (s: number) => ({ size: 100, capacity: 100, added: 100 + s, released: s, evicted: s })
   assert.deepEqual(find(withRegistry('relay_seen', counts)), [])
 })
+
+test('a node whose spans of registries are dropped by sampling: the size of the census is enough', () => {
+  const sizes = (s: number) => ({ 'mesh.registry.requests.size': growing(30)(s), 'mesh.registry.members.size': 4 + s })
+  assert.deepEqual(
+    find(new ProcessStory('node-1').censuses(10, sizes)).map(({ owner }) => owner.part),
+    ['registry requests'],
+  )
+})

@@ -1,9 +1,17 @@
 import { growthFinding, growthOfPoints } from '../counted-growth.ts'
 import type { Evidence } from '../evidence/evidence.ts'
-import { witnessOf } from '../evidence/instance.ts'
+import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { partOf } from '../growth.ts'
-import { countsOf, growingPoints, meshRegistriesOf, type Registry, retentionMs, riseOf } from '../registry-counts.ts'
+import {
+  countsOf,
+  growingPoints,
+  meshRegistriesOf,
+  type Registry,
+  retentionMs,
+  riseOf,
+  sizesAlone,
+} from '../registry-counts.ts'
 import type { Rule } from '../rule.ts'
 import { brokenSinceMs, statementsOf } from '../statements.ts'
 
@@ -24,7 +32,8 @@ export const registryUnswept: Rule = {
     const stated = evidence.instances
       .flatMap((instance) => statementsOf(instance, 'registry-conserved'))
       .flatMap(statedFinding)
-    return [...stated, ...joinFindings(evidence, evidence.instances.flatMap(meshRegistriesOf).flatMap(grownFinding))]
+    const grown = evidence.instances.flatMap(meshRegistriesOf).flatMap(grownFinding)
+    return [...stated, ...joinFindings(evidence, grown), ...evidence.instances.flatMap(sizeFindings)]
   },
 }
 
@@ -73,6 +82,21 @@ function grownFinding(registry: Registry): Grown[] {
       finding: { ...finding, summary },
     },
   ]
+}
+
+/** Where sampling drops the spans of registries, the census has their sizes, and no owner. */
+function sizeFindings(instance: Instance): Finding[] {
+  return sizesAlone(instance).flatMap(({ name, points }): Finding[] => {
+    const found = growthOfPoints(instance, points, { least: leastRise, perConnection })
+    if (found === undefined) return []
+    const text = {
+      disease: 'registry-unswept',
+      part: `registry ${name}`,
+      what: 'its entries',
+      unit: 'entries',
+    } as const
+    return [growthFinding(instance, found, text)]
+  })
 }
 
 /** Registries that a busy node fills by design: their entries make room for newer ones. */

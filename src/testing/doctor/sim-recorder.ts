@@ -100,7 +100,9 @@ function sourcesOf({ node, network, owner }: SimParts) {
     { name: 'links', read: (now: number) => linkEvidence(node.ledger, ages(now), now) },
     {
       name: 'mesh',
-      read: () => ({ attributes: { 'mesh.audit.members': node.view.members().length } }),
+      read: () => ({
+        attributes: { 'mesh.audit.members': node.view.members().length, 'mesh.audit.sweeps': node.view.sweeps },
+      }),
     },
     { name: 'seeds', read: (now: number) => seedEvidence(node.seeds.seeds(), now) },
     { name: 'registries', read: () => registryEvidence(owner.inventory()) },
