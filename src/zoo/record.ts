@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { constants, zstdCompressSync } from 'node:zlib'
 import type { Terminal } from '../commands/command.ts'
 import { otlpLine } from './otlp-lines.ts'
+import { bundlePrograms, type Programs } from './programs.ts'
 import type { RecordedTruth } from './recording.ts'
 import { runScene } from './run-scene.ts'
 import type { Scene } from './scene.ts'
@@ -29,10 +30,11 @@ const compression = {
 export async function recordScenes(names: readonly string[], { directory, atOnce, io }: RecordOptions) {
   const queue = names.length === 0 ? [...scenes] : names.map(findScene)
   let isComplete = true
+  await using programs = await bundlePrograms()
   const work = async () => {
     for (let scene = queue.shift(); scene !== undefined; scene = queue.shift()) {
       try {
-        io.out(`${scene.name}: ${await recordScene(scene, directory, new AbortController().signal)} bytes\n`)
+        io.out(`${scene.name}: ${await recordScene(scene, programs, directory, new AbortController().signal)} bytes\n`)
       } catch (error) {
         isComplete = false
         io.out(`${scene.name}: ${String(error)}\n`)
@@ -44,9 +46,14 @@ export async function recordScenes(names: readonly string[], { directory, atOnce
 }
 
 /** Runs a scene and writes its spans, `NAME.jsonl.zst`, and what is true of them, `NAME.truth.json`. */
-export async function recordScene(scene: Scene, directory: string, signal: AbortSignal): Promise<number> {
+export async function recordScene(
+  scene: Scene,
+  programs: Programs,
+  directory: string,
+  signal: AbortSignal,
+): Promise<number> {
   const lines: string[] = []
-  const times = await runScene(scene, (request) => void lines.push(otlpLine(request)), signal)
+  const times = await runScene(scene, programs, (request) => void lines.push(otlpLine(request)), signal)
   const bytes = zstdCompressSync(`${lines.join('\n')}\n`, compression)
   await mkdir(directory, { recursive: true })
   await writeFile(join(directory, `${scene.name}.jsonl.zst`), bytes)

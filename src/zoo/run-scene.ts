@@ -2,15 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { WireRequest } from '../store/wire.ts'
 import { type Cluster, type NodeOptions, type NodeProcess, startCluster } from '../testing/cluster/cluster.ts'
 import { startReceiver } from '../testing/otlp/otlp-receiver.ts'
 import { perform } from './acts.ts'
+import type { Programs } from './programs.ts'
 import type { Scene, SceneNode } from './scene.ts'
 
-const entry = fileURLToPath(new URL('./zoo-node.ts', import.meta.url))
-const guests = fileURLToPath(new URL('./guests.ts', import.meta.url))
 const maxStarts = 3
 const killedLifeMs = 20_000
 
@@ -34,6 +32,7 @@ export interface RunningScene {
 /** Runs a scene with real processes. `onRequest` gets every export request in order of arrival. */
 export async function runScene(
   scene: Scene,
+  programs: Programs,
   onRequest: (request: WireRequest) => void,
   signal: AbortSignal,
 ): Promise<SceneTimes> {
@@ -50,7 +49,7 @@ export async function runScene(
   await using cluster = await startCluster({ receiver: await receive(), env, hasOtherVersions: true })
   const startedAtMs = Date.now()
   const ending = new AbortController()
-  const running = runningScene(scene, cluster, directory, AbortSignal.any([ending.signal, signal]), receive)
+  const running = runningScene(scene, programs, cluster, directory, AbortSignal.any([ending.signal, signal]), receive)
   const nodes: NodeProcess[] = []
   for (const node of scene.nodes) nodes.push(await running.start(node))
   const churning = churn(running, scene.churn)
@@ -71,6 +70,7 @@ export async function runScene(
 
 function runningScene(
   { nodes }: Scene,
+  programs: Programs,
   cluster: Cluster,
   directory: string,
   signal: AbortSignal,
@@ -88,14 +88,14 @@ function runningScene(
       const own = answerMs === undefined ? {} : { MESH_OTLP: (await receive(answerMs)).endpoint }
       const planted = { ...(plant && { ZOO_PLANT: plant }), ...(faults && { ZOO_FAULTS: faults }) }
       return startPatiently(cluster, name, {
-        entry,
+        entry: programs.node,
         role: name === first ? 'seed' : 'compute',
         seeds: seeds.map(addressOf),
         env: { ...planted, MESH_IDENTITY: join(directory, `${key ?? name}.key`), ...own, ...env },
       })
     },
     startGuests: (name, env = {}) =>
-      startPatiently(cluster, name, { entry: guests, seeds: [cluster.address(first)], env }),
+      startPatiently(cluster, name, { entry: programs.guests, seeds: [cluster.address(first)], env }),
   }
 }
 

@@ -6,6 +6,7 @@ import { readSpans } from '../traces/otlp-json.ts'
 import type { TraceSpan } from '../traces/trace.ts'
 import { examine, judge, type Outcome, type Truth } from './judge.ts'
 import { otlpLine } from './otlp-lines.ts'
+import { bundlePrograms } from './programs.ts'
 import { runScene } from './run-scene.ts'
 import { findScene } from './scenes.ts'
 import type { Source } from './score-all.ts'
@@ -28,7 +29,8 @@ export async function runReal(name: string, io: Terminal) {
   const scene = findScene(name)
   const spans: TraceSpan[] = []
   const collect = (line: string) => void spans.push(...readSpans({ result: JSON.parse(line) }).spans)
-  await runScene(scene, (request) => collect(otlpLine(request)), new AbortController().signal)
+  await using programs = await bundlePrograms()
+  await runScene(scene, programs, (request) => collect(otlpLine(request)), new AbortController().signal)
   const { disease = null, nodes = [], part = '' } = scene.truth ?? {}
   return report(spans, { disease, nodes, part }, io)
 }

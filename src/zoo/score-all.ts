@@ -1,7 +1,7 @@
 import type { Terminal } from '../commands/command.ts'
 import { rules } from '../doctor/rules/all.ts'
 import { keepFirstScore } from './first-scores.ts'
-import { recordingNames } from './recording.ts'
+import { recordingNames, recordings } from './recording.ts'
 import { rulesHash } from './rules-hash.ts'
 import { type SubjectScore, scoreSubject } from './score.ts'
 import { recordedSubject, type Subject, simulatedSubjects } from './subject.ts'
@@ -42,7 +42,8 @@ export async function scoreAll(options: ScoreOptions): Promise<ScoreReport> {
     scores.push(score)
   }
   const summary = summaryOf(scores)
-  if (subjects.length === all.length) await keepFirstScore(hash, source, summary)
+  const isWhole = subjects.length === all.length && directory === recordings
+  if (isWhole) await keepFirstScore(hash, source, summary)
   return { hash, scores, summary, isPassed: isPassed(summary) }
 }
 
