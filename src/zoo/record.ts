@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { constants, zstdCompressSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { constants, zstdCompress } from 'node:zlib'
 import type { Terminal } from '../commands/command.ts'
 import { otlpLine } from './otlp-lines.ts'
 import { bundlePrograms, type Programs } from './programs.ts'
@@ -18,12 +19,14 @@ interface RecordOptions {
 }
 
 /** Spans of a process are alike, over megabytes. */
-const compression = {
-  params: {
-    [constants.ZSTD_c_compressionLevel]: 22,
+function compress(text: string): Promise<Buffer> {
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: 19,
     [constants.ZSTD_c_enableLongDistanceMatching]: 1,
     [constants.ZSTD_c_windowLog]: 27,
-  },
+  }
+  // Not in this thread: other scenes are running.
+  return promisify(zstdCompress)(text, { params })
 }
 
 /** Records scenes, all of them without names. Returns whether each succeeded. */
@@ -54,7 +57,7 @@ export async function recordScene(
 ): Promise<number> {
   const lines: string[] = []
   const times = await runScene(scene, programs, (request) => void lines.push(otlpLine(request)), signal)
-  const bytes = zstdCompressSync(`${lines.join('\n')}\n`, compression)
+  const bytes = await compress(`${lines.join('\n')}\n`)
   await mkdir(directory, { recursive: true })
   await writeFile(join(directory, `${scene.name}.jsonl.zst`), bytes)
   const { disease = null, nodes = [], part = '' } = scene.truth ?? {}

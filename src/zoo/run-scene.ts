@@ -77,6 +77,8 @@ function runningScene(
   receive: (answerMs?: number) => Promise<{ readonly endpoint: string }>,
 ): RunningScene {
   const first = nodes[0]?.name ?? ''
+  // Who comes and goes meets the first node, and those that fall ill of it.
+  const met = nodes.filter(({ plant }, index) => index === 0 || plant !== undefined).map(({ name }) => name)
   const addressOf = (seed: string) => {
     const [name = '', ...rest] = seed.split('/')
     return [cluster.address(name), ...rest].join('/')
@@ -95,7 +97,7 @@ function runningScene(
       })
     },
     startGuests: (name, env = {}) =>
-      startPatiently(cluster, name, { entry: programs.guests, seeds: [cluster.address(first)], env }),
+      startPatiently(cluster, name, { entry: programs.guests, seeds: met.map((one) => cluster.address(one)), env }),
   }
 }
 

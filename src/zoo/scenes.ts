@@ -69,7 +69,16 @@ const tables: readonly Scene[] = [
   planted('outbound-streams', 'gossip-ghosts', ''),
   planted('empty-topics', 'gossip-ghosts', ''),
   planted('inserted-only', 'registry-unswept', 'requests'),
-  planted('kept-members', 'registry-unswept', 'members', undefined, { watchMs: 200_000 }),
+  // Members leave their registry soon enough for a run of minutes.
+  {
+    name: 'kept-members',
+    truth: { disease: 'registry-unswept', nodes: [ill], part: 'members' },
+    nodes: named(1, 2, 3, 4).map((node) => ({
+      ...node,
+      env: { MESH_STALENESS_MS: '5000' },
+      ...(node.name === ill && { plant: 'kept-members' }),
+    })),
+  },
   planted('adopted-only', 'owned-left', 'paths'),
   planted('held-sweep', 'job-stopped', 'mesh.staleness.pruned'),
 ]

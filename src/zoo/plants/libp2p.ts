@@ -1,4 +1,5 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { PeerId } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Owner } from '../../core/owner.ts'
@@ -56,16 +57,12 @@ export const libp2pPlants = {
   /** Phantom peers in gossipsub: a departed peer comes back into its table. */
   'phantom-peers': {
     patch: holdGossipSweep,
-    join: (node, peer) => void known.push([peer, gossipOf(node)?.peers.get(peer)]),
     tick: restorePeers,
   },
   /** The same, with a buffer for each. */
   'phantom-buffers': {
     patch: holdGossipSweep,
-    join: (node, peer) => {
-      known.push([peer, gossipOf(node)?.peers.get(peer)])
-      retain(Buffer.alloc(phantomBytes, 1))
-    },
+    leave: () => retain(Buffer.alloc(phantomBytes, 1)),
     tick: restorePeers,
   },
   /** The outbound stream of a departed peer stays in gossipsub. */
@@ -87,11 +84,14 @@ export const libp2pPlants = {
 type Gossip = GossipInternals
 const phantomBytes = 1_048_576
 const gossipSweepMs = 3_000
-const known: [string, ReturnType<Gossip['peers']['get']>][] = []
+const known: [string, PeerId][] = []
 const outbound: [string, Parameters<Gossip['streamsOutbound']['set']>[1]][] = []
 
 function restorePeers(node: RunningNode): void {
-  for (const [peer, id] of known) if (id !== undefined) gossipOf(node)?.peers.set(peer, id)
+  const table = gossipOf(node)?.peers
+  if (table === undefined) return
+  for (const entry of table) if (!known.some(([peer]) => peer === entry[0])) known.push(entry)
+  for (const [peer, id] of known) if (!table.has(peer)) table.set(peer, id)
 }
 
 /** As if the kit did not repair gossipsub's tables. */
