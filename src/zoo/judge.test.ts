@@ -6,8 +6,8 @@ import { judge, type Outcome, type Truth } from './judge.ts'
 
 leakCheck()
 
-const truth: Truth = { disease: 'streams-left', nodes: ['node-3'], part: '/blobs/' }
-const healthy: Truth = { disease: null, nodes: [], part: '' }
+const truth: Truth = { disease: 'streams-left', nodes: ['node-3'], part: '/blobs/', also: ['starved-judge'] }
+const healthy: Truth = { disease: null, nodes: [], part: '', also: [] }
 const right: Finding = {
   disease: 'streams-left',
   owner: { mesh: 'mesh-a', node: 'node-3', instance: 'a', part: 'streams /blobs/1.0.0 out' },
@@ -24,6 +24,7 @@ const cases: readonly (readonly [string, Truth, readonly Partial<Finding>[], Out
   ['another part', truth, [{ owner: { ...right.owner, part: 'streams /chat/1.0.0 out' } }], 'wrong owner'],
   ['growth of unknown cause at the node', truth, [{ disease: 'growth-unknown' }], 'unknown'],
   ['too little evidence', truth, [{ certainty: 'insufficient' }], 'insufficient'],
+  ['something else that is true', truth, [{ disease: 'starved-judge' }, {}], 'right'],
   ['nothing', truth, [], 'missed'],
   ['nothing in a clean run', healthy, [], 'right'],
   ['something in a clean run', healthy, [{}], 'wrong name'],

@@ -23,7 +23,7 @@ export type Outcome =
 
 const effectsOfLoss: readonly DiseaseName[] = ['telemetry-lost', 'clock-skew']
 
-export type Truth = Pick<RecordedTruth, 'disease' | 'nodes' | 'part'>
+export type Truth = Pick<RecordedTruth, 'disease' | 'nodes' | 'part' | 'also'>
 
 /** What the doctor says of these spans. */
 export function examine(spans: readonly TraceSpan[], rules: readonly Rule[]): Diagnosis {
@@ -38,13 +38,12 @@ export function evidenceOf(spans: readonly TraceSpan[]): Evidence {
 
 /** Of a run that lost spans or has skewed clocks: to say just that is no mistake. */
 export function judgeLossy({ findings }: Pick<Diagnosis, 'findings'>, truth: Truth): Outcome {
-  const others = findings.filter(({ disease }) => disease === truth.disease || !effectsOfLoss.includes(disease))
-  return judge({ findings: others }, truth)
+  return judge({ findings }, { ...truth, also: [...truth.also, ...effectsOfLoss] })
 }
 
-/** Judges the first answer. */
+/** Judges the first answer, of those about the planted disease or about nothing that is true. */
 export function judge({ findings }: Pick<Diagnosis, 'findings'>, truth: Truth): Outcome {
-  const first = findings[0]
+  const first = findings.find(({ disease }) => disease === truth.disease || !truth.also.includes(disease))
   if (first === undefined) return truth.disease === null ? 'right' : 'missed'
   if (first.certainty === 'insufficient') return 'insufficient'
   if (truth.disease === null) return 'wrong name'

@@ -61,9 +61,15 @@ export async function recordScene(
   await mkdir(directory, { recursive: true })
   await writeFile(join(directory, `${scene.name}.jsonl.zst`), bytes)
   const { disease = null, nodes = [], part = '' } = scene.truth ?? {}
-  const truth: RecordedTruth = { disease, nodes, part, ...times, commit: commit() }
+  const also = alsoTrue(lines)
+  const truth: RecordedTruth = { disease, nodes, part, also, ...times, commit: commit() }
   await writeFile(join(directory, `${scene.name}.truth.json`), `${JSON.stringify(truth, null, 2)}\n`)
   return bytes.length
+}
+
+/** A busy machine makes nodes stall, as they say themselves. */
+function alsoTrue(lines: readonly string[]): RecordedTruth['also'] {
+  return lines.some((line) => line.includes('"mesh.node.stalled"')) ? ['starved-judge'] : []
 }
 
 function commit(): string {

@@ -11,6 +11,8 @@ export interface RecordedTruth {
   readonly disease: DiseaseName | null
   readonly nodes: readonly string[]
   readonly part: string
+  /** What else is true of the run, unplanted: to say it is no mistake. */
+  readonly also: readonly DiseaseName[]
   readonly startedAtMs: number
   readonly plantedAtMs: number
   readonly endedAtMs: number

@@ -32,7 +32,7 @@ export async function runReal(name: string, io: Terminal) {
   await using programs = await bundlePrograms()
   await runScene(scene, programs, (request) => collect(otlpLine(request)), new AbortController().signal)
   const { disease = null, nodes = [], part = '' } = scene.truth ?? {}
-  return report(spans, { disease, nodes, part }, io)
+  return report(spans, { disease, nodes, part, also: [] }, io)
 }
 
 function report(spans: readonly TraceSpan[], truth: Truth, io: Terminal): number {

@@ -51,7 +51,7 @@ export async function simulatedSubjects(): Promise<readonly Subject[]> {
       run: async (seed) => {
         const { spans, truth } = await run(seed)
         const nodes = truth === undefined || truth.node === '' ? [] : [truth.node]
-        return { spans, truth: { disease: named, nodes, part: truth?.part?.source ?? '' } }
+        return { spans, truth: { disease: named, nodes, part: truth?.part?.source ?? '', also: [] } }
       },
     }
   })
