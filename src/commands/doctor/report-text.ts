@@ -9,7 +9,7 @@ import type { Resolutions } from './resolution.ts'
 
 interface TextOptions {
   readonly columns?: number | undefined
-  readonly colours?: Paint
+  readonly colours?: Paint | undefined
 }
 
 const indent = '   '
@@ -21,7 +21,11 @@ const maxLinks = 3
 /** A report for people, without a line end. */
 export function reportLines(report: Report, { columns, colours = plain }: TextOptions = {}): string[] {
   const { findings, verdict } = report
-  const body = findings.flatMap((finding, index) => ['', ...findingLines(finding, index + 1, columns, colours)])
+  // One fault may be of every node: it is described once.
+  const groups = [...Map.groupBy(findings, ({ disease, certainty, owner }) => `${disease} ${certainty} ${owner.mesh}`)]
+  const body = groups.flatMap(([, [first, ...others]], index) =>
+    first === undefined ? [] : ['', ...findingLines(first, others, index + 1, { columns, colours })],
+  )
   const wrap = (head: string, text: string) => hang(head, text, columns)
   return [
     colours(colourOf(verdict), headline(report)),
@@ -41,12 +45,21 @@ function colourOf(verdict: Report['verdict']): Colour {
   return verdict === 'ill' ? 'red' : verdict === 'healthy' ? 'green' : 'yellow'
 }
 
-function findingLines(finding: ReportedFinding, number: number, columns: number | undefined, colours: Paint): string[] {
+function findingLines(
+  finding: ReportedFinding,
+  others: readonly ReportedFinding[],
+  number: number,
+  { columns, colours }: Required<TextOptions>,
+): string[] {
   const { title, certainty, owner, sinceMs, growth, summary, missing, remedy, next, alsoAt = [] } = finding
   const also = alsoAt.length === 0 ? '' : `; also at ${named(alsoAt)}`
   const rows: readonly (readonly [string, string | undefined])[] = [
     ['what    ', summary],
     ['owner   ', `${ownerText(owner)}${also}`],
+    [
+      'same    ',
+      others.length === 0 ? undefined : named(others.map((one) => `${one.owner.part} at ${one.owner.node}`)),
+    ],
     ['since   ', sinceMs === undefined ? 'before the first span' : `${clock(sinceMs)} ${zoneName(sinceMs)}`],
     ['growth  ', growth && growthText(growth)],
     ['missing ', missing],

@@ -49,7 +49,7 @@ export function rareNames(operations: readonly string[]): SpanName[] {
     .toSorted((a, b) => urgency(a) - urgency(b))
 }
 
-function isRare(name: SpanName, { routine, routineLog }: SpanSpec): boolean {
-  const isPeriodic = routine === true || routineLog !== undefined || name === 'mesh.audit'
+function isRare(name: SpanName, { routine }: SpanSpec): boolean {
+  const isPeriodic = routine !== undefined || name === 'mesh.audit'
   return !isPeriodic && !name.startsWith('mesh.message.') && !name.startsWith('mesh.doctor.')
 }

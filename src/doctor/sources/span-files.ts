@@ -12,7 +12,7 @@ import { isWanted, type Reading, type ReadOptions } from './source.ts'
 const maxLineBytes = 32 * 1_048_576
 /** Lines between two looks at the clock. */
 const linesPerLook = 256
-const progressMs = 2_000
+const progressMs = 5_000
 /** A line that is cut off at the end of a file which has changed within this time is being written. */
 const freshMs = 10_000
 

@@ -66,6 +66,7 @@ export class StoreClient {
 
   /** Throws if it is the first request, and after some failures in a row: then nothing more will come. */
   async #attempt<T>(what: string, ask: () => Promise<T>): Promise<T | undefined> {
+    this.#signal.throwIfAborted()
     try {
       const answer = await ask()
       this.#failures = 0

@@ -16,7 +16,7 @@ const earliestParts = [1 / 64, 1 / 8, 1]
 const atOnce = 3
 /** Beyond these a longer period is not read further. */
 const bounds = { bytes: 256 * 1_048_576, ms: 100_000 }
-const progressMs = 2_000
+const progressMs = 5_000
 
 export interface StoreReadOptions extends ReadOptions {
   readonly url: string
