@@ -31,7 +31,7 @@ export function reportLines(report: Report, { columns, colours = plain }: TextOp
     colours(colourOf(verdict), headline(report)),
     ...body,
     ...(body.length > 0 ? [''] : []),
-    ...basisLines(report).flatMap(([head, text]) => wrap(head, text)),
+    ...basisLines(report).flatMap(([head, text]) => wrap(head.padEnd(11), text)),
   ]
 }
 
@@ -113,13 +113,13 @@ function titleOf(disease: DiseaseName): string {
 function basisLines({ evidence, resolution, verdict }: Report): (readonly [string, string])[] {
   const { fromMs, toMs, nodes, processes, meshes, spans, churnEvents, partial, read, bytes, requests } = evidence
   if (fromMs === null || toMs === null)
-    return [['looked at ', `${spans} spans, none of a mesh`], ...problemLines(partial)]
+    return [['looked at', `${spans} spans, none of a mesh`], ...problemLines(partial)]
   const period = `${clock(fromMs)} to ${clock(toMs)} ${zoneName(toMs)}, ${duration(toMs - fromMs)}`
   const what = `${plural(nodes, 'node')} (${plural(processes, 'process', 'processes')}) of ${named(meshes)}, ${spans} spans, ${plural(churnEvents, 'connection')} opened, ${period}`
   const asked = requests === 0 ? '' : ` in ${plural(requests, 'request')}`
   return [
-    ['looked at ', what],
-    ['read      ', `${read.join('; ')}: ${bytesText(bytes)}${asked}`],
+    ['looked at', what],
+    ['read', `${read.join('; ')}: ${bytesText(bytes)}${asked}`],
     ...(verdict === 'ill' ? [] : resolutionLines(resolution)),
     ...censusLine(evidence),
     ...problemLines(partial),
@@ -150,12 +150,12 @@ function censusLine({ processes, censuses, dropped, omitted, duplicates }: Repor
     omitted > 0 ? `${omitted} series found no room` : '',
     duplicates > 0 ? `${duplicates} spans came twice` : '',
   ].filter((part) => part !== '')
-  return parts.length === 0 ? [] : [['missing   ', parts.join('; ')]]
+  return parts.length === 0 ? [] : [['missing', parts.join('; ')]]
 }
 
 function problemLines(partial: readonly string[]): (readonly [string, string])[] {
   const more = partial.length > maxNamed ? [`${partial.length - maxNamed} more`] : []
-  return [...partial.slice(0, maxNamed), ...more].map((problem) => ['partial   ', problem] as const)
+  return [...partial.slice(0, maxNamed), ...more].map((problem) => ['partial', problem] as const)
 }
 
 function named(names: readonly string[]): string {

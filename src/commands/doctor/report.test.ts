@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Diagnosis, RankedFinding } from '../../doctor/diagnose.ts'
+import { EvidenceFold } from '../../doctor/evidence/fold.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import type { TraceSpan } from '../../traces/trace.ts'
+import { noLinks } from './links.ts'
+import { type ReportInput, reportOf } from './report.ts'
+import { reportLines } from './report-text.ts'
+
+leakCheck()
+
+const reading = { complete: true, partial: [], read: ['all spans of mesh-a'], bytes: 12_300_000, requests: 7 }
+const witness = { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), span: 'mesh.audit', atMs: Date.now() }
+
+function evidenceOf(partial: readonly string[] = []) {
+  const fold = new EvidenceFold()
+  for (const seq of [1, 2]) {
+    const attributes = { 'mesh.seq': seq, 'mesh.audit.opened_total': 10 * seq }
+    const resource = { 'service.instance.id': 'i', 'mesh.node.name': 'node-3', 'service.version': '1.2.3' }
+    const times = { startMs: Date.now() - 60_000 / seq, durationMs: 0 }
+    fold.add({
+      ...witness,
+      name: 'mesh.audit',
+      service: 'mesh-a',
+      attributes,
+      resource,
+      ...times,
+    } as unknown as TraceSpan)
+  }
+  return fold.evidence({ complete: true, partial })
+}
+
+function findingAt(node: string, more: Partial<RankedFinding> = {}): RankedFinding {
+  return {
+    disease: 'streams-left',
+    owner: { mesh: 'mesh-a', node, instance: 'i', part: 'streams /chat/1.0.0 out' },
+    certainty: 'likely',
+    sinceMs: Date.now() - 60_000,
+    summary: 'open streams rose from 3 to 40',
+    growth: { from: 3, to: 40, unit: 'streams', perHour: 444.4, perEvent: 0.25 },
+    proof: [witness],
+    symptoms: [],
+    ...more,
+  }
+}
+
+function linesOf(findings: readonly RankedFinding[], verdict: Diagnosis['verdict'], more: Partial<ReportInput> = {}) {
+  const evidence = evidenceOf(more.reading?.partial)
+  const diagnosis = { findings, verdict, partial: evidence.partial }
+  return reportLines(reportOf({ evidence, diagnosis, reading, links: noLinks, ...more })).join('\n')
+}
+
+test('a finding: owner, time with its zone, growth, proof, remedy and its symptoms', () => {
+  const symptom = { ...findingAt('node-3'), disease: 'heap-growth' } as const
+  const text = linesOf([findingAt('node-3', { symptoms: [symptom] })], 'ill', {
+    links: ({ traceId, spanId }) => `http://jaeger/trace/${traceId}?uiFind=${spanId}`,
+  })
+  assert.match(text, /^ill: 1 finding\n\n1\. Streams that nobody closes \(likely\)\n/)
+  assert.match(text, /owner +streams \/chat\/1\.0\.0 out at node-3 of mesh-a/)
+  assert.match(text, /since +\d\d:\d\d:\d\d \S+/)
+  assert.match(text, /growth +from 3 streams to 40 streams: 444 streams per hour, 0\.25 streams per connection/)
+  assert.match(text, /explains +JavaScript objects that nobody frees \(node-3\)/)
+  assert.match(text, /proof +mesh\.audit \S+ http:\/\/jaeger\/trace\/(ab){16}\?uiFind=(cd){8}/)
+  assert.match(text, /looked at +1 node \(1 process\) of mesh-a, 2 spans, 10 connections opened/)
+  assert.match(text, /read +all spans of mesh-a: 12 MB in 7 requests/)
+})
+
+test('one fault of many nodes: described once', () => {
+  const text = linesOf(
+    ['a', 'b', 'c'].map((node) => findingAt(node)),
+    'ill',
+  )
+  assert.match(text, /^ill: 3 findings/)
+  assert.equal(text.split('Streams that nobody closes').length, 2)
+  assert.match(text, /same +streams \/chat\/1\.0\.0 out at b, streams \/chat\/1\.0\.0 out at c/)
+})
+
+test('nothing found: what was looked at, and what a leak would have had to reach', () => {
+  const text = linesOf([], 'healthy')
+  assert.match(text, /^healthy: nothing found\nlooked at /)
+  assert.match(text, /resolution no process has four floors after major collections/)
+})
+
+test('not enough evidence: the words for what is missing', () => {
+  const missing = 'censuses of the last hour'
+  const text = linesOf([findingAt('a', { certainty: 'insufficient', missing })], 'unclear', {
+    reading: { ...reading, partial: ['spans.jsonl: 3 lines are no spans in OTLP JSON'] },
+  })
+  assert.match(text, /^unclear: not enough evidence/)
+  assert.match(text, /\(not enough evidence\)/)
+  assert.match(text, /missing +censuses of the last hour/)
+  assert.match(text, /partial +spans\.jsonl: 3 lines/)
+})
+
+test('--node: findings of that node, or with it among others; the verdict is of these', () => {
+  const findings = [findingAt('a'), findingAt('b', { alsoAt: ['c'] })]
+  assert.match(linesOf(findings, 'ill', { node: 'c' }), /^ill: 1 finding\n[\s\S]*at b of mesh-a; also at c/)
+  assert.match(linesOf(findings, 'ill', { node: 'd' }), /^healthy/)
+})
+
+test('JSON: the whole report survives', () => {
+  const evidence = evidenceOf()
+  const diagnosis = { findings: [findingAt('a')], verdict: 'ill', partial: [] } as const
+  const report = reportOf({ evidence, diagnosis, reading, links: noLinks })
+  const { findings, verdict } = JSON.parse(JSON.stringify(report))
+  assert.equal(verdict, 'ill')
+  assert.deepEqual(
+    [findings[0].title, findings[0].owner.node, findings[0].growth.perHour],
+    ['Streams that nobody closes', 'a', 444.4],
+  )
+})
