@@ -3,8 +3,8 @@ import { addFlags, type CommandAction, command, rawFlags } from './command.ts'
 import { doctorFlags, readDoctorFlags } from './doctor/flags.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
-/** The last spans of a diagnosis may take some seconds to leave. */
-const stopMs = 8_000
+/** The last spans of a diagnosis may take so long to leave, in milliseconds. */
+const stopMs = 20_000
 
 /** Says what leaks or fails in a mesh, from its spans alone. */
 export const doctorCommand: CommandAction = async (args, io) => {

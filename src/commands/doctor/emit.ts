@@ -7,8 +7,8 @@ import { systemClock } from '../../kit/clock.ts'
 import { version } from '../../kit/version.ts'
 import { startTelemetry, type Telemetry } from '../../telemetry/telemetry.ts'
 
-/** The receiver may be away for so long at the end, in milliseconds. */
-const closeMs = 5_000
+/** The receiver may be away for so long at the end, in milliseconds: a busy one takes some seconds. */
+const closeMs = 15_000
 /** Problems and symptoms that a span names. */
 const maxListed = 16
 

@@ -49,7 +49,7 @@ function findingLines(
   finding: ReportedFinding,
   others: readonly ReportedFinding[],
   number: number,
-  { columns, colours }: Required<TextOptions>,
+  { columns, colours }: { readonly columns: number | undefined; readonly colours: Paint },
 ): string[] {
   const { title, certainty, owner, sinceMs, growth, summary, missing, remedy, next, alsoAt = [] } = finding
   const also = alsoAt.length === 0 ? '' : `; also at ${named(alsoAt)}`

@@ -61,7 +61,10 @@ function templatesOf({ resource, scopeSpans }: RecordedGroup): Template[] {
   const spans = scopeSpans.flatMap((part) => part.spans).toSorted(byStart)
   const size = Math.ceil(spans.length / exportsPerMinute)
   return Array.from({ length: exportsPerMinute }, (_, part) => spans.slice(part * size, (part + 1) * size)).flatMap(
-    (some) => (some.length === 0 ? [] : [templateOf({ resource, scopeSpans: [{ scope, spans: some }] }, spans.length)]),
+    (some) =>
+      some.length === 0
+        ? []
+        : [templateOf({ resource, scopeSpans: [{ scope, spans: some }] }, some.length, spans.length)],
   )
 }
 
@@ -71,7 +74,7 @@ function byStart(a: RecordedSpan, b: RecordedSpan): number {
 
 const mark = '\u{1}'
 
-function templateOf(group: object, perMinute: number): Template {
+function templateOf(group: object, spans: number, perMinute: number): Template {
   const gaps: Gap[] = []
   const gap = (kind: Gap['kind'], value: number) => `${mark}${gaps.push({ kind, value }) - 1}${mark}`
   const text = JSON.stringify({ resourceSpans: [group] }, (key, value: unknown) => {
@@ -81,11 +84,12 @@ function templateOf(group: object, perMinute: number): Template {
     const { key: name = '', value: { intValue = undefined } = {} } = (value ?? {}) as Partial<RecordedAttribute>
     if (intValue === undefined) return value
     if (name === 'mesh.seq') return { key: name, value: { intValue: gap('seq', Number(intValue) * 1e6 + perMinute) } }
-    return name.endsWith('_total') ? { key: name, value: { intValue: gap('total', Number(intValue)) } } : value
+    const rises = name.endsWith('_total') && !name.includes('.lost_')
+    return rises ? { key: name, value: { intValue: gap('total', Number(intValue)) } } : value
   })
   // JSON writes the mark as an escape.
   const parts = text.split(/\\u0001(?:\d+)\\u0001/)
-  return { spans: text.split('"traceId"').length - 1, pieces: parts, gaps }
+  return { spans, pieces: parts, gaps }
 }
 
 function lineOf({ pieces, gaps }: Template, minute: number, spansPerMinute: number): string {
