@@ -14,7 +14,7 @@ export interface FloorBounds {
 
 const mib = 1_048_576
 /** Floors of clean nodes: the heap rises by up to 9 MiB while it warms up, and spreads over 5 MiB with the load; measured. */
-export const heapBounds: FloorBounds = { anytime: 24 * mib, warm: 6 * mib }
+export const heapBounds: FloorBounds = { anytime: 18 * mib, warm: 6 * mib }
 /** Buffers that wait for the network show as single floors of up to 4 MiB more. */
 export const externalBounds: FloorBounds = { anytime: 12 * mib, warm: 3 * mib }
 

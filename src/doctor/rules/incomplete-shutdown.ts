@@ -13,7 +13,7 @@ const most = 4
 /** A stop closes libp2p last; on a starved machine that takes longer than it may, and is whole soon after. */
 const slowStep = 'libp2p'
 /** Seconds of event-loop delay, and part of a limit by which its own timer is late, that only a starved process has. */
-const [starvedDelayS, starvedLateness] = [0.5, 0.1]
+const [starvedDelayS, starvedLateness] = [0.2, 0.1]
 
 /** A stop that missed a step or failed in one, or after which the node still holds something: it says so itself. */
 export const incompleteShutdown: Rule = {
