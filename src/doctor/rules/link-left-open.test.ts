@@ -119,3 +119,12 @@ test('a link that one end closed within the last minutes: nothing', () => {
   link(closed, 'mesh.connection.closed', 550)
   assert.deepEqual(find(open, closed), [])
 })
+
+test('other suspects at each census, each of which goes: nothing', () => {
+  const counts = new ProcessStory('node-1').censuses(10, () => ({ 'mesh.audit.suspects': 1 }))
+  for (let atS = 35; atS <= 605; atS += 30) {
+    suspect(counts, 'closing-open', 'appeared', atS)
+    suspect(counts, 'closing-open', 'gone', atS + 20)
+  }
+  assert.deepEqual(find(counts), [])
+})

@@ -100,7 +100,9 @@ function suspectsOf(instance: Instance) {
 /** The node counts connections at every census that it wants closed. */
 function suspectFinding(instance: Instance): Finding | undefined {
   const points = pointsOf(instance, 'mesh.audit.suspects')
-  const suspects = suspectsOf(instance).filter(({ attributes }) => attributes['mesh.suspect.change'] !== 'gone')
+  const byConnection = Map.groupBy(suspectsOf(instance), ({ attributes }) => attributes['mesh.connection.id'])
+  const latestSpans = [...byConnection.values()].flatMap((spans) => spans.at(-1) ?? [])
+  const suspects = latestSpans.filter(({ attributes }) => attributes['mesh.suspect.change'] !== 'gone')
   const latest = points.slice(points.findLastIndex(({ value }) => value === 0) + 1)
   if (latest.length < leastCensuses || suspects.length === 0) return undefined
   return {
@@ -108,7 +110,7 @@ function suspectFinding(instance: Instance): Finding | undefined {
     owner: partOf(instance, 'connections that should be closed'),
     certainty: 'certain',
     sinceMs: latest[0]?.atMs,
-    summary: `${latest.at(-1)?.value} connections that should be closed are open; the longest since ${latest.length} censuses`,
+    summary: `${latest.at(-1)?.value} connections that should be closed are open, for ${latest.length} censuses by now`,
     proof: suspects.slice(0, 8).map(witnessOf),
   }
 }
