@@ -6,7 +6,7 @@ const hourMs = 3_600_000
 /** Points that a rise has at least: three steps, one for each third. */
 const leastPoints = 4
 /** Part of the rise that each third of its time has at least: a step, a warm-up and a rise that ended have less. */
-const leastThird = 0.15
+const leastThird = 0.12
 /** Part of the rise below which a value is still near the start. */
 const nearStart = 0.05
 

@@ -18,14 +18,16 @@ export const heapBounds: FloorBounds = { anytime: 18 * mib, warm: 6 * mib }
 /** Buffers that wait for the network show as single floors of up to 4 MiB more. */
 export const externalBounds: FloorBounds = { anytime: 12 * mib, warm: 3 * mib }
 
-/** What was left after the major collections, one point for each census before which there was one. */
+/** What was left after the major collections, at their times: the last one before each census, if there was a new one. */
 export function floorsOf(instance: Instance, kind: 'heap' | 'external'): readonly Point[] {
   const collections = pointsOf(instance, 'mesh.memory.major_gcs_total')
+  const ages = pointsOf(instance, 'mesh.memory.major_gc_age_ms')
   const floors = pointsOf(instance, `mesh.memory.${kind}_floor`)
-  return floors.filter(({ atMs }, index) => {
+  const isNew = ({ atMs }: Point, index: number) => {
     const before = floors[index - 1]
     return before === undefined || valueAt(collections, atMs) > valueAt(collections, before.atMs)
-  })
+  }
+  return floors.filter(isNew).map(({ atMs, value }) => ({ atMs: atMs - valueAt(ages, atMs), value }))
 }
 
 /** Whether floors rise for good: by a bound, in each third, and with a slope whose interval lies above zero. */
