@@ -59,3 +59,12 @@ test('ten failures in a row, of which two spans arrived: likely', () => {
   }
   assert.deepEqual(findIn(unreachableAddress, lives).map(brief), ['likely a: announced addresses'])
 })
+
+test('three nodes that dial it in vain, each of which it reaches then: likely, if nobody ever reached it', () => {
+  const reaching = () => target().span('mesh.connection.opened', 60, { 'mesh.connection.direction': 'outbound' })
+  const diallers = () => [dialler('b', 20, 110), dialler('c', 30, 112), dialler('d', 40, 60)]
+  assert.deepEqual(findIn(unreachableAddress, [reaching(), ...diallers()]).map(brief), [
+    'likely a: announced addresses',
+  ])
+  assert.deepEqual(findIn(unreachableAddress, [target(), ...diallers()]), [])
+})

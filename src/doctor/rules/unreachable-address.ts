@@ -13,6 +13,8 @@ const leastFailingMs = 120_000
 const leastFailures = 4
 const leastInRow = 10
 const leastDiallers = 2
+/** So many nodes and dials suffice in a shorter time: a partition, after which members expire, has less. */
+const many = { diallers: 3, failures: 6, ms: 90_000 }
 /** At the end of its life a process may have ended already, or its last spans are missing. */
 const marginMs = 60_000
 /** Longest dial. */
@@ -29,12 +31,11 @@ function findingOf(target: Instance, { instances }: Evidence): Finding | undefin
   const others = instances.filter((one) => one.mesh === target.mesh && one.peer !== target.peer)
   const failed = others.flatMap((dialler) => failedDials(dialler, target)).sort((a, b) => a.startMs - b.startMs)
   const [first, last] = [failed[0], failed.at(-1)]
-  if (first === undefined || last === undefined || !isLong(failed, last.startMs - first.startMs)) return undefined
+  if (first === undefined || last === undefined || !isLong(failed, target)) return undefined
   if (failed.length < leastFailures || wasReached(others, target, first.startMs)) return undefined
   const diallers = new Set(failed.map(({ resource }) => resource['mesh.node.name']))
   const { 'mesh.dial.stage': stage, 'error.type': errorType, 'mesh.dial.addresses': addresses } = last.attributes
-  const unlinked = others.filter((one) => !isLinkedTo(one, target))
-  const isSure = diallers.size >= Math.min(leastDiallers, unlinked.length)
+  const isSure = diallers.size >= leastDiallers
   return {
     disease: 'unreachable-address',
     owner: partOf(target, 'announced addresses'),
@@ -46,10 +47,19 @@ function findingOf(target: Instance, { instances }: Evidence): Finding | undefin
   }
 }
 
-/** Dials in a row wait longer and longer, so many of them took as long. */
-function isLong(failed: readonly TraceSpan[], visibleMs: number): boolean {
+/**
+ * Dials in a row wait longer and longer, so many of them took long. A node that dials all others soon after it meets them
+ * is dialled in vain a few times by each.
+ */
+function isLong(failed: readonly TraceSpan[], target: Instance): boolean {
+  const [first, last] = [failed[0]?.startMs ?? 0, failed.at(-1)?.startMs ?? 0]
   const inRow = failed.map(({ attributes }) => Number(attributes['mesh.dial.failures'] ?? 1))
-  return visibleMs >= leastFailingMs || Math.max(...inRow) >= leastInRow
+  if (last - first >= leastFailingMs || Math.max(...inRow) >= leastInRow) return true
+  const diallers = new Set(failed.map(({ resource }) => resource['mesh.node.name']))
+  const reachesOthers = target
+    .spans('mesh.connection.opened')
+    .some(({ startMs, attributes }) => startMs > first && attributes['mesh.connection.direction'] === 'outbound')
+  return reachesOthers && diallers.size >= many.diallers && failed.length >= many.failures && last - first >= many.ms
 }
 
 /** Failed dials of a member in the time in which its process ran. */
@@ -63,11 +73,6 @@ function failedDials(dialler: Instance, target: Instance): TraceSpan[] {
     const isOf = attributes['mesh.peer.id'] === peer && startMs >= firstMs && startMs <= lastMs - marginMs
     return isOf && !sleeps.some(({ fromMs, toMs }) => startMs >= fromMs && startMs <= toMs)
   })
-}
-
-/** A linked peer needs no dial. */
-function isLinkedTo(one: Instance, { peer }: Instance): boolean {
-  return one.spans('mesh.hello.received').some(({ attributes }) => attributes['mesh.peer.id'] === peer)
 }
 
 /** Whether a node has opened a connection to the member since. */
