@@ -66,7 +66,10 @@ const places: Readonly<Record<Symptom['at'], string>> = {
 /** Findings that this one explains, and those that explain it. */
 function symptomBlocks(name: DiseaseName): string[] {
   const { causes = [] }: Disease = diseaseOf(name)
-  const rows = causes.map(({ disease, at }) => [diseaseLink(disease as DiseaseName), places[at]])
+  const rows = causes.map(({ disease, at, part }) => [
+    diseaseLink(disease as DiseaseName),
+    part === undefined ? places[at] : `${places[at]}: ${part}`,
+  ])
   const of = diseaseNames.filter((other) => diseaseOf(other).causes?.some(({ disease }) => disease === name))
   const blocks = [
     ...(rows.length === 0

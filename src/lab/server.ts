@@ -4,6 +4,7 @@ import { isCrossSite, namesThisMachine } from '../admin/guarded-app.ts'
 import { parseHostPort } from '../admin/host-port.ts'
 import { roles } from '../catalogue/roles.ts'
 import { errorCode, isMeshError, MeshError } from '../core/errors.ts'
+import { diagnoseStore, doctorRoute } from '../page/doctor-route.ts'
 import { meshRoute } from '../page/mesh-route.ts'
 import { pageRoutes } from '../page/serve.ts'
 import { traceRoutes } from '../page/trace-routes.ts'
@@ -51,7 +52,10 @@ export async function labApp(lab: Lab): Promise<FastifyInstance> {
   await pageRoutes(app)
   meshRoute(app, () => lab.view())
   addControls(app, lab)
-  if (lab.query !== undefined) traceRoutes(app, lab.query)
+  if (lab.query !== undefined) {
+    traceRoutes(app, lab.query)
+    doctorRoute(app, diagnoseStore(lab.query))
+  }
   return app
 }
 

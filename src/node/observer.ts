@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { MessageRecord } from '../kit/messages/messages.ts'
 import type { TracemeshService } from '../kit/service.ts'
 import type { MemberInfo, Topology } from '../kit/views.ts'
+import { diagnoseStore, doctorRoute } from '../page/doctor-route.ts'
 import { meshRoute } from '../page/mesh-route.ts'
 import { guestNode, type MeshView, type ViewLink, type ViewMessage, type ViewNode } from '../page/mesh-view.ts'
 import { pageRoutes } from '../page/serve.ts'
@@ -17,7 +18,10 @@ export async function observerRoutes(
 ): Promise<void> {
   // Without the page files the node still serves its topology.
   await pageRoutes(app).catch(onError)
-  if (config.query !== 'off') traceRoutes(app, config.query)
+  if (config.query !== 'off') {
+    traceRoutes(app, config.query)
+    doctorRoute(app, diagnoseStore(config.query, config.mesh))
+  }
   meshRoute(app, () => observerView(config, { topology: mesh.topology(), messages: mesh.messages(), atMs: Date.now() }))
 }
 

@@ -334,7 +334,16 @@ browserTest('a phone in dark mode: every view fits, and the list comes first', a
   assert.ok(list < graph)
   const dark = await page.evaluate(`getComputedStyle(document.body).backgroundColor`)
   assert.equal(dark, 'rgb(18, 22, 29)')
-  const hashes = ['topology', 'nodes', 'nodes/compute-a5', 'traces', `traces/${pageTrace('dial')}`, 'boot', 'messages']
+  const hashes = [
+    'topology',
+    'nodes',
+    'nodes/compute-a5',
+    'traces',
+    `traces/${pageTrace('dial')}`,
+    'doctor',
+    'boot',
+    'messages',
+  ]
   for (const hash of hashes) {
     await page.goto(`${server.url}/#/${hash}`)
     await page.waitForTimeout(300)

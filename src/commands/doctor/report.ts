@@ -46,7 +46,11 @@ export interface ReportedFinding extends Finding {
   readonly remedy: string
   readonly next: string
   readonly links: readonly string[]
-  readonly symptoms: readonly Pick<Finding, 'disease' | 'owner' | 'certainty' | 'summary'>[]
+  readonly symptoms: readonly ReportedSymptom[]
+}
+
+export interface ReportedSymptom extends Pick<Finding, 'disease' | 'owner' | 'certainty' | 'summary'> {
+  readonly title: string
 }
 
 export interface ReportInput {
@@ -110,6 +114,7 @@ function reported(finding: RankedFinding, links: Links): ReportedFinding {
     links: proof.flatMap((witness) => links(witness) ?? []),
     symptoms: finding.symptoms.map(({ disease, owner, certainty, summary }) => ({
       disease,
+      title: diseaseOf(disease).title,
       owner,
       certainty,
       summary,

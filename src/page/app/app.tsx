@@ -6,6 +6,7 @@ import { hrefOf, parseRoute, plural, type Route, type Tab, tabs, zoneName } from
 import { ageText, type Trouble } from '../model/trouble.ts'
 import { storeToken, useMesh } from './api.ts'
 import { Boot } from './boot.tsx'
+import { Doctor } from './doctor.tsx'
 import { Messages } from './messages.tsx'
 import { NodePage } from './node-page.tsx'
 import { Nodes } from './nodes.tsx'
@@ -99,6 +100,7 @@ const titles: Readonly<Record<Tab, string>> = {
   topology: 'Topology',
   nodes: 'Nodes',
   traces: 'Traces',
+  doctor: 'Doctor',
   boot: 'Boot',
   messages: 'Messages',
 }
@@ -150,6 +152,8 @@ function Content({ route, view }: { readonly route: Route; readonly view: MeshVi
       ) : (
         <OpenTrace view={view} id={route.item} selected={route.params['span']} />
       )
+    case 'doctor':
+      return <Doctor view={view} params={route.params} />
     case 'boot':
       return <Boot view={view} />
     case 'messages':

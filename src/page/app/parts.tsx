@@ -211,6 +211,35 @@ export function Select({ label, name, options, value, onChange }: SelectProps) {
   )
 }
 
+/** Times back from now, in minutes. */
+export const lookbacks: readonly (readonly [minutes: string, text: string])[] = [
+  ['5', '5 minutes'],
+  ['15', '15 minutes'],
+  ['60', 'an hour'],
+  ['360', '6 hours'],
+  ['1440', 'a day'],
+  ['10080', 'a week'],
+]
+
+/** In place of what needs a trace store. */
+export function NoStore() {
+  return (
+    <section class="card">
+      <p>No trace store is configured: set MESH_QUERY (--query) of the observer.</p>
+    </section>
+  )
+}
+
+/** A row of a list of facts. */
+export function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}
+
 /** One sentence; the detail unfolds. */
 export function Problem({ text: problem }: { readonly text: Trouble | string | undefined }) {
   if (problem === undefined) return null

@@ -6,7 +6,7 @@ import { notableAttributes, rootOf } from '../model/results.ts'
 import { clock, duration, hrefOf, parseAttributes, parseTraceId, plural } from '../model/text.ts'
 import { reader, useLoaded } from './api.ts'
 import { rememberSearch } from './last-search.ts'
-import { type Column, Problem, Select, Table, TraceLink } from './parts.tsx'
+import { type Column, lookbacks, NoStore, Problem, Select, Table, TraceLink } from './parts.tsx'
 
 /** The search as the address states it. */
 type SearchQuery = Readonly<Record<string, string>> & typeof defaults & { readonly service: string }
@@ -33,13 +33,7 @@ export function Traces({ view, params }: TracesProps) {
     return { results: traces.map((trace) => resultOf(trace, search)), partial }
   })
   useEffect(() => rememberSearch(params), [JSON.stringify(params)])
-  if (!view.traces) {
-    return (
-      <section class="card">
-        <p>No trace store is configured: set MESH_QUERY (--query) of the observer.</p>
-      </section>
-    )
-  }
+  if (!view.traces) return <NoStore />
   return (
     <>
       <OpenForm />
@@ -92,15 +86,6 @@ interface TraceFormProps {
   /** A new address discards unsubmitted edits. */
   readonly address: string
 }
-
-const lookbacks: readonly (readonly [minutes: string, text: string])[] = [
-  ['5', '5 minutes'],
-  ['15', '15 minutes'],
-  ['60', 'an hour'],
-  ['360', '6 hours'],
-  ['1440', 'a day'],
-  ['10080', 'a week'],
-]
 
 /** The current query with unsubmitted edits on top: the page renders every second and must not undo them. */
 function TraceForm({ services, query, address }: TraceFormProps) {

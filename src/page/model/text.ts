@@ -136,7 +136,7 @@ export function isWholeTraceId(id: string): boolean {
   return id.length === idDigits
 }
 
-export const tabs = ['topology', 'nodes', 'traces', 'boot', 'messages'] as const
+export const tabs = ['topology', 'nodes', 'traces', 'doctor', 'boot', 'messages'] as const
 export type Tab = (typeof tabs)[number]
 
 /** What the page shows, kept after `#` in its address, so that links and bookmarks work. */

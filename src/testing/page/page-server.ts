@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { SpanStatusCode } from '@opentelemetry/api'
 import fastify from 'fastify'
+import { type Diagnose, doctorRoute } from '../../page/doctor-route.ts'
 import { meshRoute } from '../../page/mesh-route.ts'
 import type { MeshView } from '../../page/mesh-view.ts'
 import { pageRoutes } from '../../page/serve.ts'
@@ -13,6 +14,8 @@ export interface PageServer extends AsyncDisposable {
   view: MeshView | undefined
   /** Whether its store gives no answer. */
   isStoreDown: boolean
+  /** What its doctor does; nothing ends it by default. */
+  diagnose: Diagnose
   /** Requests so far, as `METHOD /path`. */
   readonly requests: string[]
 }
@@ -20,12 +23,13 @@ export interface PageServer extends AsyncDisposable {
 /** Starts it on a free loopback port. */
 export async function startPageServer(first: MeshView, spans: readonly TraceSpan[] = []): Promise<PageServer> {
   const app = fastify()
-  const server = { view: first as MeshView | undefined, isStoreDown: false, requests: [] as string[] }
+  const server = { view: first as MeshView | undefined, isStoreDown: false, diagnose: never, requests: [] as string[] }
   app.addHook('onRequest', async ({ method, url }) => void server.requests.push(`${method} ${url}`))
   app.addHook('preHandler', async ({ url }, reply) => {
     if (server.isStoreDown && /^\/api\/(?:v3|traces)\b/.test(url)) return reply.code(502).send({ message: 'no answer' })
   })
   meshRoute(app, () => server.view ?? unavailable())
+  doctorRoute(app, (...args) => server.diagnose(...args))
   app.post('/api/lab/*', () => ({}))
   app.get('/api/v3/services', () => ({ services: [...new Set(spans.map(({ service }) => service))] }))
   app.get<{ Querystring: { service: string } }>('/api/v3/operations', ({ query }) => ({
@@ -53,6 +57,9 @@ export async function startPageServer(first: MeshView, spans: readonly TraceSpan
   }
   return Object.assign(server, { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: close })
 }
+
+const never: Diagnose = (_, signal) =>
+  new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 
 function unavailable(): never {
   throw Object.assign(new Error('not now'), { statusCode: 503 })
