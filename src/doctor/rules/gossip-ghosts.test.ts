@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evidenceOf, growing, ProcessStory } from '../../testing/doctor/process-story.ts'
+import { cleanCounts, evidenceOf, growing, ProcessStory } from '../../testing/doctor/process-story.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { gossipGhosts } from './gossip-ghosts.ts'
 
@@ -39,7 +39,7 @@ test('outbound streams of gossipsub beyond the connections: the table is named',
 })
 
 test('topics that no peer subscribes to: the table of topics is named', () => {
-  const topics = (s: number) => ({ 'mesh.audit.gossip.topics': 2 + growing(10)(s) })
+  const topics = (s: number) => ({ 'mesh.audit.gossip.topics': 2 + growing(20)(s) })
   const [finding] = gossipGhosts.find(evidenceOf([new ProcessStory('node-1').censuses(10, topics)]))
   assert.equal(finding?.owner.part, 'tables of gossipsub: topics without a subscriber')
 })
@@ -50,4 +50,12 @@ test('topics of a neighbour: nothing', () => {
     'mesh.audit.gossip.most_topics': 2 + growing(10)(s),
   })
   assert.deepEqual(gossipGhosts.find(evidenceOf([new ProcessStory('node-1').censuses(10, topics)])), [])
+})
+
+test('peers that join, each with a topic of its own: nothing', () => {
+  const joining = (s: number) => {
+    const connections = Math.round(s / 10)
+    return { ...cleanCounts({ connections }), 'mesh.audit.gossip.topics': 1 + connections }
+  }
+  assert.deepEqual(gossipGhosts.find(evidenceOf([new ProcessStory('node-1').censuses(10, joining)])), [])
 })

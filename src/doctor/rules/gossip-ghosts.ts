@@ -1,7 +1,7 @@
-import { type CountedGrowth, growthFinding, growthIn } from '../counted-growth.ts'
+import { type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../counted-growth.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf, pointsOf } from '../growth.ts'
+import { partOf, pointsOf, valueAt } from '../growth.ts'
 import type { Rule } from '../rule.ts'
 import { brokenSinceMs, numberOf, statementsOf } from '../statements.ts'
 
@@ -32,11 +32,17 @@ function grownFinding(instance: Instance): Finding | undefined {
   return undefined
 }
 
+/** Connected peers have at most as many topics as they are, times those of the peer with most. */
 function topicsFinding(instance: Instance): Finding | undefined {
-  const [all, most] = ['topics', 'most_topics'].map((table) =>
-    growthIn(instance, { key: `mesh.audit.gossip.${table}`, least: leastRise, perConnection: 0 }),
+  const [most, peers] = ['mesh.audit.gossip.most_topics', 'mesh.audit.gossip_peers'].map((key) =>
+    pointsOf(instance, key),
   )
-  return all === undefined || most !== undefined ? undefined : ghostsIn(instance, all, 'topics without a subscriber')
+  const unsubscribed = pointsOf(instance, 'mesh.audit.gossip.topics').map(({ atMs, value }) => ({
+    atMs,
+    value: Math.max(0, value - valueAt(most ?? [], atMs) * valueAt(peers ?? [], atMs)),
+  }))
+  const found = growthOfPoints(instance, unsubscribed, { least: leastRise, perConnection: 0 })
+  return found && ghostsIn(instance, found, 'topics without a subscriber')
 }
 
 function ghostsIn(instance: Instance, found: CountedGrowth, what: string): Finding {
