@@ -126,8 +126,10 @@ function troubleOf(error: unknown): Trouble {
   return { text: 'The diagnosis failed.', detail }
 }
 
+/** Of the same length: a short period is read whole, and a longer one in samples. */
 function rounded({ fromMs, toMs }: AskedPeriod): AskedPeriod {
-  return { fromMs: Math.floor(fromMs / gridMs) * gridMs, toMs: Math.ceil(toMs / gridMs) * gridMs }
+  const onGrid = (ms: number) => Math.ceil(ms / gridMs) * gridMs
+  return { fromMs: onGrid(fromMs), toMs: onGrid(toMs) }
 }
 
 /** Undefined after a time. The timer does not keep the process alive. */
