@@ -24,7 +24,7 @@ export function renderDiseasePage(name: DiseaseName): string {
     '## In Jaeger',
     ...searchBlocks(name),
     '## What the doctor says',
-    `Of a small mesh that has only this:`,
+    '`tracemesh doctor` prints of a small mesh that has only this:',
     ['```text', ...exampleText(name), '```'].join('\n'),
     '## Causes',
     guides[name].causedBy.map((cause) => `- ${codeMarked(cause)}`).join('\n'),

@@ -1,51 +1,65 @@
-import { diagnose, type RankedFinding } from '../doctor/diagnose.ts'
-import { type DiseaseName, diseaseOf } from '../doctor/diseases.ts'
+import { reportOf } from '../commands/doctor/report.ts'
+import { reportLines } from '../commands/doctor/report-text.ts'
+import { type Diagnosis, diagnose } from '../doctor/diagnose.ts'
+import type { DiseaseName } from '../doctor/diseases.ts'
+import type { Evidence } from '../doctor/evidence/evidence.ts'
 import { EvidenceFold } from '../doctor/evidence/fold.ts'
 import { rules } from '../doctor/rules/all.ts'
 import { exampleOf } from '../testing/doctor/examples.ts'
+import type { TraceSpan } from '../traces/trace.ts'
 
-/** What the doctor finds in the example of a disease, its first answer first. */
-export function exampleFindings(disease: DiseaseName): readonly RankedFinding[] {
+/** Examples are moved to 2001: the text of a time of today has no date. */
+const agoMs = 800_000_000_000
+const columns = 100
+
+/** What the doctor finds in the example of a disease. */
+export function examineExample(disease: DiseaseName): { readonly evidence: Evidence; readonly diagnosis: Diagnosis } {
   const fold = new EvidenceFold()
-  for (const span of exampleOf(disease)) fold.add(span)
-  return diagnose(fold.evidence({ complete: true, partial: [] }), rules).findings
+  for (const span of exampleOf(disease)) fold.add(printable(span))
+  const evidence = fold.evidence({ complete: true, partial: [] })
+  return { evidence, diagnosis: diagnose(evidence, rules) }
 }
 
 /**
- * The first answer of the doctor as lines of text.
+ * The first answer of the doctor, as `tracemesh doctor` prints it.
  *
  * @throws Error if it is another disease
  */
 export function exampleText(disease: DiseaseName): readonly string[] {
-  const [first] = exampleFindings(disease)
+  const { evidence, diagnosis } = examineExample(disease)
+  const [first] = diagnosis.findings
   if (first?.disease !== disease) throw new Error(`the doctor finds ${first?.disease} in the example of ${disease}`)
-  return linesOf(first)
+  const reading = { complete: true, partial: [], read: [], bytes: 0, requests: 0 }
+  const report = reportOf({ evidence, diagnosis, reading, links: () => undefined })
+  const lines = inUtc(() => reportLines(report, { columns }))
+  const begin = lines.findIndex((line) => line.startsWith('1. '))
+  return lines.slice(begin, lines.indexOf('', begin))
 }
 
-function linesOf({ disease, certainty, owner, summary, sinceMs, growth, proof, symptoms }: RankedFinding): string[] {
-  const { title, remedy } = diseaseOf(disease)
-  return [
-    `${title} (${certainty})`,
-    `  where    ${owner.node || 'all nodes'} of ${owner.mesh}: ${owner.part}`,
-    `  what     ${summary}`,
-    ...(sinceMs === undefined ? [] : [`  since    ${utc(sinceMs)}`]),
-    ...(growth === undefined ? [] : [`  growth   ${amount(growth.perHour, growth.unit)} per hour`]),
-    ...(symptoms.length === 0 ? [] : [`  explains ${symptoms.map((one) => diseaseOf(one.disease).title).join(', ')}`]),
-    ...(proof.length === 0 ? [] : [`  proof    ${proofText(proof.map(({ span }) => span))}`]),
-    `  cure     ${remedy}`,
-  ]
+/** With ids as a store has them. */
+function printable(span: TraceSpan): TraceSpan {
+  const { traceId, spanId, parentSpanId, startMs } = span
+  return {
+    ...span,
+    traceId: hex(traceId, 32),
+    spanId: hex(spanId, 16),
+    parentSpanId: parentSpanId === '' ? '' : hex(parentSpanId, 16),
+    startMs: startMs - agoMs,
+  }
 }
 
-function utc(ms: number): string {
-  return `${new Date(ms).toISOString().slice(11, 19)} UTC`
+function hex(id: string, digits: number): string {
+  return /^[0-9a-f]+$/.test(id) ? id : Buffer.from(id).toString('hex').slice(-digits).padStart(digits, '0')
 }
 
-function amount(count: number, unit: string): string {
-  return unit === 'By' ? `${Math.round(count / 1_048_576)} MiB` : `${count} ${unit}`
-}
-
-/** Names of spans, each once, with their number. */
-function proofText(names: readonly string[]): string {
-  const counts = Object.entries(Object.groupBy(names, (name) => name))
-  return counts.map(([name, all]) => `${all?.length ?? 0} × ${name}`).join(', ')
+/** Pages are the same wherever they are generated. */
+function inUtc<T>(run: () => T): T {
+  const zone = process.env['TZ']
+  process.env['TZ'] = 'UTC'
+  try {
+    return run()
+  } finally {
+    if (zone === undefined) delete process.env['TZ']
+    else process.env['TZ'] = zone
+  }
 }

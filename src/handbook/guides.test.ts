@@ -6,7 +6,7 @@ import { spans } from '../catalogue/spans.ts'
 import { diseaseNames, diseaseOf } from '../doctor/diseases.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { shapes } from '../zoo/shapes.ts'
-import { exampleFindings } from './example-text.ts'
+import { examineExample } from './example-text.ts'
 import { guides } from './guides.ts'
 import { issueLink } from './issues.ts'
 import { codeMarked, sectionsLinked } from './markdown.ts'
@@ -35,7 +35,7 @@ for (const name of diseaseNames) {
   })
 
   test(`${name}: its example has this one disease, of one node or of all`, () => {
-    const findings = exampleFindings(name)
+    const { findings } = examineExample(name).diagnosis
     assert.deepEqual(
       findings.map(({ disease, owner, certainty }) => [disease, owner.node || 'node-3', certainty !== 'insufficient']),
       [[name, 'node-3', true]],
