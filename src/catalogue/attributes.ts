@@ -421,6 +421,24 @@ export const attributes = {
   'mesh.doctor.missing': { type: 'string', brief: 'What the evidence lacks.' },
   'mesh.doctor.also_at': { type: 'string[]', brief: 'Further nodes with the same fault or its effects.' },
   'mesh.doctor.symptoms': { type: 'string[]', brief: 'What it explains, each as disease and node.' },
+  'mesh.soak.result': {
+    type: ['pass', 'leak', 'undecided'],
+    brief: 'What the soak ended in: no leak above its bounds, a leak, or not enough evidence for either.',
+  },
+  'mesh.soak.reasons': { type: 'string[]', brief: 'The leaks, or what kept it from a decision; empty for a pass.' },
+  'mesh.soak.lives': { type: 'int', unit: '1', brief: 'Lives that joined, talked and left between the two readings.' },
+  'mesh.soak.failed': { type: 'int', unit: '1', brief: 'Those of them that failed to.' },
+  'mesh.soak.rate': { type: 'double', unit: '1', brief: 'Lives per second that the machine achieved.' },
+  'mesh.soak.heap_per_life': {
+    type: 'double',
+    unit: 'By',
+    brief: 'Upper bound of the growth of the heap per life, of the node where it is largest.',
+  },
+  'mesh.soak.external_per_life': {
+    type: 'double',
+    unit: 'By',
+    brief: 'The same of the memory outside the heap that JavaScript objects hold.',
+  },
 } as const satisfies Record<string, AttributeSpec>
 
 export type AttributeName = keyof typeof attributes

@@ -740,6 +740,17 @@ export const spans = {
     links: ['evidence'],
     log: 'warn',
   },
+  'mesh.soak.verdict': {
+    brief:
+      'A soak ended: whether anything stays in the mesh when peers come and go. Its status is ERROR for a leak. Emitted by the soak, not by a node.',
+    when: 'at the end of `tracemesh soak`; the span starts with the soak',
+    attributes: ['mesh.soak.result', 'mesh.soak.reasons', 'mesh.soak.lives', 'mesh.soak.failed', 'mesh.soak.rate'],
+    optional: {
+      'mesh.soak.heap_per_life': 'if there were enough major collections',
+      'mesh.soak.external_per_life': 'if there were enough major collections',
+    },
+    parents: ['root'],
+  },
 } as const satisfies Record<string, SpanSpec>
 
 export type SpanName = keyof typeof spans

@@ -17,8 +17,8 @@ export const labCommand: CommandAction = async (args, io) => {
   const flags = readLabFlags(rawFlags(program, labFlags))
   const start = async () => {
     const { startShow } = await import('./lab-show.ts')
-    const { 'jaeger-ui': jaegerUi, ...rest } = flags
-    return startShow({ ...rest, jaegerUi, bridges: bridgesOf(flags), json, startedAt }, io)
+    const { 'jaeger-ui': jaegerUi, fault: faults, ...rest } = flags
+    return startShow({ ...rest, jaegerUi, faults, bridges: bridgesOf(flags), json, startedAt }, io)
   }
   return runUntilStopped(start, host, stopWithinMs)
 }

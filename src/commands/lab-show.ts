@@ -12,9 +12,10 @@ import { exitCodes, type Terminal } from './command.ts'
 import type { Stoppable } from './run-until-stopped.ts'
 import { hang } from './text-list.ts'
 
-interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui'> {
+interface ShowOptions extends Omit<LabFlags, 'bridges' | 'jaeger-ui' | 'fault'> {
   readonly bridges: number
   readonly jaegerUi: string | undefined
+  readonly faults: LabFlags['fault']
   /** Print only the closing record to standard output. */
   readonly json: boolean
   /** Monotonic milliseconds at the start of the command: `--for` counts from there. */

@@ -40,6 +40,11 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./drill-command.ts')).drillCommand,
   },
   {
+    name: 'soak',
+    summary: 'let peers come and go, and say from the traces whether something leaks',
+    load: async () => (await import('./soak-command.ts')).soakCommand,
+  },
+  {
     name: 'spans',
     summary: 'list every span that a node can emit',
     load: async () => (await import('./spans-command.ts')).spansCommand,

@@ -1,9 +1,11 @@
 import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
 import { isLoopback } from '../core/address.ts'
+import { faultNames } from '../kit/faults.ts'
 import { otlpEndpointOrOff, whole } from '../kit/rules.ts'
-import { count, duration, httpUrl } from '../node/config-schemas.ts'
+import { type Check, count, duration, httpUrl } from '../node/config-schemas.ts'
 import { type FlagTable, type FlagValues, invalidFlag, type RawFlags, readFlags } from '../node/flag-table.ts'
+import type { NodeFaults } from './node-options.ts'
 import { maxNodes, seedsPerMesh } from './plan.ts'
 
 /** Every flag of `tracemesh lab` that takes a value. */
@@ -50,6 +52,11 @@ export const labFlags = {
       .max(4_000)
       .regex(/^[^\0]*$/),
   },
+  fault: {
+    description: 'faults that nodes inject on purpose, to see what traces and alerts make of them',
+    defaultText: 'none',
+    ...nodeFaults(),
+  },
 } as const satisfies FlagTable
 
 export type LabFlags = FlagValues<typeof labFlags>
@@ -59,6 +66,20 @@ export function readLabFlags(raw: RawFlags): LabFlags {
   const flags = readFlags(labFlags, raw)
   checkConflicts(flags)
   return flags
+}
+
+/** `a-compute-1=grow-registry,a-seed-1=hold-sweep`: a fault by the name of its node. */
+function nodeFaults(): Check<readonly NodeFaults[]> {
+  const one = z
+    .string()
+    .regex(/^[\w-]+=[\w-]+$/)
+    .transform((text) => ({ node: text.split('=')[0] ?? '', faults: [text.split('=')[1] ?? ''] }))
+    .pipe(z.object({ node: z.string(), faults: z.array(z.enum(faultNames)) }))
+  const schema = z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(one))
+  return { expected: `node=fault, separated by commas; faults are ${faultNames.join(' ')}`, schema }
 }
 
 /** By default 2 bridges, or none for a single mesh. */

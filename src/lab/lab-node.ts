@@ -50,6 +50,8 @@ export class LabNode {
   #samples: readonly (Usage & { readonly at: number })[] = []
   peer = ''
   adminUrl = ''
+  /** Of its profiles; empty without. */
+  profileUrl = ''
   incarnation: number | undefined
   addresses: readonly string[] = []
   tally: Tally = newTally()
@@ -192,6 +194,7 @@ export class LabNode {
     if (entry['msg'] === 'listening') {
       this.peer = String(entry['peer'])
       this.adminUrl = String(entry['admin'] ?? '')
+      this.profileUrl = String(entry['pprof'] ?? '')
       this.addresses = (entry['addresses'] as readonly string[] | undefined) ?? []
       this.listeningAt = performance.now()
       if (this.#state === 'starting') this.#state = 'running'
@@ -213,6 +216,7 @@ export class LabNode {
     this.listeningAt = undefined
     this.failedPolls = 0
     this.adminUrl = ''
+    this.profileUrl = ''
   }
 
   #requireRunning(to: string): Subprocess {

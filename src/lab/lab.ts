@@ -9,8 +9,9 @@ import type { LogEntry } from '../processes/node-program.ts'
 import { Watchdog } from '../processes/watchdog.ts'
 import { LabNode } from './lab-node.ts'
 import { Boot, type LabSpan, RecentEvents } from './node-log.ts'
+import { checkFaults, furtherArgs, type NodeFaults } from './node-options.ts'
 import { type LabSize, labTopic, maxNodes, nodeArgs, type PlannedNode, planLab, planOneMore } from './plan.ts'
-import { pollMs, pollNodes, pollTopologies, requestFromNode, survey } from './polls.ts'
+import { collectGarbage, pollMs, pollNodes, pollTopologies, requestFromNode, survey } from './polls.ts'
 import { type LabRecord, recordOf, type Snapshot } from './record.ts'
 import { StartQueue } from './start-queue.ts'
 import { stopAll } from './stop.ts'
@@ -28,6 +29,10 @@ export interface LabOptions extends LabSize {
   readonly jaegerUi?: string | undefined
   /** Directory of key files that outlives the lab; without it all identities are new. */
   readonly identities?: string | undefined
+  /** Whether nodes serve profiles: then `collectGarbage` works. */
+  readonly profiles?: boolean
+  /** Faults that nodes inject on purpose, by node. */
+  readonly faults?: readonly NodeFaults[] | undefined
   /** Whether the watchdog has to restore the terminal when the lab is killed. */
   readonly terminal?: boolean
   /** Receives spans of nodes that are worth a line. */
@@ -84,6 +89,11 @@ export class Lab {
 
   get query(): string | undefined {
     return this.#sink.query
+  }
+
+  /** Module that takes `node …`, `store …` and `soak …`. */
+  get entry(): string {
+    return this.#workspace.entry
   }
 
   get otlp(): string {
@@ -163,6 +173,14 @@ export class Lab {
     return requestFromNode(this.#requireNode(name), 'inventory')
   }
 
+  /**
+   * Makes all running nodes collect garbage, one after the other, so that their next census has a floor of their memory.
+   * Nodes without profiles, and those that do not answer, are left out.
+   */
+  async collectGarbage(signal: AbortSignal): Promise<void> {
+    for (const node of this.#nodes) await collectGarbage(node, signal)
+  }
+
   /** Stops all nodes, then the store, and returns the closing record. Every call returns the same record. */
   stop(cause: string): Promise<LabRecord> {
     this.#stopping ??= this.#stop(cause)
@@ -175,6 +193,10 @@ export class Lab {
     if (options.otlp !== undefined) this.#sink = externalSink(options.otlp, options.query)
     else this.#sink = await ownSink(entry, directory, this.#sinkEvents())
     const plan = planLab(options, options.seed)
+    checkFaults(
+      plan.map(({ name }) => name),
+      options,
+    )
     const ports = await freeUdpPorts(plan.length)
     const nodes = plan.map((planned, index) => this.#add(planned, ports[index] ?? 0))
     this.#updateWatchdog()
@@ -202,7 +224,7 @@ export class Lab {
       plan,
       port,
       entry,
-      args: () => nodeArgs({ plan, port }, this.#nodes, this.#sink.otlp),
+      args: () => [...nodeArgs({ plan, port }, this.#nodes, this.#sink.otlp), ...furtherArgs(plan.name, this.options)],
       keyFile: (identity) => join(keys, `${plan.name}${identity === 1 ? '' : `.${identity}`}.key`),
       onLine: (one, line) => this.#onLine(one, line),
       onExit: (one, problem) => this.#onExit(one, problem),

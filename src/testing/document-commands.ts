@@ -12,6 +12,7 @@ import { labFlags } from '../lab/flags.ts'
 import { readConfig } from '../node/config.ts'
 import { type FlagTable, readFlags } from '../node/flag-table.ts'
 import { proofNames } from '../prove/proofs.ts'
+import { soakFlags } from '../soak/flags.ts'
 import { stackFlags } from '../stack/main.ts'
 import { storeFlags } from '../store/flags.ts'
 
@@ -125,6 +126,7 @@ const flagTables: Readonly<Record<string, FlagTable>> = {
   store: storeFlags,
   doctor: doctorFlags,
   drill: drillFlags,
+  soak: soakFlags,
   spans: {},
 }
 
@@ -156,6 +158,7 @@ function scriptProblem([, verb = '', ...words]: readonly string[]): string | und
   const [script = '', ...args] = [...(verb === 'run' ? [] : [verb]), ...words].filter((word) => word !== '--')
   if (!(script in scripts)) return `package.json has no script ${script}`
   if (script === 'start') return commandProblem(['tracemesh', 'lab', ...args])
+  if (script === 'soak') return commandProblem(['tracemesh', 'soak', ...args])
   if (script === 'stack') return void parseFlags(command('stack', { out: () => {}, err: () => {} }), stackFlags, args)
   if (script === 'prove') return unknown('proof', args, [...proofNames(), 'list', 'all', 'quick'])
   if (script === 'bench') return unknown('bench', args.slice(0, 1), benchNames)

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { eventStep, runCrowd } from '../../soak/lives/crowd.ts'
 import type { BenchContext } from '../bench.ts'
 import type { EventOf, PeerProcess } from '../peer-process.ts'
 import { reference } from '../sides.ts'
 import { percentile } from '../statistics.ts'
 import { machineUse } from '../usage.ts'
 import { type LoadUse, loadWindow } from '../windows.ts'
-import { eventStep, runCrowd } from './crowd.ts'
 import { type Growth, growthOf, type Point } from './growth.ts'
 import { type ChurnSide, hubIndex, publisherIndex, startChurnSetup } from './setup.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isMeshError } from '../../core/errors.ts'
+import { eventStep } from '../../soak/lives/crowd.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { churnDefaults, churnSeconds } from './churn.ts'
-import { eventStep } from './crowd.ts'
 import { readChurnOptions } from './options.ts'
 
 leakCheck()

@@ -1,8 +1,8 @@
 import { command, type Terminal } from '../../commands/command.ts'
 import { MeshError } from '../../core/errors.ts'
 import { type Rule, whole } from '../../kit/rules.ts'
+import { eventStep } from '../../soak/lives/crowd.ts'
 import { type ChurnOptions, churnDefaults } from './churn.ts'
-import { eventStep } from './crowd.ts'
 
 type NumberKey = 'events' | 'rate' | 'settle' | 'rest' | 'seed'
 

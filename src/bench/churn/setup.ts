@@ -2,12 +2,11 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { processSettings } from '../../launcher.js'
+import type { Crowd, LivesProgram } from '../../soak/lives/crowd.ts'
 import { buildInClone } from '../../testing/built-package.ts'
 import { type Receiver, startReceiver } from '../../testing/otlp/otlp-receiver.ts'
 import { type Group, spawnGroup } from '../group.ts'
-import type { Program } from '../peer-process.ts'
 import { bundleOurs, ours, ownSide, plainEnvironment, reference, type Side, stockSide } from '../sides.ts'
-import type { Crowd } from './crowd.ts'
 
 /** A hub, two steady peers that reach each other only through it, and the program of the short lives. */
 export interface ChurnSide {
@@ -75,7 +74,7 @@ function withTcp({ program, ...side }: Side, env: NodeJS.ProcessEnv): Side {
  * The same process settings for both sides: lives are load, and not measured. Linux runs them when nothing else wants a
  * processor, so that the latencies are those of the hub, not of a busy machine.
  */
-function livesProgram(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Program {
+function livesProgram(file: string, args: readonly string[], env: NodeJS.ProcessEnv): LivesProgram {
   const [command = process.execPath, ...idleArgs] = existsSync(chrt) ? [chrt, '--idle', '0', process.execPath] : []
   return {
     command,

@@ -7,7 +7,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { runLives } from './lives.js'
+import { runLives } from '../../soak/lives/lives.js'
 
 // Short lives of stock js-libp2p peers.
 

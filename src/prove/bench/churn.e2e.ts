@@ -1,5 +1,5 @@
 import { churnDefaults, churnSeconds } from '../../bench/churn/churn.ts'
-import { eventStep } from '../../bench/churn/crowd.ts'
+import { eventStep } from '../../soak/lives/crowd.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { proveChurn, shortWindows } from './churn-checks.ts'
 

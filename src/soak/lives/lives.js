@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-// Many short lives of peers in one process. Plain JavaScript: both sides run the same code.
+// Many short lives of peers in one process. Plain JavaScript: stock peers of the bench run the same code.
 
 /**
  * @typedef {object} Life A peer with an identity of its own.
@@ -19,28 +19,37 @@ const pollMs = 50
 const greeting = new Uint8Array(4)
 
 /**
- * Reads `ADDRESSES COUNT DEPARTURE RATE` from the command line. Prints `ready`; starts at its first line of input.
- * Begins `rate` lives a second, prints a line with what they did, and exits; `kill` kills the process with all lives
- * connected.
+ * Takes `ADDRESSES COUNT DEPARTURE RATE` as arguments. Prints `ready`; starts at its first line of input, which has the
+ * seconds within which lives begin, or nothing. Begins `rate` lives a second, prints a line after each and one with what
+ * all of them did, and exits; `kill` kills the process with all lives connected.
  *
  * @param {(address: string, index: number) => Promise<Life>} begin
+ * @param {readonly string[]} [args]
  */
-export async function runLives(begin) {
-  const [addresses = '', count = '1', departure = 'stop', rate = '10'] = process.argv.slice(2)
+export async function runLives(begin, args = process.argv.slice(2)) {
+  const [addresses = '', count = '1', departure = 'stop', rate = '10'] = args
   const hub = addresses.split(',')
   print({ event: 'ready' })
-  await new Promise((resolve) => process.stdin.once('data', resolve))
-  // The end of input is the end of the bench.
+  const input = await new Promise((resolve) => process.stdin.once('data', resolve))
+  // The end of input is the end of the process that started the lives.
   process.stdin.once('end', () => process.exit(1))
+  const withinMs = 1_000 * (Number(/\d+(?:\.\d+)?/.exec(String(input))?.[0]) || Infinity)
   const startedAt = performance.now()
   const lives = Array.from({ length: Number(count) }, async (_, i) => {
-    await sleep(Math.max(0, startedAt + (i * 1_000) / Number(rate) - performance.now()))
-    return live(() => begin(hub[i % hub.length] ?? '', i), /** @type {Departure} */ (departure))
+    const dueMs = (i * 1_000) / Number(rate)
+    if (dueMs >= withinMs) return undefined
+    await sleep(Math.max(0, startedAt + dueMs - performance.now()))
+    // A machine that is too busy begins fewer.
+    if (performance.now() - startedAt >= withinMs) return undefined
+    const failure = await live(() => begin(hub[i % hub.length] ?? '', i), /** @type {Departure} */ (departure))
+    print({ event: 'life', failure })
+    return failure
   })
-  const failures = (await Promise.all(lives)).filter((failure) => failure !== '')
+  const begun = (await Promise.all(lives)).filter((failure) => failure !== undefined)
+  const failures = begun.filter((failure) => failure !== '')
   const { user, system } = process.cpuUsage()
   const cpuMs = (user + system) / 1_000
-  print({ event: 'lived', lives: lives.length, cpuMs, failures: failures.slice(0, 5), failed: failures.length })
+  print({ event: 'lived', lives: begun.length, cpuMs, failures: failures.slice(0, 5), failed: failures.length })
   if (departure !== 'kill') process.exit(0)
   // The line must be out first.
   process.stdout.write('', () => process.kill(process.pid, 'SIGKILL'))
