@@ -70,7 +70,7 @@ export const nodeScenarios: readonly Scenario[] = [
       const victim = run.pick(run.others)
       await run.startAll()
       run.pass(20, 60)
-      for (let stall = run.between(4, 5); stall > 0; stall--) {
+      for (let stall = run.between(5, 6); stall > 0; stall--) {
         const wake = run.mesh.world.freeze(victim)
         run.pass(9, 25)
         wake()
