@@ -69,8 +69,8 @@ check_value() {
       [ "$value" -le "$(setting MESH_CONNECTIONS_HIGH)" ] || invalid "$key" "$value" 'is above MESH_CONNECTIONS_HIGH' "at most $(setting MESH_CONNECTIONS_HIGH)" ;;
     MESH_TRACE_ROUTINE) [[ $value =~ ^(0(\.[0-9]{1,6})?|1)$ ]] || invalid "$key" "$value" 'is not a share' 'a number from 0 to 1, such as 0.1' ;;
     MESH_STALENESS_MS) check_integer "$key" "$value" 1000 3600000 ;;
-    # At least one batch of the Collector.
-    QUEUE_ITEMS) check_integer "$key" "$value" 2048 100000000 ;;
+    # At least as many as the Collector's door: a batch that fits there and not here would wait, and stop all behind it.
+    QUEUE_ITEMS) check_integer "$key" "$value" 100000 1000000000 ;;
     SPANS_FILES | SPANS_FILE_MB) check_integer "$key" "$value" 1 10000 ;;
     CALLS_LIMIT) check_integer "$key" "$value" 100 1000000 ;;
     SERIES_EXPIRATION | JAEGER_TTL) [[ $value =~ ^[1-9][0-9]{0,8}[smhdw]$ ]] || invalid "$key" "$value" 'is not a duration' 'a number with s, m, h, d or w, such as 7d' ;;

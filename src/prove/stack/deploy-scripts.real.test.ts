@@ -38,7 +38,7 @@ test('an invalid setting: exit 2, with the valid values', async () => {
     ['MESH_CONNECTIONS_HIGH', '1', /from 2 to 10000/],
     ['MESH_NEIGHBOURS', '65', /from 1 to 64/],
     ['MESH_STALENESS_MS', '999', /from 1000 to 3600000/],
-    ['QUEUE_ITEMS', '500', /from 2048/],
+    ['QUEUE_ITEMS', '99999', /from 100000/],
     ['SPANS_FILES', '0', /from 1 /],
     ['SPANS_FILE_MB', '1.5', /from 1 /],
     ['CALLS_LIMIT', '08000', /from 100 /],

@@ -158,3 +158,10 @@ test('every service has a limit of memory and CPU, restarts, and listens on loop
       assert.match(port ?? '', /^(127\.0\.0\.1|\$\{(OTLP_)?BIND_ADDRESS:\?\}):/, name)
   }
 })
+
+test('the queue of Jaeger: the smallest one that start.sh allows takes any request that the door has accepted', () => {
+  const config = readFileSync(join(root, 'otel/collector.yaml'), 'utf8')
+  const door = Number(/^ {2}otlp_http\/door:[\s\S]*?queue_size: (\d+)/m.exec(config)?.[1])
+  const [, least] = /QUEUE_ITEMS\) check_integer "\$key" "\$value" (\d+) /.exec(read('lib/check-settings.sh')) ?? []
+  assert.equal(Number(least), door)
+})

@@ -16,8 +16,8 @@ import { withStack } from './on-stack.ts'
 const timeFactor = 0.03
 /** Sampled share of the nodes' routine spans: no alert may need them. */
 const traceRoutine = 0.1
-/** Size of the Collector's queue, so that it fills within seconds. */
-const queueItems = 20_000
+/** Size of the Collector's queue, so that it fills within seconds: the smallest one that is allowed. */
+const queueItems = 100_000
 /** From the first attempt of a campaign to its last, each refused at once: its waits are 151 s at most. */
 const giveupMs = 180_000
 /** Limit until the first give-up ever fires, with the shipped rules. */
