@@ -130,6 +130,25 @@ browserTest(
   },
 )
 
+browserTest('a fault of many nodes: one card, and the other owners unfold with their proofs', async (browser) => {
+  const spans = ['broker-a4', 'compute-a5', 'compute-a6'].flatMap((node) =>
+    exampleOn('timers-left', node).map((span) => ({
+      ...span,
+      resource: { ...span.resource, 'service.instance.id': node, 'mesh.peer.self': node },
+    })),
+  )
+  await using server = await startPageServer(pageMesh(8), spans)
+  server.diagnose = async () => reportOn(spans)
+  const { page, complaints } = await openPage(browser, `${server.url}/#/doctor`)
+  await titleOf(page).filter({ hasText: '3 findings' }).waitFor()
+  assert.equal(await page.getByRole('heading', { level: 3 }).count(), 1)
+  await page.getByText('2 more owners').click()
+  await page.getByRole('link', { name: 'compute-a6' }).waitFor()
+  assert.equal(await page.getByRole('link', { name: /^mesh\.audit/ }).count(), 6)
+  assert.deepEqual(await axeViolations(page), [])
+  assert.deepEqual(complaints, [])
+})
+
 browserTest('an observer without a trace store: the tab says what to set', async (browser) => {
   await using server = await startPageServer({ ...pageMesh(8), from: 'observer', traces: false })
   const { page, complaints } = await openPage(browser, `${server.url}/#/doctor`)

@@ -2,8 +2,17 @@ import { useMemo } from 'preact/hooks'
 import type { Report, ReportedFinding } from '../../commands/doctor/report.ts'
 import type { DoctorAnswer } from '../doctor-answer.ts'
 import type { MeshView } from '../mesh-view.ts'
-import { basisText, gapTexts, growthText, headline, named, resolutionText, symptomsText } from '../model/doctor.ts'
-import { clock, duration, hrefOf } from '../model/text.ts'
+import {
+  basisText,
+  gapTexts,
+  groupsOf,
+  growthText,
+  headline,
+  named,
+  resolutionText,
+  symptomsText,
+} from '../model/doctor.ts'
+import { clock, duration, hrefOf, plural } from '../model/text.ts'
 import { requestJson, useLoaded } from './api.ts'
 import { Fact, lookbacks, NodeLink, NoStore, Problem, Select, TraceLink } from './parts.tsx'
 
@@ -38,9 +47,10 @@ export function Doctor({ view, params }: DoctorProps) {
         {isBusy && <Progress answer={value} />}
         {report && <Basis report={report} />}
       </section>
-      {report?.findings.map((finding) => (
-        <FindingCard key={keyOf(finding)} finding={finding} view={view} />
-      ))}
+      {report &&
+        groupsOf(report).map(({ first, others }) => (
+          <FindingCard key={keyOf(first)} finding={first} others={others} view={view} />
+        ))}
     </>
   )
 }
@@ -94,12 +104,17 @@ function Basis({ report }: { readonly report: Report }) {
   )
 }
 
-interface FindingProps {
+interface OwnerProps {
   readonly finding: ReportedFinding
   readonly view: MeshView
 }
 
-function FindingCard({ finding, view }: FindingProps) {
+interface FindingProps extends OwnerProps {
+  /** The same fault of others. */
+  readonly others: readonly ReportedFinding[]
+}
+
+function FindingCard({ finding, others, view }: FindingProps) {
   const { title, certainty, summary, sinceMs, growth, missing, remedy, next, symptoms, alsoAt = [] } = finding
   const id = `finding-${keyOf(finding)}`
   return (
@@ -116,27 +131,58 @@ function FindingCard({ finding, view }: FindingProps) {
         {growth && <Fact name="Growth">{growthText(growth)}</Fact>}
         {missing && <Fact name="Missing">{missing}</Fact>}
         {alsoAt.length > 0 && <Fact name="Also at">{named(alsoAt)}</Fact>}
+        {others.length > 0 && (
+          <Fact name="The same">
+            <Others findings={others} view={view} />
+          </Fact>
+        )}
         {symptoms.length > 0 && <Fact name="Explains">{symptomsText(finding)}</Fact>}
         <Fact name="Cure">{remedy}</Fact>
         {next !== '' && <Fact name="Next">{next}</Fact>}
         <Fact name="Proof">
-          <span class="chips">
-            {finding.proof.map(({ traceId, spanId, span, atMs }) => (
-              <TraceLink key={spanId} id={traceId} span={spanId}>
-                {span} {clock(atMs)}
-              </TraceLink>
-            ))}
-          </span>
+          <Proof finding={finding} />
         </Fact>
       </dl>
     </section>
   )
 }
 
+function Proof({ finding }: Pick<OwnerProps, 'finding'>) {
+  return (
+    <span class="chips">
+      {finding.proof.map(({ traceId, spanId, span, atMs }) => (
+        <TraceLink key={spanId} id={traceId} span={spanId}>
+          {span} {clock(atMs)}
+        </TraceLink>
+      ))}
+    </span>
+  )
+}
+
+/** Other owners of the fault, folded, each with its own proof. */
+function Others({ findings, view }: { readonly findings: readonly ReportedFinding[]; readonly view: MeshView }) {
+  const shown = findings.slice(0, maxOthers)
+  return (
+    <details>
+      <summary>{plural(findings.length, 'more owner')}</summary>
+      {shown.map((finding) => (
+        <div key={keyOf(finding)} class="other">
+          <Owner finding={finding} view={view} />
+          <Proof finding={finding} />
+        </div>
+      ))}
+      {shown.length < findings.length && <p class="quiet">and {findings.length - shown.length} further ones</p>}
+    </details>
+  )
+}
+
+/** Owners of one fault that are listed. */
+const maxOthers = 64
+
 const certaintyText = { certain: 'certain', likely: 'likely', insufficient: 'not enough evidence' } as const
 
 /** The part, and a link to the node if this page has it. */
-function Owner({ finding: { owner }, view }: FindingProps) {
+function Owner({ finding: { owner }, view }: OwnerProps) {
   if (owner.node === '') {
     return (
       <>

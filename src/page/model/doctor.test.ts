@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Report, ReportedFinding } from '../../commands/doctor/report.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
-import { basisText, gapTexts, growthText, headline, resolutionText, symptomsText } from './doctor.ts'
+import { basisText, gapTexts, groupsOf, growthText, headline, resolutionText, symptomsText } from './doctor.ts'
 
 leakCheck()
 
@@ -71,4 +71,18 @@ test('growth and symptoms: in units for people, and nodes by symptom', () => {
   const symptom = (title: string, node: string) => ({ title, owner: { node } }) as ReportedFinding['symptoms'][number]
   const symptoms = [symptom('Alone', 'a'), symptom('Alone', 'b'), symptom('Retry storm', '')]
   assert.equal(symptomsText({ symptoms }), 'Alone (a, b); Retry storm')
+})
+
+test('groups: the same fault of several nodes is one, of another mesh or certainty another', () => {
+  const of = (certainty: string, mesh: string, node: string) =>
+    ({ disease: 'alone', certainty, owner: { mesh, node } }) as ReportedFinding
+  const findings = [of('certain', 'a', '1'), of('certain', 'b', '2'), of('certain', 'a', '3'), of('likely', 'a', '4')]
+  assert.deepEqual(
+    groupsOf({ findings }).map(({ first, others }) => [first.owner.node, others.map(({ owner }) => owner.node)]),
+    [
+      ['1', ['3']],
+      ['2', []],
+      ['4', []],
+    ],
+  )
 })

@@ -12,6 +12,18 @@ export function headline({ verdict, findings }: Pick<Report, 'verdict' | 'findin
   return verdict === 'healthy' ? 'Healthy: nothing found' : 'Unclear: not enough evidence for a verdict'
 }
 
+/** Findings that differ in their owner alone: the first one, and the others. */
+export interface FindingGroup {
+  readonly first: ReportedFinding
+  readonly others: readonly ReportedFinding[]
+}
+
+/** One fault may be of every node: it is described once. */
+export function groupsOf({ findings }: Pick<Report, 'findings'>): readonly FindingGroup[] {
+  const groups = Map.groupBy(findings, ({ disease, certainty, owner }) => `${disease} ${certainty} ${owner.mesh}`)
+  return [...groups.values()].flatMap(([first, ...others]) => (first === undefined ? [] : [{ first, others }]))
+}
+
 /** What the verdict rests on. */
 export function basisText({ evidence }: Pick<Report, 'evidence'>): string {
   const { fromMs, toMs, nodes, processes, meshes, spans, read } = evidence
