@@ -63,8 +63,14 @@ export async function recordScene(
   const { disease = null, nodes = [], part = '' } = scene.truth ?? {}
   const also = alsoTrue(lines)
   const truth: RecordedTruth = { disease, nodes, part, also, ...times, commit: commit() }
-  await writeFile(join(directory, `${scene.name}.truth.json`), `${JSON.stringify(truth, null, 2)}\n`)
+  await writeFile(join(directory, `${scene.name}.truth.json`), asText(truth))
   return bytes.length
+}
+
+/** JSON with lists in one line, as the formatter writes them. */
+function asText(truth: RecordedTruth): string {
+  const text = JSON.stringify(truth, null, 2)
+  return `${text.replaceAll(/\[\s+([^\]]*?)\s+\]/g, (_, entries: string) => `[${entries.replaceAll(/\s+/g, ' ')}]`)}\n`
 }
 
 /** A busy machine makes nodes stall, as they say themselves. */
