@@ -4,7 +4,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { MeshError } from '../../core/errors.ts'
 
 /** Bytes of a chunk: a line or several. */
-const chunkBytes = 1_048_576
+const chunkBytes = 262_144
 
 const magic = {
   gzip: [0x1f, 0x8b],
