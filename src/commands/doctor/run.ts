@@ -61,7 +61,7 @@ class Doctor {
     let period = storePeriod(flags, Date.now())
     for (;;) {
       await this.#look(url, links, period, fold)
-      await sleep(flags.every, signal)
+      if (!signal.aborted) await sleep(flags.every, signal)
       if (signal.aborted) return exitCodeOf(this.#last)
       period = { fromMs: period.toMs - lateMs - 60_000, toMs: Date.now() + 60_000 }
     }
@@ -87,7 +87,8 @@ class Doctor {
       else log(`${clock(Date.now())} ${report.verdict}, as before: ${report.evidence.spans} spans`)
       this.#last = report
     } catch (error) {
-      if (signal.aborted || !(error instanceof MeshError)) throw error
+      if (signal.aborted) return
+      if (!(error instanceof MeshError)) throw error
       log(`${clock(Date.now())} ${error.code}: ${error.message}`)
     }
   }
