@@ -39,7 +39,7 @@ export interface SinkEvents {
   readonly onProcess: (pid: number) => void
 }
 
-const startMs = 20_000
+const startMs = 60_000
 /** Restarts of one lab's store, and the step by which the delay before each grows, in milliseconds. Guess. */
 const restarts = { max: 10, waitMs: 500 }
 
