@@ -87,7 +87,7 @@ function doubtsOf({ diagnosis, counts, memory, lives, failed, within, disturbanc
       .filter(({ disease, certainty }) => isLeak(disease) && certainty === 'insufficient')
       .map((one) => `${leakText(one)}; it needs ${one.missing ?? 'more evidence'}`),
     ...counts.filter((row) => isUnexplained(row, lives)).map(riseText),
-    ...(memory.length === 0 ? ['no process of the mesh was there from the first reading to the last'] : []),
+    ...(memory.length === 0 ? ['no process of the mesh was seen at both readings'] : []),
     ...memoryDoubts(memory, within),
   ]
 }

@@ -81,7 +81,7 @@ export async function runCrowd(crowd: Crowd, { events, rate, ...load }: CrowdLoa
 
 /** Loads the next process while the lives of the current one run. */
 async function runLane(crowd: Crowd, departure: Departure, load: CrowdLoad): Promise<Lived[]> {
-  const { hub, events, rate, seconds = Number.POSITIVE_INFINITY, killed = killedTogether } = load
+  const { hub, events, rate, seconds = Number.POSITIVE_INFINITY, killed = killedTogether, signal, onLife } = load
   const size = departure === 'kill' ? killed : Math.min(events, load.livesPerProcess ?? events)
   let endsAt = Number.NaN
   const results: Lived[] = []
@@ -98,7 +98,13 @@ async function runLane(crowd: Crowd, departure: Departure, load: CrowdLoad): Pro
       next = left > size ? start(Math.min(size, left - size)) : undefined
       // A rejection is handled at its `await`.
       next?.catch(() => {})
-      results.push(await running)
+      const lived = await running.catch((error: unknown) => {
+        // Of a soak a process that a starved machine does not end is a failure, and the next one follows.
+        if (signal.aborted || onLife === undefined) throw error
+        onLife(String(error).slice(0, 200))
+        return []
+      })
+      results.push(...[lived].flat())
     }
     return results
   } finally {
