@@ -7,7 +7,7 @@ import { simScenarios } from './sim-zoo.ts'
 leakCheck()
 
 /** Each seed is another mesh; a failure prints its number, and `sim-score-main.ts TEXT 1 NUMBER` replays it. */
-const seeds = [1_001, 1_002, 1_003, 1_004, 1_005]
+const seeds = [1_001, 1_002]
 
 for (const scenario of simScenarios) {
   test(`${scenario.disease}, ${scenario.name}: the first answer is right`, async () => {
