@@ -79,6 +79,9 @@ test('a guest that opens streams and never reads: bounded and reported, and anot
     // Once the peer has used up its streams, the node could not open its own.
     const sendsGossip = () => streams().some((one) => one.direction === 'outbound' && one.protocol.includes('meshsub'))
     await until(sendsGossip, 30_000, 'the node sends gossip to the peer')
+    // Gossipsub sends messages to the peers of its mesh alone.
+    const { mesh } = pubsub as unknown as { readonly mesh: ReadonlyMap<string, ReadonlySet<string>> }
+    await until(() => mesh.get(topic)?.has(deaf.peer) ?? false, 30_000, 'the peer is in gossipsub’s mesh')
     isDeaf = true
     for (const protocol of protocols)
       for (let n = 0; n < opensPerProtocol; n++) deaf.connection.newStream(protocol).catch(() => {})
