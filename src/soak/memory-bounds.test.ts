@@ -44,3 +44,17 @@ test('fewer than four collections: no bound', () => {
   assert.equal(heap.perLife, undefined)
   assert.ok(heap.floors.length < 4)
 })
+
+test('a census 20 s after its collection: the floor belongs to the lives of the collection', () => {
+  const ageMs = 20_000
+  const squares = lives.map(({ atMs }, second) => ({ atMs, value: second ** 2 }))
+  const story = processWith((seconds) => ({
+    'mesh.memory.heap_floor': 30 * mib + 4_096 * Math.max(0, seconds - ageMs / 1_000) ** 2,
+    'mesh.memory.major_gcs_total': Math.floor(seconds / 30),
+    'mesh.memory.major_gc_age_ms': ageMs,
+  }))
+  const [instance] = evidenceOf([story]).instances
+  assert.ok(instance !== undefined)
+  const [heap] = memoryBounds(instance, squares, beginMs + 60_000)
+  assert.ok(Math.abs((heap?.perLife?.slope ?? 0) - 4_096) < 41, JSON.stringify(heap?.perLife))
+})

@@ -1,6 +1,6 @@
 import type { Instance } from '../doctor/evidence/instance.ts'
 import type { Point } from '../doctor/evidence/series.ts'
-import { pointsOf, valueAt } from '../doctor/growth.ts'
+import { valueAt } from '../doctor/growth.ts'
 import { floorsOf } from '../doctor/memory-floors.ts'
 import { trendOf } from '../doctor/trend.ts'
 
@@ -26,16 +26,10 @@ export interface Slope {
 /** The slope of the floors since `fromMs`, over the lives until each. `lives` is their number over time. */
 export function memoryBounds(instance: Instance, lives: readonly Point[], fromMs: number): MemoryBound[] {
   return (['heap', 'external'] as const).map((kind) => {
-    const floors = timedFloors(instance, kind).filter(({ atMs }) => atMs >= fromMs)
+    const floors = floorsOf(instance, kind).filter(({ atMs }) => atMs >= fromMs)
     const byLives = floors.map(({ atMs, value }) => ({ atMs: Math.round(valueAt(lives, atMs)), value }))
     const values = floors.map(({ value }) => value)
     const { node } = instance
     return { node, kind, from: values[0] ?? 0, to: values.at(-1) ?? 0, floors: values, perLife: trendOf(byLives) }
   })
-}
-
-/** A census has the floor of the last collection: this is when that was. */
-function timedFloors(instance: Instance, kind: MemoryBound['kind']): readonly Point[] {
-  const ages = pointsOf(instance, 'mesh.memory.major_gc_age_ms')
-  return floorsOf(instance, kind).map(({ atMs, value }) => ({ atMs: atMs - valueAt(ages, atMs), value }))
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { errorMessage, isMeshError, MeshError } from '../../core/errors.ts'
 import { EvidenceFold } from '../../doctor/evidence/fold.ts'
 import { paint, plain } from '../../lab/lines.ts'
@@ -6,7 +7,7 @@ import { exitCodes, type Terminal } from '../command.ts'
 import type { Stoppable } from '../run-until-stopped.ts'
 import { compareLines } from './compare.ts'
 import { DiagnosisEmitter } from './emit.ts'
-import { type Examination, examine, type Subject } from './examine.ts'
+import { type Examination, examine, type Subject, type Watched } from './examine.ts'
 import { type DoctorFlags, filePeriod, storePeriod, type Times } from './flags.ts'
 import { type Links, linksTo, noLinks } from './links.ts'
 import { type Report, reportOf } from './report.ts'
@@ -55,15 +56,17 @@ class Doctor {
     const ui = flags.ui ?? url
     const links = ui === '' ? noLinks : await linksTo(ui, flags.ui !== undefined, signal)
     if (!flags.watch) return await this.#once(url, links, ui)
-    const fold = new EvidenceFold()
+    const watched = { fold: new EvidenceFold(), complete: true }
     // Spans come late: each reading begins before the end of the last one, and the fold knows the spans that it has.
     const lateMs = 120_000
     let period = storePeriod(flags, Date.now())
     for (;;) {
-      await this.#look(url, links, period, fold)
-      if (!signal.aborted) await sleep(flags.every, signal)
+      const isRead = await this.#look(url, links, period, watched)
+      if (!signal.aborted) await sleep(flags.every, undefined, { signal }).catch(() => {})
       if (signal.aborted) return exitCodeOf(this.#last)
-      period = { fromMs: period.toMs - lateMs - 60_000, toMs: Date.now() + 60_000 }
+      // What could not be read belongs to the next period: else its spans would count as lost.
+      const fromMs = isRead ? period.toMs - lateMs - 60_000 : period.fromMs
+      period = { fromMs, toMs: Date.now() + 60_000 }
     }
   }
 
@@ -78,18 +81,20 @@ class Doctor {
     return exitCodeOf(report)
   }
 
-  /** One diagnosis of a watch; a store that does not answer now may answer next time. */
-  async #look(url: string, links: Links, period: Times, fold: EvidenceFold): Promise<void> {
+  /** One diagnosis of a watch; false if the store did not answer: it may next time. */
+  async #look(url: string, links: Links, period: Times, watched: Watched): Promise<boolean> {
     const { log, signal } = this.#options
     try {
-      const report = this.#report(await examine(this.#subject(url, period), fold), links)
+      const report = this.#report(await examine(this.#subject(url, period), watched), links)
       if (isNews(report, this.#last)) this.#print(report)
       else log(`${clock(Date.now())} ${report.verdict}, as before: ${report.evidence.spans} spans`)
       this.#last = report
+      return true
     } catch (error) {
-      if (signal.aborted) return
+      if (signal.aborted) return false
       if (!(error instanceof MeshError)) throw error
       log(`${clock(Date.now())} ${error.code}: ${error.message}`)
+      return isMeshError(error, 'MESH_SPANS_ABSENT')
     }
   }
 
@@ -163,11 +168,4 @@ function reportFailure(error: unknown, signal: AbortSignal, log: (text: string) 
   const isOfStore = error.code.startsWith('MESH_TRACES_') || isMeshError(error, 'MESH_STACK_UNREACHABLE')
   const isEmpty = isMeshError(error, 'MESH_SPANS_ABSENT') && /^https?:/.test(error.detail.where)
   return isOfStore || isEmpty ? exitCodes.inconclusive : exitCodes.usage
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  return promise.finally(() => clearTimeout(timer))
 }
