@@ -38,7 +38,8 @@ export function diagnose(evidence: Evidence, rules: readonly Rule[]): Diagnosis 
   return { findings, verdict: verdictOf(evidence, findings), partial: evidence.partial }
 }
 
-function verdictOf(evidence: Evidence, findings: readonly Finding[]): Diagnosis['verdict'] {
+/** What these findings say of the evidence. */
+export function verdictOf(evidence: Evidence, findings: readonly Finding[]): Diagnosis['verdict'] {
   if (findings.some(({ certainty }) => certainty !== 'insufficient')) return 'ill'
   const hasCensus = evidence.instances.some(({ censuses }) => censuses.length === 2)
   return findings.length > 0 || !hasCensus || evidence.partial.length > 0 ? 'unclear' : 'healthy'

@@ -1,4 +1,4 @@
-import type { Report } from '../commands/doctor/report.ts'
+import type { Report } from '../doctor/report/report.ts'
 import type { Trouble } from './model/trouble.ts'
 
 /** What `/api/doctor` answers. A page asks again until it is done or has failed. */

@@ -23,8 +23,8 @@ export function diagnoseStore(url: string, mesh?: string): Diagnose {
   return async (period, signal, progress) => {
     // Nodes without a page need no doctor in their memory.
     const [{ examine }, { reportOf }] = await Promise.all([
-      import('../commands/doctor/examine.ts'),
-      import('../commands/doctor/report.ts'),
+      import('../doctor/report/examine.ts'),
+      import('../doctor/report/report.ts'),
     ])
     const examination = await examine({ url: url.replace(/\/+$/, ''), files: [], mesh, period, signal, progress })
     return reportOf({ ...examination, links: () => undefined })

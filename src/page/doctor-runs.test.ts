@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Report } from '../commands/doctor/report.ts'
 import { MeshError } from '../core/errors.ts'
+import type { Report } from '../doctor/report/report.ts'
 import { leakCheck } from '../testing/leak-check.ts'
 import { type Diagnose, DoctorRuns } from './doctor-runs.ts'
 

@@ -1,5 +1,5 @@
-import type { Report } from '../commands/doctor/report.ts'
 import { errorMessage, isMeshError } from '../core/errors.ts'
+import type { Report } from '../doctor/report/report.ts'
 import type { DoctorAnswer } from './doctor-answer.ts'
 import type { Trouble } from './model/trouble.ts'
 

@@ -1,4 +1,4 @@
-import { retentionMs } from '../doctor/registry-counts.ts'
+import { retentionMs } from '../doctor/judgement/registry-counts.ts'
 import type { ProcessReading, Reading } from './reading.ts'
 
 /** One counted thing, over all processes that both readings have. */

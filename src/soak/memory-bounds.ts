@@ -1,8 +1,8 @@
 import type { Instance } from '../doctor/evidence/instance.ts'
 import type { Point } from '../doctor/evidence/series.ts'
-import { valueAt } from '../doctor/growth.ts'
-import { floorsOf } from '../doctor/memory-floors.ts'
-import { trendOf } from '../doctor/trend.ts'
+import { valueAt } from '../doctor/judgement/growth.ts'
+import { floorsOf } from '../doctor/judgement/memory-floors.ts'
+import { trendOf } from '../doctor/judgement/trend.ts'
 
 /** How the memory of one process grew with the lives: what its major collections left. */
 export interface MemoryBound {

@@ -1,6 +1,6 @@
 import type { Evidence } from '../doctor/evidence/evidence.ts'
 import type { Instance } from '../doctor/evidence/instance.ts'
-import { everyCensus } from '../doctor/growth.ts'
+import { everyCensus } from '../doctor/judgement/growth.ts'
 
 /** What the last censuses before a moment count, by process. */
 export interface Reading {

@@ -9,7 +9,10 @@ const src = resolve(import.meta.dirname, '..')
  * seeds derive from it, so that the rules are frozen before their runs are drawn.
  */
 export function rulesHash(): string {
-  const files = globSync(['doctor/**/*.ts', 'traces/otlp-json.ts', 'zoo/{mutate,judge}.ts'], { cwd: src })
+  const files = globSync(
+    ['doctor/*.ts', 'doctor/{evidence,judgement,rules,sources}/*.ts', 'traces/otlp-json.ts', 'zoo/{mutate,judge}.ts'],
+    { cwd: src },
+  )
     .map((file) => file.replaceAll('\\', '/'))
     .filter((file) => !file.endsWith('.test.ts'))
     .sort()

@@ -1,7 +1,7 @@
 import { diseaseOf } from '../../doctor/diseases.ts'
 import type { Instance, Witness } from '../../doctor/evidence/instance.ts'
 import type { Finding } from '../../doctor/finding.ts'
-import type { Examination } from './examine.ts'
+import type { Examination } from '../../doctor/report/examine.ts'
 import { comparison } from './links.ts'
 
 /** What is new, gone and unchanged since an earlier period, with a comparison of one node's traces in Jaeger. */

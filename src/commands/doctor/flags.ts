@@ -1,14 +1,10 @@
 import * as z from 'zod'
+import type { Period } from '../../doctor/sources/source.ts'
 import { type Check, duration, httpUrl, parseDuration } from '../../node/config-schemas.ts'
 import { type FlagTable, type FlagValues, invalidFlag, type RawFlags, readFlags } from '../../node/flag-table.ts'
 import { describeEndpointFault, otlpEndpointExpected } from '../../telemetry/otlp-settings.ts'
 
 /** A period of time, milliseconds since 1970. */
-export interface Times {
-  readonly fromMs: number
-  readonly toMs: number
-}
-
 const timeExpected = 'a time such as 2026-11-30T14:05 or 14:05, now, or 90m for 90 minutes ago'
 
 /** Every flag of `tracemesh doctor` that takes one value. */
@@ -58,7 +54,7 @@ const aheadMs = 60_000
 const defaultLengthMs = 15 * 60_000
 
 /** The period of a trace store. */
-export function storePeriod({ from, to, for: length }: DoctorFlags, nowMs: number): Times {
+export function storePeriod({ from, to, for: length }: DoctorFlags, nowMs: number): Period {
   if (from === undefined) {
     const toMs = to ?? nowMs + aheadMs
     return { fromMs: (to ?? nowMs) - (length ?? defaultLengthMs), toMs }
@@ -67,7 +63,7 @@ export function storePeriod({ from, to, for: length }: DoctorFlags, nowMs: numbe
 }
 
 /** The period of files: everything in them by default. */
-export function filePeriod({ from, to, for: length }: DoctorFlags): Times {
+export function filePeriod({ from, to, for: length }: DoctorFlags): Period {
   const begin = from ?? (to !== undefined && length !== undefined ? to - length : Number.NEGATIVE_INFINITY)
   const end = to ?? (from !== undefined && length !== undefined ? from + length : Number.POSITIVE_INFINITY)
   return { fromMs: begin, toMs: end }
@@ -100,7 +96,7 @@ function time(): Check<number> {
   return { expected: timeExpected, schema }
 }
 
-function times(): Check<Times> {
+function times(): Check<Period> {
   const schema = z
     .string()
     .transform((text) => {

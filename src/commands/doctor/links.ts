@@ -1,8 +1,6 @@
 import type { Witness } from '../../doctor/evidence/instance.ts'
+import type { Links } from '../../doctor/report/report.ts'
 import { hrefOf } from '../../page/model/text.ts'
-
-/** Where a person can open a trace. */
-export type Links = (witness: Pick<Witness, 'traceId' | 'spanId'>) => string | undefined
 
 /** A page that answers later than that is not linked to, in milliseconds. */
 const timeoutMs = 3_000

@@ -1,11 +1,11 @@
 import { type DiseaseName, diseaseOf } from '../../doctor/diseases.ts'
 import type { FindingOwner, Growth } from '../../doctor/finding.ts'
+import type { Resolutions } from '../../doctor/judgement/resolution.ts'
+import type { Report, ReportedFinding } from '../../doctor/report/report.ts'
 import { type Paint, plain } from '../../lab/lines.ts'
 import type { Colour } from '../../lab/node-log.ts'
 import { clock, duration, plural, zoneName } from '../../page/model/text.ts'
 import { hang } from '../text-list.ts'
-import type { Report, ReportedFinding } from './report.ts'
-import type { Resolutions } from './resolution.ts'
 
 interface TextOptions {
   readonly columns?: number | undefined

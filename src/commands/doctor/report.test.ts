@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Diagnosis, RankedFinding } from '../../doctor/diagnose.ts'
 import { EvidenceFold } from '../../doctor/evidence/fold.ts'
+import { type ReportInput, reportOf } from '../../doctor/report/report.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import type { TraceSpan } from '../../traces/trace.ts'
 import { noLinks } from './links.ts'
-import { type ReportInput, reportOf } from './report.ts'
 import { reportLines } from './report-text.ts'
 
 leakCheck()

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorMessage, isMeshError, MeshError } from '../../core/errors.ts'
 import { EvidenceFold } from '../../doctor/evidence/fold.ts'
+import { type Examination, examine, type Subject, type Watched } from '../../doctor/report/examine.ts'
+import { type Links, type Report, reportOf } from '../../doctor/report/report.ts'
+import type { Period } from '../../doctor/sources/source.ts'
 import { paint, plain } from '../../lab/lines.ts'
 import { clock } from '../../page/model/text.ts'
 import { exitCodes, type Terminal } from '../command.ts'
 import type { Stoppable } from '../run-until-stopped.ts'
 import { compareLines } from './compare.ts'
 import { DiagnosisEmitter } from './emit.ts'
-import { type Examination, examine, type Subject, type Watched } from './examine.ts'
-import { type DoctorFlags, filePeriod, storePeriod, type Times } from './flags.ts'
-import { type Links, linksTo, noLinks } from './links.ts'
-import { type Report, reportOf } from './report.ts'
+import { type DoctorFlags, filePeriod, storePeriod } from './flags.ts'
+import { linksTo, noLinks } from './links.ts'
 import { reportLines } from './report-text.ts'
 
 const defaultUrls = ['http://127.0.0.1:16686', 'http://127.0.0.1:16700'] as const
@@ -82,7 +83,7 @@ class Doctor {
   }
 
   /** One diagnosis of a watch; false if the store did not answer: it may next time. */
-  async #look(url: string, links: Links, period: Times, watched: Watched): Promise<boolean> {
+  async #look(url: string, links: Links, period: Period, watched: Watched): Promise<boolean> {
     const { log, signal } = this.#options
     try {
       const report = this.#report(await examine(this.#subject(url, period), watched), links)
@@ -98,7 +99,7 @@ class Doctor {
     }
   }
 
-  #subject(url: string, period: Times): Subject {
+  #subject(url: string, period: Period): Subject {
     const { flags, signal, log } = this.#options
     return { url, files: flags.files, mesh: flags.mesh, period, signal, progress: log }
   }

@@ -1,10 +1,10 @@
-import { hasStopped, missingSpans, withoutLinksSince } from '../absence.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
+import { hasStopped, missingSpans, withoutLinksSince } from '../judgement/absence.ts'
+import { partOf } from '../judgement/growth.ts'
+import { seedHistories } from '../judgement/seed-history.ts'
 import type { Rule } from '../rule.ts'
-import { seedHistories } from '../seed-history.ts'
 
 /** As the alert waits. */
 const leastAloneMs = 120_000

@@ -1,9 +1,9 @@
-import { growthFinding, growthIn } from '../counted-growth.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf, pointsOf } from '../growth.ts'
+import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
+import { partOf, pointsOf } from '../judgement/growth.ts'
+import { brokenSinceMs, numberOf, statementsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { brokenSinceMs, numberOf, statementsOf } from '../statements.ts'
 
 const list = 'mesh.audit.applications '
 /** Entries that some users of an application add at once. */

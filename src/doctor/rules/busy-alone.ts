@@ -1,7 +1,7 @@
 import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
-import { beyondLoad, judgeGrowth, partOf, pointsOf, type Rise, valueAt } from '../growth.ts'
+import { beyondLoad, judgeGrowth, partOf, pointsOf, type Rise, valueAt } from '../judgement/growth.ts'
 import type { Rule } from '../rule.ts'
 
 /** CPU seconds per second: an idle node uses 0.005, and one that retries its seeds hardly more. */

@@ -1,8 +1,8 @@
 import type { TraceSpan } from '../../traces/trace.ts'
-import { blameOf } from '../blame.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
+import { blameOf } from '../judgement/blame.ts'
 import type { Rule } from '../rule.ts'
 
 interface Report {

@@ -1,4 +1,4 @@
-import { growthFinding, growthIn } from '../counted-growth.ts'
+import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
 import type { Rule } from '../rule.ts'
 
 /** The mesh itself opens a file for moments only. */

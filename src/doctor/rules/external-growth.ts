@@ -1,5 +1,5 @@
-import { eachProcess, memoryFinding } from '../memory-finding.ts'
-import { externalBounds, floorsOf, judgeFloors } from '../memory-floors.ts'
+import { eachProcess, memoryFinding } from '../judgement/memory-finding.ts'
+import { externalBounds, floorsOf, judgeFloors } from '../judgement/memory-floors.ts'
 import type { Rule } from '../rule.ts'
 
 /** The memory outside the heap that major collections leave: buffers, and native objects that report their size. */

@@ -1,9 +1,9 @@
-import { type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../counted-growth.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf, pointsOf, valueAt } from '../growth.ts'
+import { type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../judgement/counted-growth.ts'
+import { partOf, pointsOf, valueAt } from '../judgement/growth.ts'
+import { brokenSinceMs, numberOf, statementsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { brokenSinceMs, numberOf, statementsOf } from '../statements.ts'
 
 /** A few peers connect or leave between the two counts. */
 const leastRise = 8

@@ -1,14 +1,14 @@
-import { type Count, type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../counted-growth.ts'
 import { memoryPart } from '../diseases.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { churnOf, judgeGrowth, partOf, pointsOf, valueAt } from '../growth.ts'
-import { memoryFinding } from '../memory-finding.ts'
-import { floorsOf, heapBounds, judgeFloors } from '../memory-floors.ts'
-import { growingPoints, meshRegistriesOf, sizesAlone } from '../registry-counts.ts'
+import { type Count, type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../judgement/counted-growth.ts'
+import { churnOf, judgeGrowth, partOf, pointsOf, valueAt } from '../judgement/growth.ts'
+import { memoryFinding } from '../judgement/memory-finding.ts'
+import { floorsOf, heapBounds, judgeFloors } from '../judgement/memory-floors.ts'
+import { growingPoints, meshRegistriesOf, sizesAlone } from '../judgement/registry-counts.ts'
+import { brokenSinceMs, type Statement, statementsOf } from '../judgement/statements.ts'
+import { growthUntilLimit } from '../judgement/stream-limits.ts'
 import type { Rule } from '../rule.ts'
-import { brokenSinceMs, type Statement, statementsOf } from '../statements.ts'
-import { growthUntilLimit } from '../stream-limits.ts'
 
 type Limits = Pick<Count, 'least' | 'perConnection' | 'load'>
 

@@ -1,5 +1,5 @@
-import { eachProcess, memoryFinding } from '../memory-finding.ts'
-import { floorsOf, heapBounds, judgeFloors } from '../memory-floors.ts'
+import { eachProcess, memoryFinding } from '../judgement/memory-finding.ts'
+import { floorsOf, heapBounds, judgeFloors } from '../judgement/memory-floors.ts'
 import type { Rule } from '../rule.ts'
 
 /** The heap that major collections leave: the garbage between them says nothing. */

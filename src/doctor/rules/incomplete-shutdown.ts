@@ -1,9 +1,9 @@
 import type { TraceSpan } from '../../traces/trace.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf, pointsOf } from '../growth.ts'
+import { partOf, pointsOf } from '../judgement/growth.ts'
+import { numberOf, textsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { numberOf, textsOf } from '../statements.ts'
 
 /** Handles that a stopped node of its own process may not have: listening sockets. */
 const listening = /^(TCPServerWrap|UDPWrap)\b/

@@ -2,7 +2,7 @@ import type { SpanName } from '../../catalogue/spans.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { everyCensus, partOf, pointsOf } from '../growth.ts'
+import { everyCensus, partOf, pointsOf } from '../judgement/growth.ts'
 import type { Rule } from '../rule.ts'
 
 /** Sweeps run every 5 s. */

@@ -1,6 +1,6 @@
 import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf, pointsOf } from '../growth.ts'
+import { partOf, pointsOf } from '../judgement/growth.ts'
 import type { Rule } from '../rule.ts'
 
 const list = 'mesh.audit.limits '

@@ -1,7 +1,7 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import type { Instance, Witness } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
+import { partOf } from '../judgement/growth.ts'
 
 /** A node that hears nothing of a link closes it within its staleness window, 30 s; clocks may differ, too. */
 const lateMs = 120_000

@@ -1,9 +1,9 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf, pointsOf } from '../growth.ts'
+import { partOf, pointsOf } from '../judgement/growth.ts'
+import { brokenSinceMs, numberOf, processOf, type Statement, statementsOf, textsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { brokenSinceMs, numberOf, processOf, type Statement, statementsOf, textsOf } from '../statements.ts'
 import { linksWithOneEnd } from './link-ends.ts'
 
 /** Reasons of a suspect for which the node waits for the connection to close. */

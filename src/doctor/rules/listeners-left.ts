@@ -1,6 +1,6 @@
-import { type Count, growthFinding, growthIn } from '../counted-growth.ts'
 import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
+import { type Count, growthFinding, growthIn } from '../judgement/counted-growth.ts'
 import type { Rule } from '../rule.ts'
 
 /**

@@ -1,8 +1,8 @@
 import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
-import { judgeGrowth, pointsOf, valueAt } from '../growth.ts'
-import { eachProcess, memoryFinding } from '../memory-finding.ts'
-import { warmUpMs } from '../memory-floors.ts'
+import { judgeGrowth, pointsOf, valueAt } from '../judgement/growth.ts'
+import { eachProcess, memoryFinding } from '../judgement/memory-finding.ts'
+import { warmUpMs } from '../judgement/memory-floors.ts'
 import type { Rule } from '../rule.ts'
 
 const mib = 1_048_576

@@ -1,9 +1,9 @@
-import { growthFinding, growthIn } from '../counted-growth.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
+import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
+import { partOf } from '../judgement/growth.ts'
+import { brokenSinceMs, statementsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { brokenSinceMs, statementsOf } from '../statements.ts'
 
 const list = 'mesh.audit.owned '
 /** Dials and connections that a burst of joins begins at once. */

@@ -1,9 +1,9 @@
-import { growthFinding, growthOfPoints } from '../counted-growth.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { beyondLoad, churnOf, partOf, pointsOf, valueAt } from '../growth.ts'
+import { growthFinding, growthOfPoints } from '../judgement/counted-growth.ts'
+import { beyondLoad, churnOf, partOf, pointsOf, valueAt } from '../judgement/growth.ts'
+import { brokenSinceMs, numberOf, statementsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { brokenSinceMs, numberOf, statementsOf } from '../statements.ts'
 
 /** Records that peers leave until the next sweep, besides those of the churn itself. */
 const leastRise = 16

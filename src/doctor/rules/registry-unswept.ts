@@ -1,8 +1,8 @@
-import { growthFinding, growthOfPoints } from '../counted-growth.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
+import { growthFinding, growthOfPoints } from '../judgement/counted-growth.ts'
+import { partOf } from '../judgement/growth.ts'
 import {
   countsOf,
   growingPoints,
@@ -11,9 +11,9 @@ import {
   retentionMs,
   riseOf,
   sizesAlone,
-} from '../registry-counts.ts'
+} from '../judgement/registry-counts.ts'
+import { brokenSinceMs, statementsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { brokenSinceMs, statementsOf } from '../statements.ts'
 
 /** Entries that a few peers add at once. */
 const leastRise = 16

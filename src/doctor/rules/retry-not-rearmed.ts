@@ -1,10 +1,10 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import { witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
-import { overdueOf } from '../overdue-seeds.ts'
+import { partOf } from '../judgement/growth.ts'
+import { overdueOf } from '../judgement/overdue-seeds.ts'
+import { type SeedHistory, seedHistories } from '../judgement/seed-history.ts'
 import type { Rule } from '../rule.ts'
-import { type SeedHistory, seedHistories } from '../seed-history.ts'
 import { certaintyOf, isDialledOnce } from './seed-dialled-once.ts'
 
 /** A seed that was given up or lost, or is in the middle of a campaign, and that the node does not dial any more. */

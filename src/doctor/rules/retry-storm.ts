@@ -1,11 +1,11 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import { witnessOf } from '../evidence/instance.ts'
-import { type FailingSeed, failingSeeds, stagesOf } from '../failing-seeds.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
-import { leastDelayMs } from '../retry-policy.ts'
+import { type FailingSeed, failingSeeds, stagesOf } from '../judgement/failing-seeds.ts'
+import { partOf } from '../judgement/growth.ts'
+import { leastDelayMs } from '../judgement/retry-policy.ts'
+import { type SeedFailure, type SeedHistory, seedHistories } from '../judgement/seed-history.ts'
 import type { Rule } from '../rule.ts'
-import { type SeedFailure, type SeedHistory, seedHistories } from '../seed-history.ts'
 
 /** As the alert: failed dials in every minute for two minutes. */
 const stormMs = 120_000

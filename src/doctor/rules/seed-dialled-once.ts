@@ -1,10 +1,10 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import { witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
-import { type Overdue, overdueOf } from '../overdue-seeds.ts'
+import { partOf } from '../judgement/growth.ts'
+import { type Overdue, overdueOf } from '../judgement/overdue-seeds.ts'
+import { type SeedHistory, seedHistories } from '../judgement/seed-history.ts'
 import type { Rule } from '../rule.ts'
-import { type SeedHistory, seedHistories } from '../seed-history.ts'
 
 /** A seed that the node dialled a single time, in vain or without any result, although further attempts were due. */
 export const seedDialledOnce: Rule = {

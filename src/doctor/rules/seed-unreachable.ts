@@ -1,8 +1,8 @@
 import { witnessOf } from '../evidence/instance.ts'
-import { type FailingSeed, failingSeeds, stagesOf } from '../failing-seeds.ts'
 import type { Finding } from '../finding.ts'
+import { type FailingSeed, failingSeeds, stagesOf } from '../judgement/failing-seeds.ts'
+import { ownerOfSeed } from '../judgement/seed-owner.ts'
 import type { Rule } from '../rule.ts'
-import { ownerOfSeed } from '../seed-owner.ts'
 
 /** As the alert about a node that retries: a seed that starts late is reached earlier. */
 const leastFailingMs = 120_000

@@ -1,10 +1,10 @@
-import { hasStopped, withoutPeersSince } from '../absence.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
+import { hasStopped, withoutPeersSince } from '../judgement/absence.ts'
+import { partOf } from '../judgement/growth.ts'
+import { type SeedHistory, seedHistories } from '../judgement/seed-history.ts'
 import type { Rule } from '../rule.ts'
-import { type SeedHistory, seedHistories } from '../seed-history.ts'
 
 /** As long as the alert about a node without links waits. */
 const leastAloneMs = 120_000

@@ -1,8 +1,8 @@
-import { growthFinding, growthOfPoints } from '../counted-growth.ts'
 import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
-import { churnOf, pointsOf, valueAt } from '../growth.ts'
+import { growthFinding, growthOfPoints } from '../judgement/counted-growth.ts'
+import { churnOf, pointsOf, valueAt } from '../judgement/growth.ts'
 import type { Rule } from '../rule.ts'
 
 const kinds = ['udp', 'tcp', 'unix'] as const

@@ -1,7 +1,7 @@
-import { missingSpans } from '../absence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
+import { missingSpans } from '../judgement/absence.ts'
+import { partOf } from '../judgement/growth.ts'
 import type { Rule } from '../rule.ts'
 
 /** A laptop that sleeps, or a machine that migrates, stalls a node once or twice. */

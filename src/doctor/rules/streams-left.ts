@@ -1,10 +1,10 @@
-import { type CountedGrowth, growthFinding, growthIn } from '../counted-growth.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { pointsOf, valueAt } from '../growth.ts'
+import { type CountedGrowth, growthFinding, growthIn } from '../judgement/counted-growth.ts'
+import { pointsOf, valueAt } from '../judgement/growth.ts'
+import { growthUntilLimit, leastStreams } from '../judgement/stream-limits.ts'
 import type { Rule } from '../rule.ts'
-import { growthUntilLimit, leastStreams } from '../stream-limits.ts'
 
 const list = 'mesh.audit.protocols '
 /** A protocol has a stream per connection and direction; another one is open while its successor opens. */

@@ -1,4 +1,4 @@
-import { growthFinding, growthIn } from '../counted-growth.ts'
+import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
 import type { Rule } from '../rule.ts'
 
 /** Spans that a busy node has in its queue between two exports. */

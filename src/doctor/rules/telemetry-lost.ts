@@ -1,9 +1,9 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf, pointsOf } from '../growth.ts'
+import { partOf, pointsOf } from '../judgement/growth.ts'
+import { numberOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { numberOf } from '../statements.ts'
 
 /** Spans between two that arrived, and their part of all: fewer may be in a batch that is still on its way. */
 const [leastSpans, leastPart] = [20, 0.1]

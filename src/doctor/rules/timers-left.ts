@@ -1,7 +1,7 @@
-import { growthFinding, growthOfPoints } from '../counted-growth.ts'
 import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { pointsOf, valueAt } from '../growth.ts'
+import { growthFinding, growthOfPoints } from '../judgement/counted-growth.ts'
+import { pointsOf, valueAt } from '../judgement/growth.ts'
 import type { Rule } from '../rule.ts'
 
 /** Timers of dials, streams and QUIC come and go with the churn: up to 80 of them, measured. */

@@ -1,10 +1,10 @@
-import { growthFinding, growthIn } from '../counted-growth.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
+import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
+import { partOf } from '../judgement/growth.ts'
+import { processOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-import { processOf } from '../statements.ts'
 
 /** More than an application of some parts subscribes to while it starts. */
 const leastRise = 8

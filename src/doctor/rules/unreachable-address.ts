@@ -2,7 +2,7 @@ import type { TraceSpan } from '../../traces/trace.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { partOf } from '../growth.ts'
+import { partOf } from '../judgement/growth.ts'
 import type { Rule } from '../rule.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
+import { hasWrongIdentity, type SeedHistory, seedHistories } from '../judgement/seed-history.ts'
+import { ownerOfSeed } from '../judgement/seed-owner.ts'
 import type { Rule } from '../rule.ts'
-import { hasWrongIdentity, type SeedHistory, seedHistories } from '../seed-history.ts'
-import { ownerOfSeed } from '../seed-owner.ts'
 
 /** Another peer than the address names answers, since the seed was last reached. */
 export const wrongIdentity: Rule = {

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks'
-import type { Report, ReportedFinding } from '../../commands/doctor/report.ts'
+import type { Report, ReportedFinding } from '../../doctor/report/report.ts'
 import type { DoctorAnswer } from '../doctor-answer.ts'
 import type { MeshView } from '../mesh-view.ts'
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Report, ReportedFinding } from '../../commands/doctor/report.ts'
+import type { Report, ReportedFinding } from '../../doctor/report/report.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { basisText, gapTexts, groupsOf, growthText, headline, resolutionText, symptomsText } from './doctor.ts'
 

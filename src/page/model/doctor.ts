@@ -1,5 +1,5 @@
-import type { Report, ReportedFinding } from '../../commands/doctor/report.ts'
 import type { Growth } from '../../doctor/finding.ts'
+import type { Report, ReportedFinding } from '../../doctor/report/report.ts'
 import { clock, duration, plural } from './text.ts'
 
 /** Nodes, and problems of a list, that are named; further ones are counted. */

@@ -2,7 +2,7 @@ import type { Evidence } from '../../doctor/evidence/evidence.ts'
 import type { Instance } from '../../doctor/evidence/instance.ts'
 import type { Point, Series } from '../../doctor/evidence/series.ts'
 import type { Finding } from '../../doctor/finding.ts'
-import { growthOf, partOf } from '../../doctor/growth.ts'
+import { growthOf, partOf } from '../../doctor/judgement/growth.ts'
 import { mannKendall } from './mann-kendall.ts'
 import { classOf, isCounter } from './series-class.ts'
 

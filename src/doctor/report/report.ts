@@ -1,10 +1,13 @@
-import type { Diagnosis, RankedFinding } from '../../doctor/diagnose.ts'
-import { diseaseOf } from '../../doctor/diseases.ts'
-import type { Evidence } from '../../doctor/evidence/evidence.ts'
-import type { Finding } from '../../doctor/finding.ts'
-import type { Reading } from '../../doctor/sources/source.ts'
-import type { Links } from './links.ts'
-import { type Resolutions, resolutionsIn } from './resolution.ts'
+import { type Diagnosis, type RankedFinding, verdictOf } from '../diagnose.ts'
+import { diseaseOf } from '../diseases.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import type { Witness } from '../evidence/instance.ts'
+import type { Finding } from '../finding.ts'
+import { type Resolutions, resolutionsIn } from '../judgement/resolution.ts'
+import type { Reading } from '../sources/source.ts'
+
+/** Where a person can open a trace. */
+export type Links = (witness: Pick<Witness, 'traceId' | 'spanId'>) => string | undefined
 
 /** A diagnosis with what it rests on; with `--json` one line of JSON. */
 export interface Report {
@@ -68,7 +71,7 @@ export function reportOf({ evidence, diagnosis, reading, links, node }: ReportIn
   const findings = diagnosis.findings.filter((finding) => node === undefined || concerns(finding, node))
   const names = (values: readonly string[]) => [...new Set(values)].filter((value) => value !== '').sort()
   return {
-    verdict: findings.length === diagnosis.findings.length ? diagnosis.verdict : verdictOf(findings, diagnosis),
+    verdict: verdictOf(evidence, findings),
     findings: findings.map((finding) => reported(finding, links)),
     evidence: {
       fromMs: isSpan ? evidence.fromMs : null,
@@ -92,11 +95,6 @@ export function reportOf({ evidence, diagnosis, reading, links, node }: ReportIn
     },
     resolution: resolutionsIn(evidence),
   }
-}
-
-function verdictOf(findings: readonly Finding[], { verdict, partial }: Diagnosis): Diagnosis['verdict'] {
-  if (findings.some(({ certainty }) => certainty !== 'insufficient')) return 'ill'
-  return findings.length > 0 || partial.length > 0 || verdict === 'unclear' ? 'unclear' : 'healthy'
 }
 
 function concerns({ owner, alsoAt = [], symptoms }: RankedFinding, node: string): boolean {

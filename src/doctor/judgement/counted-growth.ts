@@ -1,7 +1,7 @@
-import type { DiseaseName } from './diseases.ts'
-import type { Instance } from './evidence/instance.ts'
-import type { Point } from './evidence/series.ts'
-import type { Finding } from './finding.ts'
+import type { DiseaseName } from '../diseases.ts'
+import type { Instance } from '../evidence/instance.ts'
+import type { Point } from '../evidence/series.ts'
+import type { Finding } from '../finding.ts'
 import { beyondLoad, growthOver, judgeGrowth, partOf, pointsOf, type Rise, valueAt } from './growth.ts'
 
 /** A count of the census, and what of it is no leak. */

@@ -3,8 +3,8 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { EvidenceFold } from '../../doctor/evidence/fold.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
+import { EvidenceFold } from '../evidence/fold.ts'
 import { examine } from './examine.ts'
 
 leakCheck()

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { forAll } from '../testing/for-all.ts'
-import { leakCheck } from '../testing/leak-check.ts'
-import { seededRandom } from '../testing/random.ts'
-import type { Point } from './evidence/series.ts'
+import { forAll } from '../../testing/for-all.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { seededRandom } from '../../testing/random.ts'
+import type { Point } from '../evidence/series.ts'
 import { trendOf } from './trend.ts'
 
 leakCheck()

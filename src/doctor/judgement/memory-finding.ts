@@ -1,8 +1,8 @@
-import type { DiseaseName } from './diseases.ts'
-import type { Evidence } from './evidence/evidence.ts'
-import { type Instance, witnessOf } from './evidence/instance.ts'
-import type { Point } from './evidence/series.ts'
-import type { Finding } from './finding.ts'
+import type { DiseaseName } from '../diseases.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import { type Instance, witnessOf } from '../evidence/instance.ts'
+import type { Point } from '../evidence/series.ts'
+import type { Finding } from '../finding.ts'
 import { growthOver, type Judgement, partOf } from './growth.ts'
 
 const mib = 1_048_576

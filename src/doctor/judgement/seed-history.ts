@@ -1,5 +1,5 @@
-import type { TraceSpan } from '../traces/trace.ts'
-import type { Instance } from './evidence/instance.ts'
+import type { TraceSpan } from '../../traces/trace.ts'
+import type { Instance } from '../evidence/instance.ts'
 
 /** A failed attempt to reach a seed. */
 export interface SeedFailure {

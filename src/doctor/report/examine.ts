@@ -1,11 +1,10 @@
-import { type Diagnosis, diagnose } from '../../doctor/diagnose.ts'
-import type { Evidence } from '../../doctor/evidence/evidence.ts'
-import { EvidenceFold } from '../../doctor/evidence/fold.ts'
-import { rules } from '../../doctor/rules/all.ts'
-import type { Reading } from '../../doctor/sources/source.ts'
-import { readSpanFiles } from '../../doctor/sources/span-files.ts'
-import { readAround, readTraceStore } from '../../doctor/sources/trace-store.ts'
-import type { Times } from './flags.ts'
+import { type Diagnosis, diagnose } from '../diagnose.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import { EvidenceFold } from '../evidence/fold.ts'
+import { rules } from '../rules/all.ts'
+import type { Period, Reading } from '../sources/source.ts'
+import { readSpanFiles } from '../sources/span-files.ts'
+import { readAround, readTraceStore } from '../sources/trace-store.ts'
 
 /** Where the spans are, and which of them count. */
 export interface Subject {
@@ -13,7 +12,7 @@ export interface Subject {
   /** In place of the trace store. */
   readonly files: readonly string[]
   readonly mesh: string | undefined
-  readonly period: Times
+  readonly period: Period
   readonly signal: AbortSignal
   readonly progress: (text: string) => void
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evidenceOf, mib, ProcessStory } from '../testing/doctor/process-story.ts'
-import { leakCheck } from '../testing/leak-check.ts'
-import type { Instance } from './evidence/instance.ts'
+import { evidenceOf, mib, ProcessStory } from '../../testing/doctor/process-story.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import type { Instance } from '../evidence/instance.ts'
 import { floorsOf, heapBounds, judgeFloors } from './memory-floors.ts'
 
 leakCheck()

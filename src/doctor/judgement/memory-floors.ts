@@ -1,5 +1,5 @@
-import type { Instance } from './evidence/instance.ts'
-import type { Point } from './evidence/series.ts'
+import type { Instance } from '../evidence/instance.ts'
+import type { Point } from '../evidence/series.ts'
 import { type Judgement, judgeGrowth, pointsOf, valueAt } from './growth.ts'
 import { trendOf } from './trend.ts'
 

@@ -1,4 +1,4 @@
-import type { Point } from './evidence/series.ts'
+import type { Point } from '../evidence/series.ts'
 
 /** A slope per millisecond, and the bounds of its interval of 90 %. */
 export interface Trend {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { backoffPolicy, delayMs } from '../core/backoff.ts'
-import { leakCheck } from '../testing/leak-check.ts'
+import { backoffPolicy, delayMs } from '../../core/backoff.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
 import { leastDelayMs, retryPolicy } from './retry-policy.ts'
 
 leakCheck()

@@ -1,6 +1,6 @@
-import type { TraceSpan } from '../traces/trace.ts'
-import type { Evidence } from './evidence/evidence.ts'
-import type { Instance } from './evidence/instance.ts'
+import type { TraceSpan } from '../../traces/trace.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import type { Instance } from '../evidence/instance.ts'
 
 /** More than one interval of the census: a node that is starved of CPU breaks its invariants for a moment. */
 const leastMs = 25_000

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { forAll } from '../testing/for-all.ts'
-import { leakCheck } from '../testing/leak-check.ts'
-import type { Point } from './evidence/series.ts'
+import { forAll } from '../../testing/for-all.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import type { Point } from '../evidence/series.ts'
 import { judgeGrowth, riseOf, valueAt } from './growth.ts'
 
 leakCheck()

@@ -1,5 +1,5 @@
-import type { Instance } from './evidence/instance.ts'
-import type { Point } from './evidence/series.ts'
+import type { Instance } from '../evidence/instance.ts'
+import type { Point } from '../evidence/series.ts'
 import { pointsOf, valueAt } from './growth.ts'
 
 /** The series of one registry of a process. */

@@ -1,4 +1,4 @@
-import type { Finding } from './finding.ts'
+import type { Finding } from '../finding.ts'
 import { partOf } from './growth.ts'
 import type { SeedHistory } from './seed-history.ts'
 

@@ -1,6 +1,6 @@
-import type { Instance } from './evidence/instance.ts'
-import type { Point, Series } from './evidence/series.ts'
-import type { FindingOwner, Growth } from './finding.ts'
+import type { Instance } from '../evidence/instance.ts'
+import type { Point, Series } from '../evidence/series.ts'
+import type { FindingOwner, Growth } from '../finding.ts'
 
 const hourMs = 3_600_000
 /** Points that a rise has at least: three steps, one for each third. */

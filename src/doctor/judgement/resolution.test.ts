@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evidenceOf, mib, ProcessStory } from '../testing/doctor/process-story.ts'
-import { leakCheck } from '../testing/leak-check.ts'
+import { evidenceOf, mib, ProcessStory } from '../../testing/doctor/process-story.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
+import { heapGrowth } from '../rules/heap-growth.ts'
 import { resolutionsOf } from './resolution.ts'
-import { heapGrowth } from './rules/heap-growth.ts'
 
 leakCheck()
 

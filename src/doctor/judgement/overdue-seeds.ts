@@ -1,5 +1,5 @@
+import type { Evidence } from '../evidence/evidence.ts'
 import { missingSpans, sleptAfter, withoutPeersSince } from './absence.ts'
-import type { Evidence } from './evidence/evidence.ts'
 import { longestRetryMs, retryPolicy } from './retry-policy.ts'
 import type { SeedHistory, SeedLine } from './seed-history.ts'
 

@@ -1,4 +1,4 @@
-import type { Evidence } from './evidence/evidence.ts'
+import type { Evidence } from '../evidence/evidence.ts'
 import { overdueOf } from './overdue-seeds.ts'
 import { hasWrongIdentity, type SeedFailure, type SeedHistory, type SeedLine, seedHistories } from './seed-history.ts'
 

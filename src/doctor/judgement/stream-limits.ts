@@ -1,5 +1,5 @@
+import type { Instance } from '../evidence/instance.ts'
 import type { CountedGrowth } from './counted-growth.ts'
-import type { Instance } from './evidence/instance.ts'
 import { pointsOf } from './growth.ts'
 
 const limitList = 'mesh.audit.limits '

@@ -1,5 +1,5 @@
-import type { Evidence } from './evidence/evidence.ts'
-import type { Instance } from './evidence/instance.ts'
+import type { Evidence } from '../evidence/evidence.ts'
+import type { Instance } from '../evidence/instance.ts'
 
 /** Why spans of a process may be missing from the evidence, in words; undefined if they are all there. */
 export function missingSpans(evidence: Pick<Evidence, 'complete' | 'partial'>, instance: Instance): string | undefined {
