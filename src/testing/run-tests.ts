@@ -48,6 +48,8 @@ const { values: options, positionals: filters } = parseArgs({
 
 /** The test runs of this process write their records here. */
 const records = mkdtempSync(join(tmpdir(), 'test-records-'))
+/** Each test file is a process: with a cache they compile a module once between them, which saves half a second each. */
+const compileCache = join(records, 'compiled')
 process.once('exit', () => rmSync(records, { recursive: true }))
 
 function stepsOf(files: readonly string[]): Step[] {
@@ -83,7 +85,7 @@ let interrupted = false
 
 async function run({ name, command, tests }: Step): Promise<Outcome> {
   const startedAt = performance.now()
-  const env = { ...process.env, TOKIO_WORKER_THREADS: '1' }
+  const env = { ...process.env, TOKIO_WORKER_THREADS: '1', NODE_COMPILE_CACHE: compileCache }
   running = spawn(process.execPath, command, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
   const [code] = (await once(running, 'close')) as [number | null]
   const ok = code === 0
