@@ -22,9 +22,19 @@ export interface Diagnosis {
 const slackMs = 180_000
 const certainties: readonly Certainty[] = ['certain', 'likely', 'insufficient']
 
-/** Applies the rules and ranks what they find: a cause before its symptoms, the certain before the likely. */
-export function diagnose(evidence: Evidence, rules: readonly Rule[]): Diagnosis {
-  const found = rules.flatMap((rule) => rule.find(evidence)).toSorted(byRank)
+/**
+ * Applies the rules and ranks what they find: a cause before its symptoms, the certain before the likely. `isWanted`
+ * leaves findings out before that, so that a symptom of one that is left out stands for itself.
+ */
+export function diagnose(
+  evidence: Evidence,
+  rules: readonly Rule[],
+  isWanted: (finding: Finding) => boolean = () => true,
+): Diagnosis {
+  const found = rules
+    .flatMap((rule) => rule.find(evidence))
+    .filter(isWanted)
+    .toSorted(byRank)
   // Of two that explain each other, the first is the cause.
   const isSymptom = (finding: Finding, index: number) =>
     found.some(

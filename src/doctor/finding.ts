@@ -39,6 +39,8 @@ export interface Finding {
   readonly certainty: Certainty
   /** Milliseconds since 1970; undefined if it was there from the first span on. */
   readonly sinceMs: number | undefined
+  /** When it was last seen, of an event that may be over; without it, as long as its process runs. */
+  readonly lastMs?: number | undefined
   /** One sentence with the numbers. */
   readonly summary: string
   readonly growth?: Growth

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { diagnose } from '../doctor/diagnose.ts'
-import { rules } from '../doctor/rules/all.ts'
+import type { Diagnosis } from '../doctor/diagnose.ts'
+import type { Look, StoreFollower } from '../doctor/report/follower.ts'
 import type { LifeCount } from './churn.ts'
 import { type Reading, readingOf } from './reading.ts'
 import type { SoakTarget } from './target.ts'
-import type { TraceWatch } from './trace-watch.ts'
 import { isLeakFound, leakText } from './verdict.ts'
 
 /** A census is every 30 s, and has the floor of the last collection. */
@@ -20,12 +19,12 @@ export interface Snapshot {
 /** Reads the traces again and again, and says when the doctor sees a leak for the first time. */
 export class SoakObserver {
   readonly #target: SoakTarget
-  readonly #watch: TraceWatch
+  readonly #watch: StoreFollower
   readonly #log: (text: string) => void
-  #reading: Promise<void> = Promise.resolve()
+  #reading: Promise<Look | undefined> = Promise.resolve(undefined)
   #said: readonly string[] = []
 
-  constructor(target: SoakTarget, watch: TraceWatch, log: (text: string) => void) {
+  constructor(target: SoakTarget, watch: StoreFollower, log: (text: string) => void) {
     this.#target = target
     this.#watch = watch
     this.#log = log
@@ -41,10 +40,11 @@ export class SoakObserver {
   }
 
   /** Reads the newest spans. Rejects only if the signal aborts. */
-  read(signal: AbortSignal): Promise<void> {
+  async read(signal: AbortSignal): Promise<void> {
     // One reading at a time.
-    this.#reading = this.#reading.catch(() => {}).then(() => this.#watch.read(signal))
-    return this.#reading.then(() => this.#sayLeaks())
+    this.#reading = this.#reading.catch(() => {}).then(() => this.#watch.look(signal))
+    const look = await this.#reading
+    if (look?.state === 'read') this.#sayLeaks(look.examination.diagnosis)
   }
 
   async snapshot(count: LifeCount, signal: AbortSignal): Promise<Snapshot> {
@@ -53,9 +53,8 @@ export class SoakObserver {
     return { reading: readingOf(this.#watch.evidence(), this.#target.mesh, Date.now()), lives, failed }
   }
 
-  #sayLeaks(): void {
-    const leaks = diagnose(this.#watch.evidence(), rules).findings.filter(isLeakFound)
-    for (const leak of leaks) {
+  #sayLeaks({ findings }: Diagnosis): void {
+    for (const leak of findings.filter(isLeakFound)) {
       const key = `${leak.disease} ${leak.owner.instance} ${leak.owner.part}`
       if (this.#said.includes(key)) continue
       this.#said = [...this.#said, key]

@@ -1,6 +1,7 @@
 import { setInterval as intervals, setTimeout as sleep } from 'node:timers/promises'
 import { diagnose } from '../doctor/diagnose.ts'
 import type { Evidence } from '../doctor/evidence/evidence.ts'
+import { StoreFollower } from '../doctor/report/follower.ts'
 import { rules } from '../doctor/rules/all.ts'
 import { churn, LifeCount } from './churn.ts'
 import { compareCounts } from './counts.ts'
@@ -12,7 +13,6 @@ import { startOwnLab } from './own-lab.ts'
 import { makeReport, type SoakReport } from './report.ts'
 import { findRunningMesh } from './running-mesh.ts'
 import type { SoakTarget } from './target.ts'
-import { TraceWatch } from './trace-watch.ts'
 import { judgeSoak } from './verdict.ts'
 
 /** Spans from before the soak: the start of the nodes of a lab. */
@@ -47,8 +47,11 @@ export async function runSoak(options: SoakOptions, run: SoakRun): Promise<SoakR
 
 async function soak(target: SoakTarget, options: SoakOptions, { log, signal }: SoakRun): Promise<SoakReport> {
   const startedMs = Date.now()
-  const watch = new TraceWatch(target.traces, target.mesh, startedMs - lookBackMs)
-  if (options.against !== undefined) await watch.readFirst(signal)
+  const watch = new StoreFollower({ url: target.traces, mesh: target.mesh, fromMs: startedMs - lookBackMs })
+  if (options.against !== undefined) {
+    const look = await watch.look(signal)
+    if (look.state !== 'read') throw look.error
+  }
   const observer = new SoakObserver(target, watch, log)
   log(`soak of ${target.what}: ${Math.round(soakMs(options) / 1_000)} s, ${options.rate} lives per second`)
   const count = new LifeCount()
@@ -121,7 +124,7 @@ async function runPhases({ target, options, observer, count, phase, readings, si
 async function printProgress(
   phase: Phase,
   count: LifeCount,
-  watch: TraceWatch,
+  watch: StoreFollower,
   log: (text: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -142,7 +145,7 @@ interface Conclusion {
   readonly target: SoakTarget
   readonly options: SoakOptions
   readonly startedMs: number
-  readonly watch: TraceWatch
+  readonly watch: StoreFollower
   readonly count: LifeCount
   readonly readings: Readings
   readonly disturbances: readonly string[]

@@ -3,6 +3,8 @@ import type { Instance, Witness } from '../../doctor/evidence/instance.ts'
 import type { Finding } from '../../doctor/finding.ts'
 import type { Examination } from '../../doctor/report/examine.ts'
 import { comparison } from './links.ts'
+import { keyOf } from './news.ts'
+import { ownerText } from './report-text.ts'
 
 /** What is new, gone and unchanged since an earlier period, with a comparison of one node's traces in Jaeger. */
 export function compareLines(before: Examination, after: Examination, ui: string): string[] {
@@ -24,12 +26,8 @@ export function compareLines(before: Examination, after: Examination, ui: string
   ]
 }
 
-function keyOf({ disease, owner }: Finding): string {
-  return `${disease} ${owner.mesh} ${owner.node} ${owner.part}`
-}
-
 function nameOf({ disease, owner }: Finding): string {
-  return `${diseaseOf(disease).title}: ${owner.part}${owner.node === '' ? '' : ` at ${owner.node}`} of ${owner.mesh}`
+  return `${diseaseOf(disease).title}: ${ownerText(owner)}`
 }
 
 function versionsOf({ evidence }: Examination): string {

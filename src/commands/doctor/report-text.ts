@@ -21,11 +21,7 @@ const maxLinks = 3
 /** A report for people, without a line end. */
 export function reportLines(report: Report, { columns, colours = plain }: TextOptions = {}): string[] {
   const { findings, verdict } = report
-  // One fault may be of every node: it is described once.
-  const groups = [...Map.groupBy(findings, ({ disease, certainty, owner }) => `${disease} ${certainty} ${owner.mesh}`)]
-  const body = groups.flatMap(([, [first, ...others]], index) =>
-    first === undefined ? [] : ['', ...findingLines(first, others, index + 1, { columns, colours })],
-  )
+  const body = findingsLines(findings, { columns, colours })
   const wrap = (head: string, text: string) => hang(head, text, columns)
   return [
     colours(colourOf(verdict), headline(report)),
@@ -33,6 +29,17 @@ export function reportLines(report: Report, { columns, colours = plain }: TextOp
     ...(body.length > 0 ? [''] : []),
     ...basisLines(report).flatMap(([head, text]) => wrap(head.padEnd(11), text)),
   ]
+}
+
+/** One fault may be of every node: it is described once. */
+export function findingsLines(
+  findings: readonly ReportedFinding[],
+  { columns, colours = plain }: TextOptions = {},
+): string[] {
+  const groups = [...Map.groupBy(findings, ({ disease, certainty, owner }) => `${disease} ${certainty} ${owner.mesh}`)]
+  return groups.flatMap(([, [first, ...others]], index) =>
+    first === undefined ? [] : ['', ...findingLines(first, others, index + 1, { columns, colours })],
+  )
 }
 
 function headline({ verdict, findings }: Report): string {
@@ -85,7 +92,7 @@ function proofLines({ links, proof }: ReportedFinding): string[] {
   })
 }
 
-function ownerText({ mesh, node, part }: FindingOwner): string {
+export function ownerText({ mesh, node, part }: FindingOwner): string {
   return node === '' ? `${part}, of ${mesh}` : `${part} at ${node} of ${mesh}`
 }
 

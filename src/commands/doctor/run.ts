@@ -1,11 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { errorMessage, isMeshError, MeshError } from '../../core/errors.ts'
-import { EvidenceFold } from '../../doctor/evidence/fold.ts'
-import { type Examination, examine, type Subject, type Watched } from '../../doctor/report/examine.ts'
+import { type Examination, examine, type Subject } from '../../doctor/report/examine.ts'
 import { type Links, type Report, reportOf } from '../../doctor/report/report.ts'
 import type { Period } from '../../doctor/sources/source.ts'
 import { paint, plain } from '../../lab/lines.ts'
-import { clock } from '../../page/model/text.ts'
 import { exitCodes, type Terminal } from '../command.ts'
 import type { Stoppable } from '../run-until-stopped.ts'
 import { compareLines } from './compare.ts'
@@ -13,6 +10,7 @@ import { DiagnosisEmitter } from './emit.ts'
 import { type DoctorFlags, filePeriod, storePeriod } from './flags.ts'
 import { linksTo, noLinks } from './links.ts'
 import { reportLines } from './report-text.ts'
+import { DoctorWatch } from './watch.ts'
 
 const defaultUrls = ['http://127.0.0.1:16686', 'http://127.0.0.1:16700'] as const
 
@@ -44,7 +42,6 @@ interface DoctorOptions {
 
 class Doctor {
   readonly #options: DoctorOptions
-  #last: Report | undefined
 
   constructor(options: DoctorOptions) {
     this.#options = options
@@ -55,20 +52,9 @@ class Doctor {
     const { flags, signal } = this.#options
     const url = flags.files.length > 0 ? '' : (flags.url ?? (await this.#defaultUrl()))
     const ui = flags.ui ?? url
+    if (flags.watch) return await this.#watch(url, ui)
     const links = ui === '' ? noLinks : await linksTo(ui, flags.ui !== undefined, signal)
-    if (!flags.watch) return await this.#once(url, links, ui)
-    const watched = { fold: new EvidenceFold(), complete: true }
-    // Spans come late: each reading begins before the end of the last one, and the fold knows the spans that it has.
-    const lateMs = 120_000
-    let period = storePeriod(flags, Date.now())
-    for (;;) {
-      const isRead = await this.#look(url, links, period, watched)
-      if (!signal.aborted) await sleep(flags.every, undefined, { signal }).catch(() => {})
-      if (signal.aborted) return exitCodeOf(this.#last)
-      // What could not be read belongs to the next period: else its spans would count as lost.
-      const fromMs = isRead ? period.toMs - lateMs - 60_000 : period.fromMs
-      period = { fromMs, toMs: Date.now() + 60_000 }
-    }
+    return await this.#once(url, links, ui)
   }
 
   async #once(url: string, links: Links, ui: string): Promise<number> {
@@ -82,21 +68,23 @@ class Doctor {
     return exitCodeOf(report)
   }
 
-  /** One diagnosis of a watch; false if the store did not answer: it may next time. */
-  async #look(url: string, links: Links, period: Period, watched: Watched): Promise<boolean> {
-    const { log, signal } = this.#options
-    try {
-      const report = this.#report(await examine(this.#subject(url, period), watched), links)
-      if (isNews(report, this.#last)) this.#print(report)
-      else log(`${clock(Date.now())} ${report.verdict}, as before: ${report.evidence.spans} spans`)
-      this.#last = report
-      return true
-    } catch (error) {
-      if (signal.aborted) return false
-      if (!(error instanceof MeshError)) throw error
-      log(`${clock(Date.now())} ${error.code}: ${error.message}`)
-      return isMeshError(error, 'MESH_SPANS_ABSENT')
-    }
+  async #watch(url: string, ui: string): Promise<number> {
+    const { flags, io, log, signal } = this.#options
+    let links: Links | undefined
+    const watch = new DoctorWatch({
+      ...{ url, mesh: flags.mesh, everyMs: flags.every, signal, log, text: textOptions(io) },
+      fromMs: storePeriod(flags, Date.now()).fromMs,
+      // The page may come up with the store.
+      report: async (examination) => {
+        links ??= await linksTo(ui, flags.ui !== undefined, signal)
+        return this.#report(examination, links)
+      },
+      print: (report, lines) => {
+        if (flags.json) io.out(`${JSON.stringify(report)}\n`)
+        else for (const line of lines) io.out(`${line}\n`)
+      },
+    })
+    return exitCodeOf(await watch.run())
   }
 
   #subject(url: string, period: Period): Subject {
@@ -113,12 +101,7 @@ class Doctor {
   #print(report: Report): void {
     const { flags, io } = this.#options
     if (flags.json) io.out(`${JSON.stringify(report)}\n`)
-    else
-      for (const line of reportLines(report, {
-        columns: io.columns,
-        colours: io.columns === undefined ? plain : paint,
-      }))
-        io.out(`${line}\n`)
+    else for (const line of reportLines(report, textOptions(io))) io.out(`${line}\n`)
   }
 
   /** The store of this machine, or the page of a lab, which passes questions on to the lab's own store. */
@@ -146,11 +129,8 @@ async function answers(url: string, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-/** Whether a watcher should see it: another verdict or another finding. */
-function isNews(report: Report, last: Report | undefined): boolean {
-  const keys = ({ findings }: Report) =>
-    findings.map(({ disease, owner, certainty }) => `${certainty} ${disease} ${owner.node} ${owner.part}`).join('\n')
-  return last === undefined || last.verdict !== report.verdict || keys(last) !== keys(report)
+function textOptions({ columns }: Terminal) {
+  return { columns, colours: columns === undefined ? plain : paint }
 }
 
 function exitCodeOf(report: Report | undefined): number {

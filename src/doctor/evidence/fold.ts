@@ -25,15 +25,20 @@ export class EvidenceFold {
     return this.#spans
   }
 
-  add(span: TraceSpan): void {
-    this.#spans++
+  /** `again`: the doctor itself may have read the span before. Then a second time is no fault of the export. */
+  add(span: TraceSpan, again = false): void {
     const instance = this.#instanceOf(span)
     if (instance === undefined) {
+      if (again) return
+      this.#spans++
       this.#foreign++
       return
     }
     const seq = attributeOf(span, 'mesh.seq')
-    if (typeof seq === 'number' && !instance.seqs.add(seq)) {
+    const isNew = typeof seq !== 'number' || instance.seqs.add(seq)
+    if (!isNew && again) return
+    this.#spans++
+    if (!isNew) {
       this.#duplicates++
       return
     }
@@ -42,6 +47,12 @@ export class EvidenceFold {
     else if (registrySpan.test(span.name)) instance.noteRegistry(span)
     else instance.noteSpan(span)
     this.#links.add(instance, span)
+  }
+
+  /** Drops the processes whose last span ended before a time, so that a long watch has room for new ones. */
+  forget(beforeMs: number): void {
+    for (const { id, lastMs } of [...this.#instances.values()]) if (lastMs < beforeMs) this.#instances.delete(id)
+    this.#links.retain((instance) => this.#instances.has(instance))
   }
 
   /** The evidence so far. `coverage` says what part of the spans was read. */

@@ -38,6 +38,11 @@ export class LinkTable {
     return [...this.#links.values()]
   }
 
+  /** Drops the links of which neither end is of a process that `isKnown`. */
+  retain(isKnown: (instance: string) => boolean): void {
+    for (const { id, ends } of this.open()) if (!ends.some(({ instance }) => isKnown(instance))) this.#links.delete(id)
+  }
+
   add(instance: Instance, span: TraceSpan): void {
     const isOpened = span.name === 'mesh.hello.received'
     if (!isOpened && span.name !== 'mesh.connection.closed') return

@@ -24,20 +24,15 @@ function lineOf(seq: number): string {
   return `${JSON.stringify({ resourceSpans: [{ resource: { attributes }, scopeSpans: [{ spans: [span] }] }] })}\n`
 }
 
-test('several readings of one watch, the first of them cut: no later one makes the evidence complete', async () => {
+test('a reading after one that missed spans: the evidence stays incomplete, with the reason', async () => {
   await using temporary = await mkdtempDisposable(join(tmpdir(), 'tracemesh-examine-'))
-  const watched = { fold: new EvidenceFold(), complete: true }
-  const completes: boolean[] = []
-  for (const [name, body] of Object.entries({ cut: `${lineOf(1)}{"resourceSpans":\n`, whole: lineOf(5) })) {
-    const file = join(temporary.path, `${name}.jsonl`)
-    await writeFile(file, body)
-    const period = { fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY }
-    const { signal } = new AbortController()
-    const subject = { url: '', files: [file], mesh: undefined, period, signal, progress: () => {} }
-    const alone = await examine(subject)
-    const { evidence } = await examine(subject, watched)
-    completes.push(alone.evidence.complete, evidence.complete)
-  }
-  assert.deepEqual(completes, [false, false, true, false])
-  assert.equal(watched.fold.spans, 2)
+  const file = join(temporary.path, 'spans.jsonl')
+  await writeFile(file, lineOf(5))
+  const period = { fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY }
+  const { signal } = new AbortController()
+  const subject = { url: '', files: [file], mesh: undefined, period, signal, progress: () => {} }
+  assert.equal((await examine(subject)).evidence.complete, true)
+  const earlier = { complete: false, partial: ['12:00 was not read'] }
+  const { evidence } = await examine(subject, { fold: new EvidenceFold(), earlier, readMs: 0 })
+  assert.deepEqual([evidence.complete, evidence.partial], [false, ['12:00 was not read']])
 })

@@ -1,5 +1,6 @@
+import type { TraceSpan } from '../../traces/trace.ts'
 import { type Diagnosis, diagnose } from '../diagnose.ts'
-import type { Evidence } from '../evidence/evidence.ts'
+import type { Coverage, Evidence } from '../evidence/evidence.ts'
 import { EvidenceFold } from '../evidence/fold.ts'
 import { rules } from '../rules/all.ts'
 import type { Period, Reading } from '../sources/source.ts'
@@ -15,6 +16,8 @@ export interface Subject {
   readonly period: Period
   readonly signal: AbortSignal
   readonly progress: (text: string) => void
+  /** Of the trace store; a test replaces it. */
+  readonly fetch?: typeof fetch
 }
 
 export interface Examination {
@@ -26,8 +29,10 @@ export interface Examination {
 /** What several readings of one mesh share. */
 export interface Watched {
   readonly fold: EvidenceFold
-  /** Whether every reading so far was: only then a missing `mesh.seq` is a lost span. */
-  complete: boolean
+  /** Whether the readings before had every span, and why not. */
+  readonly earlier: Coverage
+  /** Spans that started before may have been read: milliseconds since 1970. */
+  readonly readMs: number
 }
 
 /** Moments at which something began, of a long period: the store is asked for the minutes around so many. */
@@ -38,24 +43,28 @@ const maxMoments = 3
  *
  * @throws MeshError if there is nothing to read
  */
-export async function examine(
-  subject: Subject,
-  watched: Watched = { fold: new EvidenceFold(), complete: true },
-): Promise<Examination> {
-  const { fold } = watched
-  const options = { ...subject, add: (span: Parameters<EvidenceFold['add']>[0]) => fold.add(span) }
+export async function examine(subject: Subject, watched: Watched = first()): Promise<Examination> {
+  const { fold, readMs } = watched
+  const add = (span: TraceSpan, again: boolean) => fold.add(span, again || span.startMs < readMs)
+  const options = { ...subject, add }
   if (subject.files.length > 0) return conclude(watched, await readSpanFiles(subject.files, options))
-  const first = conclude(watched, await readTraceStore(options))
-  if (first.reading.complete) return first
-  const moments = first.diagnosis.findings.filter(({ sinceMs }) => sinceMs !== undefined).slice(0, maxMoments)
-  let reading = first.reading
+  const examined = conclude(watched, await readTraceStore(options))
+  if (examined.reading.complete) return examined
+  const moments = examined.diagnosis.findings.filter(({ sinceMs }) => sinceMs !== undefined).slice(0, maxMoments)
+  let reading = examined.reading
   for (const { owner, sinceMs = 0 } of moments) reading = sum(reading, await readAround(options, owner.mesh, sinceMs))
-  return moments.length === 0 ? first : conclude(watched, reading)
+  return moments.length === 0 ? examined : conclude(watched, reading)
 }
 
-function conclude(watched: Watched, reading: Reading): Examination {
-  watched.complete &&= reading.complete
-  const evidence = watched.fold.evidence({ complete: watched.complete, partial: reading.partial })
+function first(): Watched {
+  return { fold: new EvidenceFold(), earlier: { complete: true, partial: [] }, readMs: Number.NEGATIVE_INFINITY }
+}
+
+function conclude({ fold, earlier }: Watched, reading: Reading): Examination {
+  const evidence = fold.evidence({
+    complete: reading.complete && earlier.complete,
+    partial: [...new Set([...earlier.partial, ...reading.partial])],
+  })
   return { evidence, diagnosis: diagnose(evidence, rules), reading }
 }
 

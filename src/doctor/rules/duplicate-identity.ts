@@ -45,6 +45,7 @@ function statedFinding(reports: readonly Report[], { instances }: Evidence): Fin
     owner: { mesh: first.reporter.mesh, node, instance: copy?.id ?? '', part: `identity ${peer}` },
     certainty: 'certain',
     sinceMs: first.span.startMs,
+    lastMs: inOrder.at(-1)?.span.startMs,
     summary: `two processes run as ${peer}, at ${[addresses ?? 'unknown addresses'].flat().join(' and ')}; ${new Set(reports.map(({ reporter }) => reporter.id)).size} nodes report it`,
     proof: inOrder.slice(0, 8).map(({ span }) => witnessOf(span)),
     alsoAt: [...new Set(lives.map((one) => one.node))].filter((one) => one !== node),

@@ -36,6 +36,7 @@ function findingOf(instance: Instance, { instances }: Evidence): Finding | undef
     owner: partOf(instance, `limit ${[...new Set(during.map(nameOf))].join(', ')}`),
     certainty: 'certain',
     sinceMs: first?.startMs,
+    lastMs: during.at(-1)?.startMs,
     summary: `${burst.joining} peers joined within a minute, and ${during.at(-1)?.attributes['mesh.limit.total']} of their connections were refused at ${first && nameOf(first)} = ${first?.attributes['mesh.limit.value']}`,
     proof: during.slice(0, 8).map(witnessOf),
   }

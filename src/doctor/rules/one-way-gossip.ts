@@ -49,6 +49,7 @@ function findingsOf(mesh: string, mutes: readonly Mute[], instances: Evidence['i
       owner: { mesh, node: guilty, instance: instance?.id ?? '', part: 'gossip' },
       certainty: 'certain',
       sinceMs: Math.min(...own.map(({ span }) => span.startMs)),
+      lastMs: Math.max(...own.map(({ span }) => span.startMs)),
       summary: `gossip with ${isAmbiguous ? [node, other].find((one) => one !== guilty) : others.join(', ')} does not work and heals did not help: ${[...lacks].join(', ')}`,
       proof: own.slice(0, 8).map(({ span }) => witnessOf(span)),
       alsoAt: [node, ...others].filter((one) => one !== guilty),

@@ -93,6 +93,7 @@ function hastyFinding({ instance, address, failures, campaigns }: SeedHistory): 
     owner: partOf(instance, `seed ${address}`),
     certainty: 'certain',
     sinceMs: spans[0]?.startMs,
+    lastMs: spans.at(-1)?.startMs,
     summary:
       hasty.length >= leastHasty
         ? `${hasty.length} attempts followed a failure sooner than the shortest delay allows`

@@ -45,6 +45,7 @@ function findingOf(starved: readonly Instance[], missing?: string): Finding {
     owner: partOf(worst, 'process'),
     certainty: missing === undefined ? 'certain' : 'insufficient',
     sinceMs: stalls[0]?.startMs,
+    lastMs: stalls.at(-1)?.startMs,
     summary: `it did not run ${worst.countOf('mesh.node.stalled')} times, ${Math.round(Math.max(...sleptMs) / 1_000)} s at most`,
     proof: stalls.slice(0, 8).map(witnessOf),
     alsoAt: others.map(({ node }) => node),

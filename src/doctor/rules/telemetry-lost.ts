@@ -32,6 +32,7 @@ function statedFinding(instance: Instance): Finding | undefined {
     owner: partOf(instance, where.length > 0 ? `telemetry, ${where.join(' and ')}` : 'telemetry'),
     certainty: 'certain',
     sinceMs: reports[0]?.startMs ?? totals.find(({ value }) => value > 0)?.atMs,
+    lastMs: Math.max(reports.at(-1)?.startMs ?? 0, totals.find(({ value }) => value === last?.value)?.atMs ?? 0),
     summary: `the node lost ${lost} spans before their export`,
     proof: reports.length > 0 ? reports.slice(0, 8).map(witnessOf) : instance.censuses,
   }

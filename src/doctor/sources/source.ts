@@ -13,8 +13,8 @@ export interface ReadOptions {
   readonly period: Period
   /** `service.name`; of all meshes by default. */
   readonly mesh?: string | undefined
-  /** Gets each span once. */
-  readonly add: (span: TraceSpan) => void
+  /** Gets each span. `again`: it may have had the span before, since a trace was read twice. */
+  readonly add: (span: TraceSpan, again: boolean) => void
   /** Gets a line now and then: how far the source is. */
   readonly progress: (text: string) => void
   readonly signal: AbortSignal

@@ -130,7 +130,7 @@ class SpanFileReader {
     this.spans++
     if (!this.#isWanted(span)) return
     if (span.resource['mesh.node.name'] !== undefined && span.name.startsWith('mesh.')) this.meshSpans++
-    this.#options.add(span)
+    this.#options.add(span, false)
   }
 
   #look(file: string): void {

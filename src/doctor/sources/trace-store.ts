@@ -50,9 +50,9 @@ export async function readTraceStore(options: StoreReadOptions): Promise<StoreRe
   const client = new StoreClient(options)
   let meshSpans = 0
   const isMeshSpan = (span: TraceSpan) => span.resource['mesh.node.name'] !== undefined && span.name.startsWith('mesh.')
-  const job = jobOf(options, client, (span) => {
+  const job = jobOf(options, client, (span, again) => {
     if (isMeshSpan(span)) meshSpans++
-    options.add(span)
+    options.add(span, again)
   })
   const services = await client.services()
   const meshes = services.filter((name) => (options.mesh === undefined ? name !== 'jaeger' : name === options.mesh))
@@ -69,10 +69,10 @@ export async function readTraceStore(options: StoreReadOptions): Promise<StoreRe
   return { complete: isWhole && problems.length === 0, partial: problems, read, bytes, requests, meshes }
 }
 
-/** Reads minutes around some moments, of which the first reading had only samples. */
+/** Reads minutes around some moments, of which the first reading had only samples: it may have had some of their spans. */
 export async function readAround(options: StoreReadOptions, mesh: string, atMs: number): Promise<Reading> {
   const client = new StoreClient(options)
-  const job = jobOf(options, client, options.add)
+  const job = jobOf(options, client, (span) => options.add(span, true))
   const parts = partsAround(atMs, options.period)
   await inTurns(parts, (part) => readPart(job, mesh, part)).catch((error: unknown) => {
     if (!(error instanceof StoreGone)) throw error
@@ -81,7 +81,7 @@ export async function readAround(options: StoreReadOptions, mesh: string, atMs: 
   return { complete: false, partial: problems, read: [], bytes, requests }
 }
 
-function jobOf(options: StoreReadOptions, client: StoreClient, add: (span: TraceSpan) => void): Job {
+function jobOf(options: StoreReadOptions, client: StoreClient, add: ReadOptions['add']): Job {
   const startedMs = performance.now()
   const seen = new Map<string, number>()
   let reportedMs = startedMs
@@ -91,9 +91,10 @@ function jobOf(options: StoreReadOptions, client: StoreClient, add: (span: Trace
     client,
     take: ({ traceId, spans }, isWanted) => {
       // A trace in progress may have more spans the second time; the fold knows those that it has.
-      if ((seen.get(traceId) ?? 0) >= spans.length) return
+      const known = seen.get(traceId) ?? 0
+      if (known >= spans.length) return
       seen.set(traceId, spans.length)
-      for (const span of spans) if (isWanted(span)) add(span)
+      for (const span of spans) if (isWanted(span)) add(span, known > 0)
     },
     isSpent: () => client.bytes > bounds.bytes || performance.now() - startedMs > bounds.ms,
     report: (text) => {
@@ -116,7 +117,7 @@ async function readWhole(job: Job, mesh: string): Promise<string> {
     const { traces, partial } = await client.find(`${mesh}, ${nameOf(slice)}`, { service: mesh, ...slice })
     if (partial !== undefined) client.note(`${mesh}, ${nameOf(slice)}: ${partial}`)
     for (const { spans } of traces)
-      for (const span of spans) if (isIn(slice, span) && span.service === mesh) job.add(span)
+      for (const span of spans) if (isIn(slice, span) && span.service === mesh) job.add(span, false)
     job.report(`${mesh}, minute ${index + 1} of ${count}`)
   }
   return `all spans of ${mesh}`
