@@ -7,28 +7,33 @@ import type { Act, Scene } from './scene.ts'
 export async function perform(act: Act, scene: Scene, running: RunningScene): Promise<void> {
   const { signal } = running
   const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {})
-  const find = (name: string) => running.cluster.nodes().find((node) => node.name === name)
+  const find = (name: string) => {
+    const node = running.cluster.nodes().find((one) => one.name === name)
+    if (node === undefined) throw new Error(`${name} does not run`)
+    return node
+  }
   switch (act.do) {
     case 'kill':
-      find(act.node)?.kill()
+      find(act.node).kill()
       break
     case 'restart': {
       await pause(act.afterMs)
-      await find(act.node)?.stop()
+      if (signal.aborted) break
+      await find(act.node).stop()
       const node = scene.nodes.find(({ name }) => name === act.node)
       if (node !== undefined && !signal.aborted) await running.start(node)
       break
     }
     case 'suspend':
       while (!signal.aborted) {
-        find(act.node)?.pause()
+        find(act.node).pause()
         await pause(act.ms)
-        find(act.node)?.resume()
+        find(act.node).resume()
         await pause(act.everyMs - act.ms)
       }
       break
     case 'crowd':
-      await running.startGuests('crowd', { GUESTS: String(act.count), GUEST_MS: '20000' })
+      await running.startGuests('crowd', Math.ceil(act.count / 2), { GUESTS: String(act.count), GUEST_MS: '20000' })
       break
     case 'overload':
       await overload(act.count, signal)

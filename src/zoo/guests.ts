@@ -3,6 +3,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createLibp2p } from 'libp2p'
 import { tracemesh } from '../kit/index.ts'
 import { libp2pSettings } from '../kit/libp2p-settings.ts'
+import { ActCounter } from './act-count.ts'
 
 // Members with fresh identities that join a mesh and leave it in one process, GUESTS at once, each replaced by another.
 // Every third has spans, as some members of a mesh export none. GUEST_MS is the length of a life. Ends with SIGTERM.
@@ -13,6 +14,7 @@ const atOnce = Number(process.env['GUESTS'] ?? 1)
 const pauseMs = 300
 const exportEvery = 3
 const stopping = new AbortController()
+const counter = new ActCounter()
 let count = 0
 process.once('SIGTERM', () => stopping.abort())
 const pause = (ms: number) => sleep(ms, undefined, { signal: stopping.signal }).catch(() => {})
@@ -29,6 +31,8 @@ async function live(): Promise<void> {
   })
   const node = await createLibp2p({ ...base, services: { ...base.services, tracemesh: service } })
   await pause(lifeMs)
+  // An act is a life that met somebody.
+  await counter.run(() => node.getPeers().length > 0)
   await node.stop()
   await pause(pauseMs)
 }
@@ -39,3 +43,4 @@ async function liveOn(): Promise<void> {
 
 process.stdout.write(`${JSON.stringify({ msg: 'listening', peer: '', addresses: [] })}\n`)
 await Promise.all(Array.from({ length: atOnce }, liveOn))
+counter.report()

@@ -6,6 +6,8 @@ import { bundleCommands, root } from '../publish/bundle.ts'
 export interface Programs extends AsyncDisposable {
   readonly node: string
   readonly guests: string
+  /** From outside the kit, which embeds it. */
+  readonly application: string
 }
 
 /** Bundles the programs, as the published package is: a process then starts in a third of the time. */
@@ -16,10 +18,14 @@ export async function bundlePrograms(): Promise<Programs> {
   const directory = await mkdtemp(join(parent, 'tracemesh-zoo-'))
   await copyFile(join(root, 'package.json'), join(directory, 'package.json'))
   const bundles = join(directory, 'dist/cli')
-  await bundleCommands(bundles, 'src/zoo/zoo-node.ts', { guests: 'src/zoo/guests.ts' })
+  await bundleCommands(bundles, 'src/zoo/zoo-node.ts', {
+    guests: 'src/zoo/guests.ts',
+    application: 'src/zoo/outside/application.ts',
+  })
   return {
     node: join(bundles, 'main.js'),
     guests: join(bundles, 'guests.js'),
+    application: join(bundles, 'application.js'),
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   }
 }

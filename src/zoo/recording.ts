@@ -4,6 +4,9 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import type { DiseaseName } from '../doctor/diseases.ts'
 import { readSpans } from '../traces/otlp-json.ts'
 import type { TraceSpan } from '../traces/trace.ts'
+import { commitOfClone } from './commit.ts'
+import type { SceneTimes } from './run-scene.ts'
+import type { Scene } from './scene.ts'
 
 /** What is true of a recording. */
 export interface RecordedTruth {
@@ -18,6 +21,13 @@ export interface RecordedTruth {
   readonly endedAtMs: number
   /** Commit of the recorded nodes. */
   readonly commit: string
+}
+
+/** What is true of a run of a scene. A busy machine makes nodes stall, as they say themselves. */
+export function truthOf({ truth }: Scene, spans: readonly Pick<TraceSpan, 'name'>[], times: SceneTimes): RecordedTruth {
+  const { disease = null, nodes = [], part = '' } = truth ?? {}
+  const also = spans.some(({ name }) => name === 'mesh.node.stalled') ? (['starved-judge'] as const) : []
+  return { disease, nodes, part, also, ...times, commit: commitOfClone() }
 }
 
 /** The spans of one run of real processes. */

@@ -2,13 +2,8 @@ import { exitCodes, type Terminal } from '../commands/command.ts'
 import { MeshError } from '../core/errors.ts'
 import type { Diagnosis } from '../doctor/diagnose.ts'
 import { rules } from '../doctor/rules/all.ts'
-import { readSpans } from '../traces/otlp-json.ts'
 import type { TraceSpan } from '../traces/trace.ts'
 import { examine, judge, type Outcome, type Truth } from './judge.ts'
-import { otlpLine } from './otlp-lines.ts'
-import { bundlePrograms } from './programs.ts'
-import { runScene } from './run-scene.ts'
-import { findScene } from './scenes.ts'
 import type { Source } from './score-all.ts'
 import { recordedSubject, simulatedSubjects } from './subject.ts'
 
@@ -22,17 +17,6 @@ export async function replay(name: string, source: Source, directory: string, se
     throw new MeshError('MESH_CONFIG_INVALID', { key: 'name', given: name, expected: 'a run of the simulator' })
   const { spans, truth } = seed === undefined ? (subject.recording ?? (await subject.run(1))) : await subject.run(seed)
   return report(spans, truth, io)
-}
-
-/** Runs the scene with real processes, now. */
-export async function runReal(name: string, io: Terminal) {
-  const scene = findScene(name)
-  const spans: TraceSpan[] = []
-  const collect = (line: string) => void spans.push(...readSpans({ result: JSON.parse(line) }).spans)
-  await using programs = await bundlePrograms()
-  await runScene(scene, programs, (request) => collect(otlpLine(request)), new AbortController().signal)
-  const { disease = null, nodes = [], part = '' } = scene.truth ?? {}
-  return report(spans, { disease, nodes, part, also: [] }, io)
 }
 
 function report(spans: readonly TraceSpan[], truth: Truth, io: Terminal): number {

@@ -8,6 +8,8 @@ export interface Scene {
   /** In order of their start. The first is the seed that others join at. */
   readonly nodes: readonly SceneNode[]
   readonly churn?: Churn
+  /** How many come and go at once; 1 by default. */
+  readonly guests?: number
   /** Milliseconds from the start to the plant, and from the plant to the end. */
   readonly warmUpMs?: number
   readonly watchMs?: number
@@ -22,10 +24,17 @@ export interface Truth {
   readonly nodes: readonly string[]
   /** A regular expression that matches the owner's part; empty for any. */
   readonly part: string
+  /**
+   * Of a program from outside the kit, which counts nothing of it: growth of unknown cause at the node is right, too,
+   * and so is nothing, if it is below what the spans resolve.
+   */
+  readonly isOutside?: boolean
 }
 
 export interface SceneNode {
   readonly name: string
+  /** By default a node of the zoo. */
+  readonly program?: 'node' | 'application'
   readonly plant?: string
   /** Faults of the kit, from the start, see `faultNames`. */
   readonly faults?: string

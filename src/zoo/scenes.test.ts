@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { specifiersOf } from '../publish/manifest.ts'
 import { leakCheck } from '../testing/leak-check.ts'
+import { leaks } from './outside/leaks.ts'
+import { leastActsOf } from './plant.ts'
 import { plants } from './plants.ts'
 import { scenes } from './scenes.ts'
 import { shapes } from './shapes.ts'
@@ -19,14 +21,13 @@ test('a shape of the zoo: its scene plants the same disease', () => {
 
 test('a scene: its plants exist, and each plant has a scene', () => {
   const used = scenes.flatMap(({ nodes }) => nodes.flatMap(({ plant }) => plant ?? []))
-  assert.deepEqual(
-    used.filter((name) => !(name in plants)),
-    [],
-  )
-  assert.deepEqual(
-    Object.keys(plants).filter((name) => !used.includes(name)),
-    [],
-  )
+  const known = [...Object.keys(plants), ...Object.keys(leaks)]
+  assert.deepEqual(new Set(used), new Set(known))
+})
+
+test('a plant that acts again and again: one act is not enough for a run', () => {
+  for (const [name, plant] of Object.entries({ ...plants, ...leaks }))
+    if (['tick', 'join', 'leave', 'order'].some((act) => act in plant)) assert.ok(leastActsOf(plant) > 1, name)
 })
 
 test('a node of a scene: its name does not betray a disease', () => {

@@ -8,6 +8,9 @@ const ill = 'node-3'
 const strangePeer = '12D3KooWRBhwfeP2Y4TCx1SM6s9rUoHhR5STiGwxBhgFRcw3UERE'
 const named = (...numbers: number[]): SceneNode[] => numbers.map((number) => ({ name: `node-${number}` }))
 
+/** What a disease leaves of each peer shows the sooner the more peers come and go. */
+const crowded: Partial<Scene> = { guests: 3 }
+
 /** A mesh of four with one ill node. */
 function planted(
   name: string,
@@ -39,34 +42,34 @@ const memory: readonly Scene[] = [
   planted('external', 'external-growth', ''),
   planted('native', 'native-growth', ''),
   planted('endless-operation', 'heap-growth', ''),
-  planted('pinned-operations', 'heap-growth', ''),
+  planted('pinned-operations', 'heap-growth', '', undefined, crowded),
   planted('endless-events', 'heap-growth', ''),
   planted('process-samples', 'heap-growth', ''),
-  planted('closed-sockets', 'heap-growth', ''),
+  planted('closed-sockets', 'heap-growth', '', undefined, crowded),
 ]
 
 const handles: readonly Scene[] = [
   planted('sockets', 'sockets-left', 'udp'),
-  planted('sockets-per-peer', 'sockets-left', 'tcp'),
+  planted('sockets-per-peer', 'sockets-left', 'tcp', undefined, crowded),
   planted('files', 'descriptors-left', 'file'),
   planted('timers', 'timers-left', ''),
-  planted('timers-per-peer', 'timers-left', ''),
+  planted('timers-per-peer', 'timers-left', '', undefined, crowded),
   planted('listeners', 'listeners-left', 'peer:connect'),
-  planted('abort-listeners', 'listeners-left', 'connection:close'),
+  planted('abort-listeners', 'listeners-left', 'connection:close', undefined, crowded),
 ]
 
 const tables: readonly Scene[] = [
   planted('streams', 'streams-left', '/blobs/1.0.0'),
-  planted('streams-slow', 'streams-left', '/blobs/1.0.0'),
+  planted('streams-slow', 'streams-left', '/blobs/1.0.0', undefined, crowded),
   planted('closed-streams', 'heap-growth', ''),
   planted('topics', 'topics-left', ''),
   planted('peerstore', 'peer-store-unswept', ''),
   planted('registry', 'application-collection', 'sessions'),
   planted('watch', 'application-collection', 'cache'),
-  planted('joined-peers', 'application-collection', 'joined'),
+  planted('joined-peers', 'application-collection', 'joined', undefined, crowded),
   planted('phantom-peers', 'gossip-ghosts', ''),
-  planted('phantom-buffers', 'gossip-ghosts', ''),
-  planted('outbound-streams', 'gossip-ghosts', ''),
+  planted('phantom-buffers', 'gossip-ghosts', '', undefined, crowded),
+  planted('outbound-streams', 'gossip-ghosts', '', undefined, crowded),
   planted('empty-topics', 'gossip-ghosts', ''),
   planted('inserted-only', 'registry-unswept', 'requests'),
   // Members leave their registry soon enough for a run of minutes.
@@ -130,10 +133,14 @@ const links: readonly Scene[] = [
   planted('failing-stop', 'incomplete-shutdown', ''),
   planted('skipped-stop', 'incomplete-shutdown', ''),
   planted('lost-spans', 'telemetry-lost', '', { faults: 'lose-spans' }),
-  planted('slow-receiver', 'telemetry-growth', '', {
-    answerMs: 8_000,
-    env: { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '2' },
-  }),
+  // Three quarters of its spans arrive, so the receiver sees the queue of a while ago.
+  planted(
+    'slow-receiver',
+    'telemetry-growth',
+    '',
+    { plant: 'unsampled-messages', answerMs: 2_000, env: { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '96' } },
+    { watchMs: 140_000 },
+  ),
   planted(
     'spin',
     'busy-alone',
@@ -145,8 +152,34 @@ const links: readonly Scene[] = [
   planted('alone', 'alone', '', { seeds: [] }),
 ]
 
-/** Every run that can be recorded. */
-export const scenes: readonly Scene[] = [...clean, ...memory, ...handles, ...tables, ...links]
+/** Mistakes of an application, with the class that a rule may name; see `Truth.isOutside`. */
+const outside: readonly Scene[] = (
+  [
+    ['outside-sessions', 'heap-growth', 'heap'],
+    ['outside-orders', 'heap-growth', 'heap'],
+    ['outside-emitter', 'heap-growth', 'heap'],
+    ['outside-intervals', 'timers-left', 'timers'],
+    ['outside-buffers', 'external-growth', 'buffers'],
+    ['outside-streams', 'streams-left', '/notes/1.0.0'],
+  ] as const
+).map(([name, disease, part]) => ({
+  name,
+  truth: { disease, nodes: [ill], part, isOutside: true },
+  nodes: [
+    ...named(1, 2),
+    { name: ill, program: 'application', plant: name },
+    { name: 'node-4', program: 'application' },
+  ],
+  guests: 2,
+}))
+
+/** Every run of real processes. */
+export const scenes: readonly Scene[] = [...clean, ...memory, ...handles, ...tables, ...links, ...outside]
+
+/** The scenes of these names, or each one for `all`. */
+export function scenesNamed(names: readonly string[]): readonly Scene[] {
+  return names.includes('all') ? scenes : names.map(findScene)
+}
 
 /** @throws Error for an unknown name. */
 export function findScene(name: string): Scene {

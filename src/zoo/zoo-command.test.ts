@@ -19,6 +19,6 @@ test('zoo list: a line per disease, and JSON with --json', async () => {
 })
 
 test('zoo with a wrong subcommand or option: exit code 2', async () => {
-  for (const args of [['lst'], ['run'], ['score', '--rns', '2']])
+  for (const args of [['lst'], ['run'], ['run', 'no-such-run'], ['score', '--rns', '2']])
     assert.equal((await zoo(...args)).code, 2, args.join(' '))
 })

@@ -1,5 +1,6 @@
 import { Option } from 'commander'
 import { type CommandAction, command, exitCodes, type Terminal } from '../commands/command.ts'
+import { host, runUntilStopped } from '../commands/run-until-stopped.ts'
 import { listText } from './list.ts'
 import { recordings } from './recording.ts'
 import { shapes } from './shapes.ts'
@@ -8,9 +9,18 @@ const sources = ['recorded', 'simulated'] as const
 
 interface RunFlags {
   readonly seed?: string
-  readonly source: string
+  readonly source?: string
   readonly dir: string
+  readonly atOnce: string
+  readonly again?: boolean
 }
+
+/** The processes of some meshes stop. */
+const stopMs = 60_000
+
+const runHelp =
+  '\nA run takes three minutes. An interrupted series goes on with the same command: results are in .tracemesh/zoo, by ' +
+  'commit and rules.\nExit codes: 0 all right, 1 a wrong or late answer, 2 usage error, 3 not all have run.'
 
 interface ScoreFlags {
   readonly runs: string
@@ -43,15 +53,19 @@ export const zooCommand: CommandAction = async (args, io) => {
   add('list', 'list the diseases')
     .option('--json', 'as JSON')
     .action(({ json }: { json?: boolean }) => io.out(json === true ? asJson(shapes) : listText()))
-  add('run <name>', 'one run: what the doctor says of it')
-    .option('--seed <number>', 'of its mutations; without it the run is as recorded')
+  add('run <names...>', 'run meshes of real processes, and say what the doctor says of each; `all` is every one')
+    .option('--at-once <number>', 'of meshes', '1')
+    .option('--again', 'also those that have a result of this commit and these rules')
     .addOption(
-      new Option('--source <source>', 'of the spans; `real` starts processes now')
-        .choices([...sources, 'real'])
-        .default('recorded'),
+      new Option('--source <source>', 'of the spans; default real, or with --seed recorded').choices([
+        'real',
+        ...sources,
+      ]),
     )
+    .option('--seed <number>', 'of the mutations of one recorded run; without it the run is as recorded')
     .option('--dir <directory>', 'of the recordings', recordings)
-    .action(async (name: string, flags: RunFlags) => end(await run(name, flags, io)))
+    .addHelpText('after', runHelp)
+    .action(async (names: string[], flags: RunFlags) => end(await run(names, flags, io)))
   add('score', 'many runs of every recording')
     .option('--runs <number>', 'of each disease', '20')
     .option('--clean-runs <number>', 'in all', '300')
@@ -68,10 +82,36 @@ export const zooCommand: CommandAction = async (args, io) => {
   return exitCode
 }
 
-async function run(name: string, { seed, source, dir }: RunFlags, io: Terminal): Promise<number> {
-  const { replay, runReal } = await import('./run.ts')
-  if (source === 'real') return await runReal(name, io)
-  return await replay(name, sourceOf(source), dir, seed === undefined ? undefined : Number(seed), io)
+async function run(names: readonly string[], flags: RunFlags, io: Terminal): Promise<number> {
+  const { seed, source = seed === undefined ? 'real' : 'recorded', dir, atOnce, again = false } = flags
+  if (source === 'real') {
+    const { scenesNamed } = await import('./scenes.ts')
+    const scenes = scenesNamed(names)
+    const { runReal } = await import('./real/run-real.ts')
+    return untilInterrupted((signal) => runReal(scenes, { atOnce: Number(atOnce), again, io, signal }))
+  }
+  const { replay } = await import('./run.ts')
+  const codes: number[] = []
+  for (const name of names)
+    codes.push(await replay(name, sourceOf(source), dir, seed === undefined ? undefined : Number(seed), io))
+  return Math.max(...codes)
+}
+
+/** Runs work that a signal ends early and in order. */
+async function untilInterrupted(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  const aborting = new AbortController()
+  const code = work(aborting.signal)
+  const start = async () => ({
+    stopRequest: code.then(
+      () => 'done',
+      () => 'failed',
+    ),
+    stop: (cause: string) => {
+      aborting.abort(new Error(cause))
+      return code
+    },
+  })
+  return runUntilStopped(start, host, stopMs)
 }
 
 async function score({ runs, cleanRuns, only, source, dir, json }: ScoreFlags, io: Terminal): Promise<number> {

@@ -18,7 +18,7 @@ export const handlePlants = {
   /** A listening socket per peer, freed only when the collector finds it. */
   'sockets-per-peer': {
     join: async () => {
-      for (let i = 0; i < 3; i++) await openServer()
+      for (let i = 0; i < 6; i++) await openServer()
     },
   },
   files: { tick: async () => retain(await open(import.meta.filename)) },

@@ -1,12 +1,14 @@
 import { DigestView } from '../../core/digest-view.ts'
 import { OwnedMap } from '../../core/owned-map.ts'
 import { Owner } from '../../core/owner.ts'
+import { RateLimiter } from '../../kit/clock.ts'
 import type { RunningNode } from '../../node/node.ts'
 import type { Plant } from '../plant.ts'
 import { replaceMethod } from './replace-method.ts'
 
 /** How many entries, timers and resources a peer leaves behind. */
 const perPeer = 8
+const messagesPerSecond = 64
 
 /** Faults in registries, owners and jobs of the kit. */
 export const kitPlants = {
@@ -26,7 +28,7 @@ export const kitPlants = {
         'handle',
         (original) =>
           function (this: DigestView, event, now) {
-            return isOn() && event.type === 'tick' ? [] : original.call(this, event, now)
+            return event.type === 'tick' && isOn() ? [] : original.call(this, event, now)
           },
       )
     },
@@ -39,7 +41,7 @@ export const kitPlants = {
         'delete',
         (original) =>
           function (this: OwnedMap<unknown, object>, key, reason) {
-            return isOn() && this.spec.name === 'members' && reason === 'expired'
+            return this.spec.name === 'members' && reason === 'expired' && isOn()
               ? false
               : original.call(this, key, reason)
           },
@@ -68,6 +70,27 @@ export const kitPlants = {
       for (let i = 0; i < perPeer; i++) owned?.adopt(`path ${peer.slice(-4)} ${i}`, () => {})
     },
   },
+  /** Every message has its span, and there are many: more spans than a slow receiver accepts. */
+  'unsampled-messages': {
+    patch: (isOn) =>
+      replaceMethod(
+        RateLimiter.prototype,
+        'take',
+        (original) =>
+          function (this: RateLimiter, now) {
+            return original.call(this, now) || isOn()
+          },
+      ),
+    begin: () => {
+      talkingSince = performance.now()
+    },
+    // As many as are due: a busy machine is late with a tick.
+    tick: async ({ mesh }) => {
+      const due = Math.floor(((performance.now() - talkingSince) * messagesPerSecond) / 1_000) - published
+      published += due
+      for (let i = 0; i < due; i++) await mesh.publish('news', new Uint8Array(8))
+    },
+  },
   /** A step of the stop fails. */
   'failing-stop': {
     begin: ({ mesh }) => {
@@ -86,6 +109,8 @@ export const kitPlants = {
   },
 } as const satisfies Readonly<Record<string, Plant>>
 
+let talkingSince = 0
+let published = 0
 let root: Owner | undefined
 let owned: Owner | undefined
 let entries: OwnedMap<string, object> | undefined

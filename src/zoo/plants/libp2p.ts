@@ -1,45 +1,46 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Owner } from '../../core/owner.ts'
 import type { TracemeshComponents } from '../../kit/components.ts'
 import { type GossipInternals, gossipInternals } from '../../kit/gossip/gossip-internals.ts'
 import type { RunningNode } from '../../node/node.ts'
+import { makeGarbage } from '../garbage.ts'
 import { type Plant, retain } from '../plant.ts'
 import { replaceMethod } from './replace-method.ts'
 
-/** A protocol of the application, which each node of the zoo handles. */
+/** Protocols of the application, which each node of the zoo handles: of this one it closes no stream, */
 export const blobProtocol = '/blobs/1.0.0'
+/** and each of this one. */
+export const pingProtocol = '/pings/1.0.0'
 
 /** Leaks in the tables of libp2p and gossipsub. */
 export const libp2pPlants = {
   /** Streams of one protocol that nobody closes. */
   streams: {
-    tick: async ({ libp2p }) => {
-      for (const connection of libp2p.getConnections().slice(0, 1)) retain(await connection.newStream(blobProtocol))
-    },
+    tick: async (node) => retain(await firstConnection(node).newStream(blobProtocol)),
   },
   /** The same, too slow to reach a limit within minutes. */
   'streams-slow': {
-    join: async ({ libp2p }) => {
-      for (const connection of libp2p.getConnections().slice(0, 1)) retain(await connection.newStream(blobProtocol))
+    join: async (node) => {
+      for (let i = 0; i < 2; i++) retain(await firstConnection(node).newStream(blobProtocol))
     },
   },
   /** Closed streams that something still reaches, with what they had read. */
   'closed-streams': {
-    tick: async ({ libp2p }) => {
-      for (const connection of libp2p.getConnections().slice(0, 1)) {
-        const stream = await connection.newStream(blobProtocol)
-        await stream.close()
-        retain({ stream, read: Array.from({ length: 600 }, (_, part) => ({ part, at: performance.now() })) })
-      }
+    tick: async (node) => {
+      makeGarbage()
+      const stream = await firstConnection(node).newStream(pingProtocol)
+      stream.abort(new Error('done'))
+      retain({ stream, read: readParts() })
     },
   },
   /** Ever more dials of addresses that do not answer. */
   'creeping-dials': {
     tick: ({ libp2p }, count) => {
-      for (let i = 0; i < count / 8; i++) libp2p.dial(multiaddr(`/ip4/127.0.0.1/tcp/${1 + (i % 64)}`)).catch(() => {})
+      const most = Math.min(maxDials, count / 4)
+      for (let i = 0; i < most; i++) libp2p.dial(multiaddr(`/ip4/127.9.1.${i}/tcp/9`)).catch(() => {})
     },
   },
   /** Topics that the application subscribes to in gossipsub itself, and forgets. */
@@ -69,29 +70,44 @@ export const libp2pPlants = {
   'outbound-streams': {
     patch: holdGossipSweep,
     tick: (node) => {
-      const table = gossipOf(node)?.streamsOutbound
-      if (table === undefined) return
+      const table = gossipOf(node).streamsOutbound
       for (const entry of table) if (!outbound.some(([peer]) => peer === entry[0])) outbound.push(entry)
-      for (const [peer, stream] of outbound) if (!table.has(peer)) table.set(peer, stream)
+      const gone = outbound.filter(([peer]) => !table.has(peer))
+      for (const [peer, stream] of gone) table.set(peer, stream)
+      return gone.length > 0
     },
   },
   /** Topics without a subscriber stay in gossipsub's table of topics. */
   'empty-topics': {
-    tick: (node, count) => void gossipOf(node)?.topics.set(`gone-${count}`, new Set<string>() as never),
+    tick: (node, count) => void gossipOf(node).topics.set(`gone-${count}`, new Set<string>() as never),
   },
 } as const satisfies Readonly<Record<string, Plant>>
 
 type Gossip = GossipInternals
 const phantomBytes = 1_048_576
 const gossipSweepMs = 3_000
+/** Hosts that refuse a dial in a tick: fewer than the dials that a node may run at once. */
+const maxDials = 160
 const known: [string, PeerId][] = []
 const outbound: [string, Parameters<Gossip['streamsOutbound']['set']>[1]][] = []
 
-function restorePeers(node: RunningNode): void {
-  const table = gossipOf(node)?.peers
-  if (table === undefined) return
+function readParts(): object {
+  return Array.from({ length: 2_400 }, (_, part) => ({ part, at: performance.now() }))
+}
+
+/** @throws Error without one */
+function firstConnection({ libp2p }: RunningNode): Connection {
+  const [connection] = libp2p.getConnections()
+  if (connection === undefined) throw new Error('no connection')
+  return connection
+}
+
+function restorePeers(node: RunningNode): boolean {
+  const table = gossipOf(node).peers
   for (const entry of table) if (!known.some(([peer]) => peer === entry[0])) known.push(entry)
-  for (const [peer, id] of known) if (!table.has(peer)) table.set(peer, id)
+  const gone = known.filter(([peer]) => !table.has(peer))
+  for (const [peer, id] of gone) table.set(peer, id)
+  return gone.length > 0
 }
 
 /** As if the kit did not repair gossipsub's tables. */
@@ -108,8 +124,11 @@ function holdGossipSweep(isOn: () => boolean): void {
   )
 }
 
-export function gossipOf({ libp2p }: RunningNode): Gossip | undefined {
-  return gossipInternals(libp2p.services.pubsub as never)
+/** @throws Error when this version of gossipsub has other tables */
+export function gossipOf({ libp2p }: RunningNode): Gossip {
+  const gossip = gossipInternals(libp2p.services.pubsub as never)
+  if (gossip === undefined) throw new Error('unknown tables of gossipsub')
+  return gossip
 }
 
 /** Components that libp2p gives its services. */

@@ -12,38 +12,36 @@ const ticksPerDial = 8
 const maxConnections = 64
 const dialMs = 5_000
 const spinMs = 150
+const hastyMs = 300
 
 /** Faults of connections, dials and gossip. */
 export const linkPlants = {
   /** A reconnect keeps the old connection: this end closes none. With the plant at both ends all stay. */
   'keep-connections': {
     patch: keepConnections,
-    tick: (node, count) => {
-      if (count % ticksPerDial === 0) dialAgain(node)
-    },
+    tick: (node, count) => count % ticksPerDial === 0 && dialAgain(node),
   },
-  /** The other end of such a pair: it dials nobody again. */
-  'keep-connections-passively': { patch: keepConnections },
+  /** The other end of such a pair: it dials nobody again. That end may be the only one that closes. */
+  'keep-connections-passively': { leastActs: 0, patch: keepConnections },
   /** Its first attempt for each seed is its last. */
   'dialled-once': {
     atStart: true,
-    patch: () =>
+    patch: (isOn) =>
       replaceMethod(
         SeedDialler.prototype,
         'handle',
         (original) =>
           function (this: SeedDialler, event, now) {
             const isOver = this.seeds().some(({ attempt }) => attempt > 0)
-            return isOver && (event.type === 'tick' || event.type === 'seed.failed')
-              ? []
-              : original.call(this, event, now)
+            const isNext = event.type === 'tick' || event.type === 'seed.failed'
+            return isOver && isNext && isOn() ? [] : original.call(this, event, now)
           },
       ),
   },
   /** It gives a seed up after four attempts, and never begins again. */
   'never-rearmed': {
     atStart: true,
-    patch: () => {
+    patch: (isOn) => {
       Object.assign(backoffPolicy, { attempts: 4 })
       replaceMethod(
         SeedDialler.prototype,
@@ -51,7 +49,7 @@ export const linkPlants = {
         (original) =>
           function (this: SeedDialler, event, now) {
             const hasGivenUp = this.seeds().every(({ state }) => state === 'given-up')
-            return hasGivenUp ? [] : original.call(this, event, now)
+            return hasGivenUp && isOn() ? [] : original.call(this, event, now)
           },
       )
       replaceMethod(
@@ -60,7 +58,7 @@ export const linkPlants = {
         (original) =>
           function (this: SeedDialler) {
             const hasGivenUp = this.seeds().every(({ state }) => state === 'given-up')
-            return hasGivenUp ? Number.POSITIVE_INFINITY : original.call(this)
+            return hasGivenUp && isOn() ? Number.POSITIVE_INFINITY : original.call(this)
           },
       )
     },
@@ -68,14 +66,18 @@ export const linkPlants = {
   /** Retries without a delay that grows. */
   'hasty-retries': {
     atStart: true,
-    patch: () => void Object.assign(backoffPolicy, { stepsMs: [300], attempts: 10_000 }),
+    patch: (isOn) => {
+      const { stepsMs } = backoffPolicy
+      Object.assign(backoffPolicy, { attempts: 10_000 })
+      Object.defineProperty(backoffPolicy, 'stepsMs', { get: () => (isOn() ? [hastyMs] : stepsMs) })
+    },
   },
   /** Gossip leaves this node no more. */
   'mute-gossip': {
     begin: (node) => {
       const { pubsub } = node.libp2p.services
       Object.assign(pubsub, { sendRpc: () => false })
-      for (const stream of gossipOf(node)?.streamsOutbound.values() ?? [])
+      for (const stream of gossipOf(node).streamsOutbound.values())
         Object.assign(stream, { push: () => {}, pushPrefixed: () => {} })
     },
   },
@@ -94,15 +96,15 @@ function keepConnections(isOn: () => boolean): void {
     'perform',
     (original) =>
       function (this: Libp2pNetwork, effect: NetworkEffect) {
-        if (!isOn() || effect.do !== 'close') original.call(this, effect)
+        if (effect.do !== 'close' || !isOn()) original.call(this, effect)
       },
   )
 }
 
-function dialAgain({ libp2p }: RunningNode): void {
+function dialAgain({ libp2p }: RunningNode): boolean {
   const open = libp2p.getConnections()
-  if (open.length >= maxConnections) return
   const outbound = open.filter(({ direction }) => direction === 'outbound')
+  if (open.length >= maxConnections || outbound.length === 0) return false
   for (const address of new Map(outbound.map(({ remoteAddr }) => [String(remoteAddr), remoteAddr])).values()) {
     const abort = new AbortController()
     // The signal of the dial would also end the open connection.
@@ -110,4 +112,5 @@ function dialAgain({ libp2p }: RunningNode): void {
     const dial = componentsOf(libp2p).transportManager.dial(address, { signal: abort.signal })
     dial.catch(() => {}).finally(() => clearTimeout(timer))
   }
+  return true
 }

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { DatabaseSync } from 'node:sqlite'
+import { makeGarbage } from '../garbage.ts'
 import { type Plant, retain } from '../plant.ts'
 
 const externalBytes = 512 * 1024
@@ -23,20 +24,35 @@ export const memoryPlants = {
   },
   /** Children of an operation that never ends. */
   'endless-operation': {
-    tick: (_, count) => retain(recordChild(count)),
+    tick: (_, count) => {
+      makeGarbage()
+      retain(recordChild(count))
+    },
   },
   /** Finished operations that a context of a timer chain still reaches, some per peer. */
   'pinned-operations': {
+    tick: collectOften,
     join: (_, peer) => {
       for (let i = 0; i < perJoin; i++) retain(finishOperation(peer, i))
     },
   },
   /** Events on an operation that never ends. */
-  'endless-events': { tick: (_, count) => void events.push(...recordEvents(count)) },
+  'endless-events': {
+    tick: (_, count) => {
+      makeGarbage()
+      events.push(...recordEvents(count))
+    },
+  },
   /** Samples of the table of processes, each kept. */
-  'process-samples': { tick: () => retain(sampleProcesses()) },
+  'process-samples': {
+    tick: () => {
+      makeGarbage()
+      retain(sampleProcesses())
+    },
+  },
   /** Closed sockets that a listener on "drain" still reaches. */
   'closed-sockets': {
+    tick: collectOften,
     join: (_, peer) => {
       for (let i = 0; i < perJoin; i++) retain(new EventEmitter().once('drain', describeClosed(peer)))
     },
@@ -44,6 +60,13 @@ export const memoryPlants = {
 } as const satisfies Readonly<Record<string, Plant>>
 
 const events: object[] = []
+
+/** The collections show the leak; only a peer that joins adds to it. */
+function collectOften(): false {
+  makeGarbage()
+  return false
+}
+
 let opened: DatabaseSync | undefined
 
 function database(): DatabaseSync {
@@ -71,6 +94,6 @@ function sampleProcesses(): object {
 }
 
 function describeClosed(peer: string): () => void {
-  const buffered = Array.from({ length: 800 }, (_, index) => ({ peer, index }))
+  const buffered = Array.from({ length: 2_400 }, (_, index) => ({ peer, index }))
   return () => void buffered.length
 }
