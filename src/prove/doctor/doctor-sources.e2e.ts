@@ -6,20 +6,16 @@ import type { Instance } from '../../doctor/evidence/instance.ts'
 import { examine, type Subject } from '../../doctor/report/examine.ts'
 import { until } from '../../processes/waiting.ts'
 import { jaegerVersion, stackBinary } from '../../stack/binaries.ts'
-import { exportBytes, otlpClient, type SentSpan } from '../../store/otlp-client.ts'
 import { startJaeger } from '../../testing/stack/jaeger.ts'
-import { kinds, readResourceSpans, statuses } from '../../traces/otlp-json.ts'
 import { TraceReader } from '../../traces/reader.ts'
-import type { TraceSpan } from '../../traces/trace.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, type Check, equals, notShown, type ProofContext } from '../proof.ts'
 import { type RecordedLab, recordLab } from './recorded-lab.ts'
-import type { RecordedGroup } from './span-file.ts'
+import { sendRequests } from './send-requests.ts'
 
 const labMinutes = 3
 /** Jaeger shows spans some seconds after it received them. */
 const arriveMs = 30_000
-const batchSpans = 200
 
 export const proof = endToEnd({
   name: 'doctor-sources',
@@ -57,7 +53,10 @@ async function jaegerChecks(store: Verdict, lab: RecordedLab, context: ProofCont
   }
   const jaeger = await startJaeger(binary.path)
   try {
-    await sendTo(jaeger.otlpUrl, lab.groups)
+    await sendRequests(
+      jaeger.otlpUrl,
+      lab.groups.map((group) => ({ resourceSpans: [group] })),
+    )
     const reader = new TraceReader(jaeger.queryUrl)
     await until(async () => (await reader.services()).length > 0, arriveMs, 'Jaeger has the spans')
     const verdict = await verdictOf({ url: jaeger.queryUrl }, lab, context)
@@ -69,27 +68,6 @@ async function jaegerChecks(store: Verdict, lab: RecordedLab, context: ProofCont
   } finally {
     await jaeger.stop()
   }
-}
-
-/** OTLP over gRPC, a process at a time, in requests as nodes send them. */
-async function sendTo(url: string, groups: readonly RecordedGroup[]): Promise<void> {
-  const client = otlpClient(url)
-  try {
-    for (const group of groups) {
-      const { spans } = readResourceSpans({ resourceSpans: [group] })
-      for (let from = 0; from < spans.length; from += batchSpans) {
-        const some = spans.slice(from, from + batchSpans)
-        const { code, details } = await client.send(exportBytes(some[0]?.resource ?? {}, some.map(sentSpan)))
-        if (code !== 0) throw new Error(`an export failed with status ${code}: ${details}`)
-      }
-    }
-  } finally {
-    client.close()
-  }
-}
-
-function sentSpan({ kind, status, ...span }: TraceSpan): SentSpan {
-  return { ...span, kind: kinds.indexOf(kind), status: statuses.indexOf(status) }
 }
 
 /** What the doctor says of the run, and a digest of the evidence. */

@@ -1,23 +1,20 @@
 import { createWriteStream } from 'node:fs'
-import { mkdtempDisposable, readFile, stat } from 'node:fs/promises'
+import { mkdtempDisposable, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { mebibytesOf } from '../../lab/process-usage.ts'
-import { nodeCommand, nodeEnvironment } from '../../processes/node-program.ts'
-import { Subprocess } from '../../processes/subprocess.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { atLeast, atMost, equals, type ProofContext, round } from '../proof.ts'
+import { runDoctor } from './doctor-process.ts'
 import { recordLab } from './recorded-lab.ts'
-import { minuteOf, multipliedLines, type RecordedGroup } from './span-file.ts'
+import { minuteOf, multipliedLines, type RecordedGroup, spansOf } from './span-file.ts'
 
 const million = 1_000_000
 const limits = { seconds: 15, rssMb: 300 }
 /** A lab settles within two minutes; the third is the one that is multiplied. */
 const labMinutes = 3.2
 const settledMs = 120_000
-const pollMs = 200
 
 export const proof = endToEnd({
   name: 'doctor-speed',
@@ -46,53 +43,21 @@ export const proof = endToEnd({
   },
 })
 
-function spansOf(groups: readonly RecordedGroup[]): number {
-  return groups.reduce(
-    (sum, { scopeSpans }) => sum + scopeSpans.reduce((count, { spans }) => count + spans.length, 0),
-    0,
-  )
-}
-
 /** Writes a file of so many spans, and runs the command on it. */
 async function diagnosed(minute: readonly RecordedGroup[], count: number, directory: string, context: ProofContext) {
   const file = join(directory, `${count}.jsonl`)
   context.progress(`writing ${count} spans`)
-  await pipeline(Readable.from(chunksOf(multipliedLines(minute, count))), createWriteStream(file), {
+  await pipeline(Readable.from(chunksOf(multipliedLines(minute, { count }))), createWriteStream(file), {
     signal: context.signal,
   })
   context.progress(`reading ${round((await stat(file)).size / 1e9)} GB`)
-  const startedMs = performance.now()
-  const lines: string[] = []
-  const usage = { rssMb: 0, cpuSeconds: 0 }
-  const entry = join(import.meta.dirname, '../../commands/main.ts')
-  const doctor = new Subprocess({
-    name: 'the doctor',
-    command: nodeCommand(entry, ['doctor', '--json', '--file', file]),
-    env: nodeEnvironment(),
-    onLine: (line) => lines.push(line),
-    onErrorLine: (line) => context.progress(line),
-  })
-  const timer = setInterval(() => void sample(doctor.pid, usage).catch(() => {}), pollMs)
-  await doctor.exited.finally(() => clearInterval(timer))
-  const { evidence } = JSON.parse(lines[0] ?? '{}') as {
-    evidence: { spans: number; partial: readonly string[]; bytes: number }
-  }
+  const { evidence, usage } = await runDoctor(['--file', file], context)
   return {
     spans: evidence.spans,
     partial: evidence.partial.length,
     'bytes per span': round(evidence.bytes / evidence.spans),
-    seconds: round((performance.now() - startedMs) / 1_000),
     ...usage,
   }
-}
-
-/** Peak memory and CPU time of a process so far. */
-async function sample(pid: number, usage: { rssMb: number; cpuSeconds: number }): Promise<void> {
-  const mebibytes = mebibytesOf(await readFile(`/proc/${pid}/status`, 'utf8'), 'VmHWM')
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
-  const ticks = Number(fields[11]) + Number(fields[12])
-  usage.rssMb = Math.max(usage.rssMb, round((mebibytes * 1_048_576) / 1e6))
-  usage.cpuSeconds = Math.max(usage.cpuSeconds, ticks / 100)
 }
 
 /** Lines in chunks of a megabyte. */

@@ -14,11 +14,11 @@ export interface RecordedLab extends AsyncDisposable {
 }
 
 /** Runs a lab of one mesh for some minutes, and stops it; its store stays. */
-export async function recordLab(file: string, minutes: number, signal: AbortSignal): Promise<RecordedLab> {
+export async function recordLab(file: string, minutes: number, signal: AbortSignal, nodes = 6): Promise<RecordedLab> {
   const store = await startStoreProcess(file)
   const fromMs = Date.now()
   try {
-    const flags = ['--nodes', '6', '--meshes', '1', '--otlp', store.otlpUrl, '--query', store.queryUrl]
+    const flags = ['--nodes', `${nodes}`, '--meshes', '1', '--otlp', store.otlpUrl, '--query', store.queryUrl]
     await using lab = await startLabProcess(...flags)
     const isOver = async () => signal.aborted || Date.now() - fromMs > minutes * minuteMs
     await until(isOver, (minutes + 1) * minuteMs, 'the lab has run')

@@ -25,7 +25,22 @@ interface Template {
   readonly gaps: readonly Gap[]
 }
 
-type Gap = { readonly kind: 'trace' | 'span' | 'seq' | 'total' | 'time'; readonly value: number }
+type Gap = { readonly kind: 'trace' | 'span' | 'seq' | 'total' | 'time' | 'grown'; readonly value: number }
+
+/** A number of the census of one node that is larger each minute, as a leak has it. */
+export interface Growth {
+  readonly node: string
+  readonly attributes: readonly string[]
+  readonly perMinute: number
+}
+
+export interface Multiplication {
+  /** Spans of all lines, or a few more. */
+  readonly count: number
+  /** Added to all times, in milliseconds. */
+  readonly laterMs?: number
+  readonly growth?: Growth
+}
 
 const minuteMs = 60_000
 /** Exports of a node per minute: a line each. */
@@ -33,17 +48,28 @@ const exportsPerMinute = 4
 
 /**
  * Lines as the Collector writes them: the same minute of every process again and again, each time later, with ids and
- * numbers of its own, and with counters that rise. Ends after `count` spans, or a few more.
+ * numbers of its own, and with counters that rise.
  */
-export function* multipliedLines(minute: readonly RecordedGroup[], count: number): Generator<string, number> {
-  const templates = minute.flatMap(templatesOf)
-  const spansPerMinute = templates.reduce((sum, { spans }) => sum + spans, 0)
+export function* multipliedLines(
+  minute: readonly RecordedGroup[],
+  { count, laterMs = 0, growth }: Multiplication,
+): Generator<string, number> {
+  const templates = minute.flatMap((group) => templatesOf(group, growth))
+  const spansPerMinute = spansOf(minute)
+  const perMinute = growth?.perMinute ?? 0
   let written = 0
   for (let at = 0; written < count; at++) {
-    for (const template of templates) yield lineOf(template, at, spansPerMinute)
+    for (const template of templates) yield lineOf(template, { minute: at, spansPerMinute, laterMs, perMinute })
     written += spansPerMinute
   }
   return written
+}
+
+export function spansOf(groups: readonly RecordedGroup[]): number {
+  return groups.reduce(
+    (sum, { scopeSpans }) => sum + scopeSpans.reduce((count, { spans }) => count + spans.length, 0),
+    0,
+  )
 }
 
 /** The groups with only those spans that start within a minute from `fromMs`. */
@@ -56,7 +82,11 @@ export function minuteOf(groups: readonly RecordedGroup[], fromMs: number): Reco
   })
 }
 
-function templatesOf({ resource, scopeSpans }: RecordedGroup): Template[] {
+function templatesOf({ resource, scopeSpans }: RecordedGroup, growth: Growth | undefined): Template[] {
+  const isSick = resource.attributes.some(
+    ({ key, value }) => key === 'mesh.node.name' && value.stringValue === growth?.node,
+  )
+  const grown = isSick ? (growth?.attributes ?? []) : []
   const scope = scopeSpans[0]?.scope
   const spans = scopeSpans.flatMap((part) => part.spans).toSorted(byStart)
   const size = Math.ceil(spans.length / exportsPerMinute)
@@ -64,7 +94,7 @@ function templatesOf({ resource, scopeSpans }: RecordedGroup): Template[] {
     (some) =>
       some.length === 0
         ? []
-        : [templateOf({ resource, scopeSpans: [{ scope, spans: some }] }, some.length, spans.length)],
+        : [templateOf({ resource, scopeSpans: [{ scope, spans: some }] }, some.length, spans.length, grown)],
   )
 }
 
@@ -74,7 +104,7 @@ function byStart(a: RecordedSpan, b: RecordedSpan): number {
 
 const mark = '\u{1}'
 
-function templateOf(group: object, spans: number, perMinute: number): Template {
+function templateOf(group: object, spans: number, perMinute: number, grown: readonly string[]): Template {
   const gaps: Gap[] = []
   const gap = (kind: Gap['kind'], value: number) => `${mark}${gaps.push({ kind, value }) - 1}${mark}`
   const text = JSON.stringify({ resourceSpans: [group] }, (key, value: unknown) => {
@@ -84,6 +114,7 @@ function templateOf(group: object, spans: number, perMinute: number): Template {
     const { key: name = '', value: { intValue = undefined } = {} } = (value ?? {}) as Partial<RecordedAttribute>
     if (intValue === undefined) return value
     if (name === 'mesh.seq') return { key: name, value: { intValue: gap('seq', Number(intValue) * 1e6 + perMinute) } }
+    if (grown.includes(name)) return { key: name, value: { intValue: gap('grown', Number(intValue)) } }
     const rises = name.endsWith('_total') && !name.includes('.lost_')
     return rises ? { key: name, value: { intValue: gap('total', Number(intValue)) } } : value
   })
@@ -92,14 +123,22 @@ function templateOf(group: object, spans: number, perMinute: number): Template {
   return { spans, pieces: parts, gaps }
 }
 
-function lineOf({ pieces, gaps }: Template, minute: number, spansPerMinute: number): string {
+/** What differs between two minutes. */
+interface Place {
+  readonly minute: number
+  readonly spansPerMinute: number
+  readonly laterMs: number
+  /** What a leak adds per minute. */
+  readonly perMinute: number
+}
+
+function lineOf({ pieces, gaps }: Template, place: Place): string {
   let line = pieces[0] ?? ''
-  for (const [index, { kind, value }] of gaps.entries())
-    line += textOf(kind, value, minute, spansPerMinute) + (pieces[index + 1] ?? '')
+  for (const [index, gap] of gaps.entries()) line += textOf(gap, place) + (pieces[index + 1] ?? '')
   return line
 }
 
-function textOf(kind: Gap['kind'], value: number, minute: number, spansPerMinute: number): string {
+function textOf({ kind, value }: Gap, { minute, spansPerMinute, laterMs, perMinute }: Place): string {
   switch (kind) {
     case 'trace':
       return `${hex(value)}${hex(minute + 1).padStart(16, '0')}`.padStart(32, '0')
@@ -110,7 +149,9 @@ function textOf(kind: Gap['kind'], value: number, minute: number, spansPerMinute
     case 'total':
       return String(value + Math.floor((minute * spansPerMinute) / 1_000))
     case 'time':
-      return `${value + minute * minuteMs}000000`
+      return `${value + minute * minuteMs + laterMs}000000`
+    case 'grown':
+      return String(value + minute * perMinute)
   }
 }
 
