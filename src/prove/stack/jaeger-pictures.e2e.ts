@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { searches, searchUrl } from '../../catalogue/searches.ts'
@@ -10,13 +8,14 @@ import { startStack } from '../../stack/bare.ts'
 import { shippedConfigs } from '../../stack/services.ts'
 import { startCluster } from '../../testing/cluster/cluster.ts'
 import { type LabProcess, startLabProcess } from '../../testing/cluster/command-process.ts'
-import { chromiumPath, launchBrowser, openPage } from '../../testing/page/browser.ts'
+import { launchBrowser, openPage } from '../../testing/page/browser.ts'
 import { TraceReader } from '../../traces/reader.ts'
 import type { Trace } from '../../traces/trace.ts'
 import { endToEnd } from '../end-to-end.ts'
 import { emitterOf, nameOf, spansNamed } from '../evidence.ts'
 import { pictures } from '../pictures.ts'
 import { type Check, each, equals, type ProofContext, type ProofResult, unrun } from '../proof.ts'
+import { jaegerPage, missingPage } from './jaeger-page.ts'
 import {
   linksOf,
   menuOf,
@@ -64,26 +63,14 @@ export const proof = endToEnd({
   quick: false,
   seconds: 330,
   run(context) {
-    const missing = missingPart()
+    const missing = missingPage()
     if (missing === undefined) return withStack(context, () => walkLab(context))
     return Promise.resolve(unrun(context, 'Jaeger’s page and a browser', 'there', missing))
   },
 })
 
-/** Jaeger's Go module contains no page: TRACEMESH_JAEGER_UI names one, built for its release. */
-function assets(): string {
-  return process.env['TRACEMESH_JAEGER_UI'] ?? ''
-}
-
-function missingPart(): string | undefined {
-  if (assets() === '') return 'TRACEMESH_JAEGER_UI names no directory with Jaeger’s page, as built for its release'
-  const index = join(resolve(assets()), 'index.html')
-  if (!existsSync(index)) return `TRACEMESH_JAEGER_UI is ${assets()}, but ${index} does not exist`
-  return chromiumPath === undefined ? 'no Chromium on this machine (TRACEMESH_CHROMIUM names one)' : undefined
-}
-
 async function walkLab({ seed, progress, signal }: ProofContext): Promise<ProofResult> {
-  await using stack = await startStack({ env: { jaeger: { JAEGER_UI_ASSETS: resolve(assets()) } } })
+  await using stack = await startStack({ env: { jaeger: { JAEGER_UI_ASSETS: jaegerPage() } } })
   const { otlp, jaeger } = stack.urls
   const fromMs = Date.now()
   await using lab = await startLabProcess('--otlp', otlp, '--query', jaeger, '--seed', String(seed), '--for', '15m')
