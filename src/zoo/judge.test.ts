@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Finding } from '../doctor/finding.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { judge, type Outcome, type Truth } from './judge.ts'
+import { judge, judgeLossy, type Outcome, type Truth } from './judge.ts'
 
 leakCheck()
 
@@ -31,7 +31,28 @@ const cases: readonly (readonly [string, Truth, readonly Partial<Finding>[], Out
 ]
 
 for (const [title, of, findings, outcome] of cases)
-  test(`first answer, ${title}: ${outcome}`, () => {
-    const ranked = findings.map((finding) => ({ ...right, ...finding, symptoms: [] }))
-    assert.equal(judge({ findings: ranked }, of), outcome)
-  })
+  test(`first answer, ${title}: ${outcome}`, () => assert.equal(judge(ranked(findings), of), outcome))
+
+const lost = { disease: 'telemetry-lost', certainty: 'insufficient' } as const
+const telemetry: Truth = { ...truth, disease: 'telemetry-lost', part: '' }
+const lossy: typeof cases = [
+  ['the disease beside lost spans', truth, [{}, lost], 'right'],
+  ['lost spans, then the disease', truth, [{ ...lost, certainty: 'certain' }, {}], 'right'],
+  ['lost spans alone', truth, [lost], 'insufficient'],
+  ['lost spans of several nodes', truth, [lost, { ...lost, certainty: 'certain' }], 'insufficient'],
+  ['lost spans, and the disease that is not sure', truth, [lost, { certainty: 'insufficient' }], 'insufficient'],
+  ['lost spans, and another disease', truth, [lost, { disease: 'heap-growth' }], 'wrong name'],
+  ['growth of unknown cause at the node', truth, [lost, { disease: 'growth-unknown' }], 'unknown'],
+  ['a wrong clock alone', truth, [{ disease: 'clock-skew' }], 'missed'],
+  ['nothing', truth, [], 'missed'],
+  ['lost spans in a clean run', healthy, [lost], 'right'],
+  ['lost spans that were planted', telemetry, [{ ...lost, certainty: 'certain' }], 'right'],
+]
+
+for (const [title, of, findings, outcome] of lossy)
+  test(`first answer of a run with losses, ${title}: ${outcome}`, () =>
+    assert.equal(judgeLossy(ranked(findings), of), outcome))
+
+function ranked(findings: readonly Partial<Finding>[]) {
+  return { findings: findings.map((finding) => ({ ...right, ...finding, symptoms: [] })) }
+}

@@ -36,9 +36,15 @@ export function evidenceOf(spans: readonly TraceSpan[]): Evidence {
   return fold.evidence({ complete: true, partial: [] })
 }
 
-/** Of a run that lost spans or has skewed clocks: to say just that is no mistake. */
+/**
+ * Judges a run that lost spans or has skewed clocks. The verdict is kept (`right`) if the planted disease is the first
+ * answer besides those about the loss itself, which are true. An answer about lost spans alone says that there is not
+ * enough evidence (`insufficient`). A disease that the run does not have is a wrong name as in any run.
+ */
 export function judgeLossy({ findings }: Pick<Diagnosis, 'findings'>, truth: Truth): Outcome {
-  return judge({ findings }, { ...truth, also: [...truth.also, ...effectsOfLoss] })
+  const outcome = judge({ findings }, { ...truth, also: [...truth.also, ...effectsOfLoss] })
+  const saysLost = findings.some(({ disease }) => disease === 'telemetry-lost')
+  return outcome === 'missed' && saysLost ? 'insufficient' : outcome
 }
 
 /** Judges the first answer, of those about the planted disease or about nothing that is true. */

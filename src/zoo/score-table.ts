@@ -44,8 +44,8 @@ function summaryText(summary: Summary): string {
   return [
     `diseases named in 19 of 20 runs: ${recognized} of ${diseases}; runs right: ${right} of ${runs}`,
     `clean runs with a false alarm: ${falseAlarms} of ${cleanRuns}`,
-    `without the rule: ${leftOut.unknown} of ${leftOut.runs} growth of unknown cause at the right node, ${leftOut.wrong} wrong names`,
-    `with losses: ${lossy.right} of ${lossy.runs} right, ${lossy.insufficient} not enough evidence, ${lossy.wrong} wrong names`,
+    `without the rule: ${leftOut.unknown} of ${leftOut.runs} runs that grow have growth of unknown cause at the right node; wrong names: ${leftOut.wrong} of ${runs}`,
+    `with losses: ${lossy.right} of ${lossy.runs} right, ${lossy.insufficient} not enough evidence, ${lossy.missed} missed, ${lossy.wrong} wrong names`,
     ...Object.entries(baselineErrors).map(
       ([name, theirs]) => `errors: ${errors}; ${name}: ${theirs}; ratio ${(errors / Math.max(1, theirs)).toFixed(2)}`,
     ),

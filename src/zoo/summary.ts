@@ -1,5 +1,26 @@
+import type { DiseaseName } from '../doctor/diseases.ts'
 import type { Outcome } from './judge.ts'
 import type { SubjectScore, Tally } from './score.ts'
+
+/** Diseases of which something grows without end, so that the doctor has growth to report without their rule. */
+const growing: readonly DiseaseName[] = [
+  'link-left-open',
+  'gossip-ghosts',
+  'topics-left',
+  'peer-store-unswept',
+  'application-collection',
+  'registry-unswept',
+  'streams-left',
+  'listeners-left',
+  'timers-left',
+  'sockets-left',
+  'descriptors-left',
+  'owned-left',
+  'telemetry-growth',
+  'heap-growth',
+  'external-growth',
+  'native-growth',
+]
 
 /** What all runs come to. */
 export interface Summary {
@@ -10,12 +31,14 @@ export interface Summary {
   readonly right: number
   readonly cleanRuns: number
   readonly falseAlarms: number
-  /** Without the rule of their disease. */
+  /** Without the rule of their disease: `runs` and `unknown` are of diseases that grow, `wrong` is of all. */
   readonly leftOut: { readonly runs: number; readonly unknown: number; readonly wrong: number }
+  /** `missed`: neither the verdict nor that there is not enough evidence. */
   readonly lossy: {
     readonly runs: number
     readonly right: number
     readonly insufficient: number
+    readonly missed: number
     readonly wrong: number
   }
   readonly errors: number
@@ -26,6 +49,7 @@ export interface Summary {
 export function summaryOf(scores: readonly SubjectScore[]): Summary {
   const ill = scores.filter(({ disease }) => disease !== null)
   const clean = scores.filter(({ disease }) => disease === null)
+  const grown = ill.filter(({ disease }) => disease !== null && growing.includes(disease))
   const sum = (some: readonly SubjectScore[], of: (score: SubjectScore) => number) =>
     some.reduce((total, score) => total + of(score), 0)
   const runs = (some: readonly SubjectScore[]) => sum(some, (score) => score.runs)
@@ -38,14 +62,15 @@ export function summaryOf(scores: readonly SubjectScore[]): Summary {
     cleanRuns: runs(clean),
     falseAlarms: sum(clean, ({ doctor }) => wrong(doctor)),
     leftOut: {
-      runs: runs(ill),
-      unknown: sum(ill, ({ leftOut = {} }) => count(leftOut, 'unknown')),
+      runs: runs(grown),
+      unknown: sum(grown, ({ leftOut = {} }) => count(leftOut, 'unknown')),
       wrong: sum(ill, ({ leftOut = {} }) => wrong(leftOut)),
     },
     lossy: {
       runs: runs(scores),
       right: sum(scores, ({ lossy }) => count(lossy, 'right')),
       insufficient: sum(scores, ({ lossy }) => count(lossy, 'insufficient')),
+      missed: sum(scores, ({ lossy }) => count(lossy, 'missed', 'unknown')),
       wrong: sum(scores, ({ lossy }) => wrong(lossy)),
     },
     errors: sum(scores, (score) => score.runs - count(score.doctor, 'right')),
@@ -60,14 +85,14 @@ export function isRecognized({ doctor, runs }: SubjectScore): boolean {
 }
 
 export function isPassed(summary: Summary): boolean {
-  const { diseases, recognized, falseAlarms, leftOut, lossy, errors, baselineErrors } = summary
+  const { diseases, recognized, runs, falseAlarms, leftOut, lossy, errors, baselineErrors } = summary
   return (
     recognized === diseases &&
     falseAlarms === 0 &&
     leftOut.unknown >= 0.9 * leftOut.runs &&
-    leftOut.wrong <= 0.05 * leftOut.runs &&
+    leftOut.wrong <= 0.05 * runs &&
     lossy.right >= 0.9 * lossy.runs &&
-    lossy.wrong === 0 &&
+    lossy.wrong + lossy.missed === 0 &&
     Object.values(baselineErrors).every((theirs) => errors <= 0.25 * theirs)
   )
 }
