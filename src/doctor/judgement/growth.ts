@@ -134,8 +134,18 @@ export function beyondLoad(
 
 /** Connections that entered the ledger between two points: a measure of churn. */
 export function churnOf(instance: Instance, { since, last }: Rise): number {
-  const opened = pointsOf(instance, everyCensus)
-  return Math.round(valueAt(opened, last.atMs) - valueAt(opened, since.atMs))
+  return Math.round(riseIn(pointsOf(instance, everyCensus), since.atMs, last.atMs))
+}
+
+/** Rise of a count from one time to another. */
+export function riseIn(points: readonly Point[], fromMs: number, toMs: number): number {
+  return valueAt(points, toMs) - valueAt(points, fromMs)
+}
+
+/** The points of one count that two kinds of spans have; of those of one census the first stays. */
+export function mergePoints(points: readonly Point[], others: readonly Point[]): readonly Point[] {
+  const further = others.filter((other) => !points.some(({ atMs }) => Math.abs(atMs - other.atMs) < sameCensusMs))
+  return [...points, ...further].sort((a, b) => a.atMs - b.atMs)
 }
 
 /** The growth of a series from its first to its last value; `events` is the churn of the same time. */

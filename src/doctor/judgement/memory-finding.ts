@@ -3,7 +3,9 @@ import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
+import type { Rule } from '../rule.ts'
 import { growthOver, type Judgement, partOf } from './growth.ts'
+import { judgeMemory, memoryOf } from './memory-floors.ts'
 
 const mib = 1_048_576
 /** Part of the sampled bytes from which on a function is named. */
@@ -68,6 +70,17 @@ function largestSite(instance: Instance, fromMs: number) {
     span,
     name: `${name || '(anonymous)'}`,
     text: `${share} % of what stayed was allocated in ${name} at ${file}:${line}`,
+  }
+}
+
+/** The rule about what major collections leave of one kind of memory: the garbage between them says nothing. */
+export function floorRule(kind: 'heap' | 'external', text: MemoryText): Rule {
+  return {
+    name: text.disease,
+    find: eachProcess((instance) => {
+      const memory = memoryOf(instance, kind)
+      return memoryFinding(instance, memory.floors, judgeMemory(instance, memory), text)
+    }),
   }
 }
 

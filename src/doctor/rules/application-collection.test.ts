@@ -55,3 +55,52 @@ test('a bound that was broken for one census: nothing', () => {
   const story = withSizes(() => 5).broken('registry-bound', 'application sessions', 65, 65)
   assert.deepEqual(find(story), [])
 })
+
+/** A registry with an entry for each of the peers that join, one every eight seconds. */
+function joined(released: (seconds: number) => number, closedAt: (seconds: number) => number): ProcessStory {
+  const story = new ProcessStory('node-1')
+  const added = (s: number) => Math.floor(Math.max(0, s - 60) / 8)
+  const size = (s: number) => added(s) - released(s)
+  return story.censuses(
+    3,
+    (s) => ({ 'mesh.audit.applications': [`joined ${size(s)}`], 'mesh.audit.closed_total': closedAt(s) }),
+    (s) =>
+      story.span('mesh.audit.application', s, {
+        'mesh.registry.name': 'joined',
+        'mesh.registry.size': size(s),
+        'mesh.registry.added': added(s),
+        'mesh.registry.released': released(s),
+      }),
+  )
+}
+
+test('a few entries that stay although their peers leave: likely', () => {
+  const findings = find(joined(() => 0, growing(8)))
+  assert.deepEqual(
+    findings.map(({ certainty, owner }) => [certainty, owner.part]),
+    [['likely', 'application collection joined']],
+  )
+})
+
+test('a few entries, and nobody has left: nothing', () => {
+  assert.deepEqual(
+    find(
+      joined(
+        () => 0,
+        () => 0,
+      ),
+    ),
+    [],
+  )
+})
+
+test('a few entries more, of a registry that releases some: nothing', () => {
+  assert.deepEqual(find(joined((s) => (s > 120 ? 1 : 0), growing(8))), [])
+})
+
+test('a collection that grows, of which the censuses in the middle are missing: its own spans have the sizes', () => {
+  const story = joined(() => 0, growing(8))
+  const spans = story.spans.filter(({ name }, index) => name !== 'mesh.audit' || index < 4 || index > 9)
+  const lossy = Object.create(story, { spans: { value: spans } }) as ProcessStory
+  assert.equal(find(lossy)[0]?.certainty, 'likely')
+})

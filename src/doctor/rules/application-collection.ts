@@ -1,15 +1,10 @@
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
-import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
-import { partOf, pointsOf } from '../judgement/growth.ts'
+import { countsIn, grownCollections } from '../judgement/application-counts.ts'
+import { growthFinding } from '../judgement/counted-growth.ts'
+import { partOf } from '../judgement/growth.ts'
 import { brokenSinceMs, numberOf, statementsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
-
-const list = 'mesh.audit.applications '
-/** Entries that some users of an application add at once. */
-const leastRise = 16
-/** A collection may have entries of each peer. */
-const perConnection = 2
 
 /** Collections that the application registered: one above the bound that it set itself, or one that only grows. */
 export const applicationCollection: Rule = {
@@ -42,10 +37,7 @@ function statedFindings(instance: Instance): Finding[] {
 }
 
 function grownFindings(instance: Instance): Finding[] {
-  return instance.seriesOf(list).flatMap(([key]): Finding[] => {
-    const name = key.slice(list.length, -' size'.length)
-    const found = growthIn(instance, { key, isLine: true, least: leastRise, perConnection })
-    if (found === undefined) return []
+  return grownCollections(instance).map(({ name, found }): Finding => {
     const text = {
       disease: 'application-collection',
       part: partNamed(name),
@@ -53,16 +45,14 @@ function grownFindings(instance: Instance): Finding[] {
       unit: 'entries',
     } as const
     const finding = growthFinding(instance, found, text)
-    return [{ ...finding, summary: `${finding.summary}${releases(instance, name)}` }]
+    return { ...finding, summary: `${finding.summary}${releases(instance, name)}` }
   })
 }
 
-/** What left a registry meanwhile; a watched collection does not say. */
+/** What left a registry meanwhile. */
 function releases(instance: Instance, name: string): string {
-  const series = instance.seriesOf(`registry ${name} `)
   const rise = (field: string) => {
-    const key = series.find(([one]) => one.endsWith(` ${field}`))?.[0]
-    const points = key === undefined ? [] : pointsOf(instance, key)
+    const points = countsIn(instance, name, field)
     const [first, last] = [points[0], points.at(-1)]
     return first === undefined || last === undefined ? undefined : last.value - first.value
   }

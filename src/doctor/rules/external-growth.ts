@@ -1,16 +1,8 @@
-import { eachProcess, memoryFinding } from '../judgement/memory-finding.ts'
-import { externalBounds, floorsOf, judgeFloors } from '../judgement/memory-floors.ts'
-import type { Rule } from '../rule.ts'
+import { floorRule } from '../judgement/memory-finding.ts'
 
-/** The memory outside the heap that major collections leave: buffers, and native objects that report their size. */
-export const externalGrowth: Rule = {
-  name: 'external-growth',
-  find: eachProcess((instance) => {
-    const floors = floorsOf(instance, 'external')
-    return memoryFinding(instance, floors, judgeFloors(instance, floors, externalBounds), {
-      disease: 'external-growth',
-      part: 'buffers',
-      what: 'the memory outside the heap after major collections',
-    })
-  }),
-}
+/** Memory outside the heap that stays: buffers, and native objects that report their size. */
+export const externalGrowth = floorRule('external', {
+  disease: 'external-growth',
+  part: 'buffers',
+  what: 'the memory outside the heap after major collections',
+})

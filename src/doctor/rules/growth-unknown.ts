@@ -1,10 +1,12 @@
 import { memoryPart } from '../diseases.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
+import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
+import { grownCollections } from '../judgement/application-counts.ts'
 import { type Count, type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../judgement/counted-growth.ts'
 import { churnOf, judgeGrowth, partOf, pointsOf, valueAt } from '../judgement/growth.ts'
 import { memoryFinding } from '../judgement/memory-finding.ts'
-import { floorsOf, heapBounds, judgeFloors } from '../judgement/memory-floors.ts'
+import { judgeMemory, memoryOf } from '../judgement/memory-floors.ts'
 import { growingPoints, meshRegistriesOf, sizesAlone } from '../judgement/registry-counts.ts'
 import { brokenSinceMs, type Statement, statementsOf } from '../judgement/statements.ts'
 import { growthUntilLimit } from '../judgement/stream-limits.ts'
@@ -40,14 +42,14 @@ const limitsByKey: Readonly<Record<string, Limits>> = {
 
 /** The load itself, what only rises by design, other units, and what is counted of neighbours or in another number too. */
 const notJudged =
-  /_total$|_bytes$|_s$|^mesh\.audit\.(peers|members|links|guests|connections|sweeps|frames_|closed\.|refused\.|limits|seeds|dht_|applications .* (?!size))|^mesh\.audit\.(gossip\.(topics|most_topics)|listeners_largest|sockets|protocols .* in)$|^mesh\.telemetry\.(?!queued)|^mesh\.registry\./
+  /_total$|_bytes$|_s$|^mesh\.audit\.(peers|members|links|guests|connections|sweeps|frames_|closed\.|refused\.|limits|seeds|dht_|applications )|^mesh\.audit\.(gossip\.(topics|most_topics)|listeners_largest|sockets|protocols .* in)$|^mesh\.telemetry\.(?!queued)|^mesh\.registry\./
 const judged = /^mesh\.(audit|telemetry)\./
 /** What is counted expires with its messages, scores or addresses: only a longer rise is one. */
 const slow =
   /^mesh\.audit\.(observed_addresses|gossip\.(seen|cached|deliveries|promises|backoff|scores|score_cache|peer_ips))$/
 const slowMs = 4_500_000
 const isStreams = /^mesh\.audit\.protocols .* out$/
-const isLine = /^mesh\.audit\.(protocols|applications|owned) /
+const isLine = /^mesh\.audit\.(protocols|owned) /
 
 /**
  * The last resort: something that the census counts grows for good, or a node says that its counts do not add up. A
@@ -69,7 +71,10 @@ interface Grown {
 function findingOf(instance: Instance): Finding | undefined {
   const statement = invariants.flatMap((invariant) => statementsOf(instance, invariant))[0]
   if (statement !== undefined) return statedFinding(statement)
-  const grown = [...grownCounts(instance), ...grownRegistries(instance)].sort((a, b) => riseIn(b) - riseIn(a))
+  const collections = grownCollections(instance).map(({ name, found }) => ({ name: `collection ${name}`, found }))
+  const grown = [...grownCounts(instance), ...grownRegistries(instance), ...collections].sort(
+    (a, b) => riseIn(b) - riseIn(a),
+  )
   const [most, ...others] = grown
   if (most === undefined) return memoryFindingOf(instance)
   const text = { disease: 'growth-unknown', part: most.name, what: most.name, unit: 'entries' } as const
@@ -80,15 +85,23 @@ function findingOf(instance: Instance): Finding | undefined {
 
 /** Nothing that is counted grows, and the memory does: what collections leave, or else all of it. */
 function memoryFindingOf(instance: Instance): Finding | undefined {
-  const [heap, external] = [floorsOf(instance, 'heap'), floorsOf(instance, 'external')]
-  const floors = heap.map(({ atMs, value }) => ({ atMs, value: value + valueAt(external, atMs) }))
+  const [heap, external] = [memoryOf(instance, 'heap'), memoryOf(instance, 'external')]
+  const both = {
+    floors: sum(heap.floors, external.floors),
+    inUse: sum(heap.inUse, external.inUse),
+    bounds: heap.bounds,
+  }
   const resident = pointsOf(instance, 'process.memory.usage')
   const inAll = judgeGrowth(resident, leastResident)
   const text = { disease: 'growth-unknown', part: memoryPart, what: 'memory of the process' } as const
-  const ofFloors = memoryFinding(instance, floors, judgeFloors(instance, floors, heapBounds), text)
+  const ofFloors = memoryFinding(instance, both.floors, judgeMemory(instance, both), text)
   return [...ofFloors, ...memoryFinding(instance, resident, inAll, text)].find(
     ({ certainty }) => certainty === 'likely',
   )
+}
+
+function sum(points: readonly Point[], others: readonly Point[]): readonly Point[] {
+  return points.map(({ atMs, value }) => ({ atMs, value: value + valueAt(others, atMs) }))
 }
 
 const invariants = [
@@ -148,7 +161,7 @@ function grownRegistries(instance: Instance): Grown[] {
 }
 
 function nameOf(key: string): string {
-  return key.replace(/^mesh\.audit\.(applications |protocols |owned )?/, '').replace(/ (size|held)$/, '')
+  return key.replace(/^mesh\.audit\.(protocols |owned )?/, '').replace(/ held$/, '')
 }
 
 function riseIn({ found: { points, rise } }: Pick<Grown, 'found'>): number {

@@ -1,16 +1,8 @@
-import { eachProcess, memoryFinding } from '../judgement/memory-finding.ts'
-import { floorsOf, heapBounds, judgeFloors } from '../judgement/memory-floors.ts'
-import type { Rule } from '../rule.ts'
+import { floorRule } from '../judgement/memory-finding.ts'
 
-/** The heap that major collections leave: the garbage between them says nothing. */
-export const heapGrowth: Rule = {
-  name: 'heap-growth',
-  find: eachProcess((instance) => {
-    const floors = floorsOf(instance, 'heap')
-    return memoryFinding(instance, floors, judgeFloors(instance, floors, heapBounds), {
-      disease: 'heap-growth',
-      part: 'heap',
-      what: 'the heap after major collections',
-    })
-  }),
-}
+/** Objects of JavaScript that stay. */
+export const heapGrowth = floorRule('heap', {
+  disease: 'heap-growth',
+  part: 'heap',
+  what: 'the heap after major collections',
+})
