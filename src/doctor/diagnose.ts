@@ -58,18 +58,29 @@ export function verdictOf(evidence: Evidence, findings: readonly Finding[]): Dia
 function explains(cause: Finding, symptom: Finding): boolean {
   const match = diseaseOf(cause.disease).causes?.find(({ disease }) => disease === symptom.disease)
   if (match === undefined || cause.certainty === 'insufficient' || cause.owner.mesh !== symptom.owner.mesh) return false
-  const nodes = match.at === 'owner' ? [cause.owner.node] : [cause.owner.node, ...(cause.alsoAt ?? [])]
-  if (match.at !== 'mesh' && !nodes.includes(symptom.owner.node)) return false
+  if (match.at === 'owner' && symptom.owner.node !== cause.owner.node) return false
+  if (match.at === 'node' && !namesOf(symptom).some((node) => namesOf(cause).includes(node))) return false
   if (match.part !== undefined && !symptom.owner.part.startsWith(match.part)) return false
   return symptom.sinceMs === undefined || cause.sinceMs === undefined || symptom.sinceMs >= cause.sinceMs - slackMs
 }
 
+/** The nodes of a finding: a pair, for example, has two, and which of them is the owner may be open. */
+function namesOf({ owner, alsoAt = [] }: Finding): readonly string[] {
+  return [owner.node, ...alsoAt]
+}
+
 function byRank(a: Finding, b: Finding): number {
   return (
-    certainties.indexOf(a.certainty) - certainties.indexOf(b.certainty) ||
+    certaintyRank(a) - certaintyRank(b) ||
     rankOf(a.disease) - rankOf(b.disease) ||
     (b.growth?.perHour ?? 0) - (a.growth?.perHour ?? 0)
   )
+}
+
+/** Lost spans are why something is not sure, so they come before that; what is sure in spite of them comes first. */
+function certaintyRank({ disease, certainty }: Finding): number {
+  const rank = certainties.indexOf(certainty)
+  return disease === 'telemetry-lost' ? Math.max(rank, certainties.indexOf('likely') + 0.5) : rank
 }
 
 function rankOf(disease: DiseaseName): number {

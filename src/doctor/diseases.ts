@@ -173,7 +173,12 @@ export const diseases = {
       'A pair of nodes has connections that lost to another one, or that an end wants closed, and are still open.',
     remedy: 'Look at the proving traces which end does not close. A restart of that node frees them.',
     next: '',
-    causes: [...memory, ...handles, stop, { disease: 'one-way-gossip', at: 'node' }],
+    causes: [
+      ...memory,
+      ...handles,
+      { disease: 'incomplete-shutdown', at: 'node' },
+      { disease: 'one-way-gossip', at: 'node' },
+    ],
   },
   'gossip-ghosts': {
     title: 'Gossip peers without a connection',

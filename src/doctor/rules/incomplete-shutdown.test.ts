@@ -6,8 +6,8 @@ import { incompleteShutdown } from './incomplete-shutdown.ts'
 
 leakCheck()
 
-const stopped = (report: Readonly<Record<string, readonly string[] | number>> = {}) =>
-  new ProcessStory('node-1').censuses(3).stop(200, report)
+const stopped = (report: Readonly<Record<string, readonly string[] | number>> = {}, delayS = 0.02) =>
+  new ProcessStory('node-1').censuses(3, () => ({ 'nodejs.eventloop.delay.max': delayS })).stop(200, report)
 const find = (story: ProcessStory) => incompleteShutdown.find(evidenceOf([story]))
 const step = (story: ProcessStory, name: string, error: string, durationMs: number) =>
   story.span('mesh.node.step', 200, {
@@ -49,6 +49,25 @@ test('libp2p hangs on a machine with time: likely', () => {
   const timeout = 'MESH_STEP_TIMEOUT: libp2p did not finish within 1350 ms'
   const story = step(stopped({ 'mesh.stop.failed': ['libp2p'] }), 'libp2p', timeout, 1_351)
   assert.equal(find(story)[0]?.certainty, 'likely')
+})
+
+test('a step that failed on a starved machine, whose span is missing: not enough evidence', () => {
+  const [finding] = find(stopped({ 'mesh.stop.failed': ['libp2p'] }, 2))
+  assert.equal(finding?.certainty, 'insufficient')
+  assert.match(finding?.missing ?? '', /error of the step libp2p/)
+})
+
+test('a step that failed, of which all censuses and the span are missing: not enough evidence', () => {
+  const story = new ProcessStory('node-1').stop(200, { 'mesh.stop.failed': ['libp2p'] })
+  assert.equal(find(story)[0]?.certainty, 'insufficient')
+})
+
+test('a step that failed on a machine with time, whose span is missing: likely', () => {
+  assert.equal(find(stopped({ 'mesh.stop.failed': ['libp2p'] }))[0]?.certainty, 'likely')
+})
+
+test('another step that failed, whose span is missing: certain, since only that of libp2p may be slow', () => {
+  assert.equal(find(stopped({ 'mesh.stop.failed': ['admin'] }, 2))[0]?.certainty, 'certain')
 })
 
 test('a complete stop, and a killed process: nothing', () => {

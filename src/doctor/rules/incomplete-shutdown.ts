@@ -26,10 +26,16 @@ function findingOf(instance: Instance): Finding | undefined {
   if (stop === undefined) return undefined
   const problems = problemsOf(stop)
   const steps = instance.spans('mesh.node.step').filter(({ attributes }) => attributes['mesh.step.error'])
-  const isSlow = steps.length > 0 && steps.every(isTimeout) && steps.at(-1)?.attributes['mesh.step.name'] === slowStep
+  // The span of a step that failed says why. It may be missing.
+  const unexplained = textsOf(stop, 'mesh.stop.failed').filter(
+    (name) => !steps.some(({ attributes }) => attributes['mesh.step.name'] === name),
+  )
+  const isKnown = unexplained.length === 0
+  const isSlow =
+    steps.every(isTimeout) && (isKnown ? steps.at(-1)?.attributes['mesh.step.name'] : unexplained.at(-1)) === slowStep
   const isWhole = problems.every(({ what }) => what === failed)
   const isStarved = isSlow && (steps.some(isLate) || delayOf(instance) >= starvedDelayS)
-  if (problems.length === 0 || (isStarved && isWhole)) return undefined
+  if (problems.length === 0 || (isStarved && isKnown && isWhole)) return undefined
   const isOnlyOpen = problems.every(({ what }) => what === open)
   return {
     disease: 'incomplete-shutdown',
@@ -38,7 +44,9 @@ function findingOf(instance: Instance): Finding | undefined {
     sinceMs: instance.stopMs,
     summary: problems.map(({ what, names }) => `${what}: ${listed(names)}`).join('; '),
     proof: [stop, ...steps.slice(0, 7)].map(witnessOf),
-    ...(isStarved && { missing: 'a stop of a process that gets enough CPU' }),
+    ...(isStarved && {
+      missing: isKnown ? 'a stop of a process that gets enough CPU' : `the error of the step ${unexplained.join(', ')}`,
+    }),
   }
 }
 
@@ -52,13 +60,10 @@ function isLate(step: TraceSpan): boolean {
   return numberOf(step, 'mesh.step.duration_ms') > (1 + starvedLateness) * limitMs
 }
 
+/** Longest delay in the last two censuses; without any it may have been any. */
 function delayOf(instance: Instance): number {
-  return Math.max(
-    0,
-    ...pointsOf(instance, 'nodejs.eventloop.delay.max')
-      .slice(-2)
-      .map(({ value }) => value),
-  )
+  const delays = pointsOf(instance, 'nodejs.eventloop.delay.max').slice(-2)
+  return delays.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...delays.map(({ value }) => value))
 }
 
 const [failed, open] = ['steps that failed', 'still open']

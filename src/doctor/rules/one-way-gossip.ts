@@ -3,6 +3,7 @@ import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { blameOf } from '../judgement/blame.ts'
+import { pointsOf } from '../judgement/growth.ts'
 import type { Rule } from '../rule.ts'
 
 interface Mute {
@@ -44,15 +45,26 @@ function findingsOf(mesh: string, mutes: readonly Mute[], instances: Evidence['i
     // The pair is at fault for sure; of its two ends the one that misses something names the other.
     const guilty = isAmbiguous ? (own[0]?.about ?? node) : node
     const instance = instances.findLast((one) => one.mesh === mesh && one.node === guilty)
+    const isStray = instances.some((one) => one.mesh === mesh && [node, ...others].includes(one.node) && hasStray(one))
     return {
       disease: 'one-way-gossip',
       owner: { mesh, node: guilty, instance: instance?.id ?? '', part: 'gossip' },
-      certainty: 'certain',
+      certainty: isStray ? 'insufficient' : 'certain',
       sinceMs: Math.min(...own.map(({ span }) => span.startMs)),
       lastMs: Math.max(...own.map(({ span }) => span.startMs)),
       summary: `gossip with ${isAmbiguous ? [node, other].find((one) => one !== guilty) : others.join(', ')} does not work and heals did not help: ${[...lacks].join(', ')}`,
       proof: own.slice(0, 8).map(({ span }) => witnessOf(span)),
       alsoAt: [node, ...others].filter((one) => one !== guilty),
+      ...(isStray && { missing: 'a time without connections that should be closed: they break gossip, too' }),
     }
   })
+}
+
+/** Whether a process had connections that should be closed, several of one peer for example, for two censuses. */
+function hasStray(instance: Instance): boolean {
+  const suspects = pointsOf(instance, 'mesh.audit.suspects')
+  const isStated = instance
+    .spans('mesh.leak.suspected')
+    .some(({ attributes }) => attributes['mesh.invariant'] === 'one-link-per-pair')
+  return isStated || suspects.some(({ value }, index) => value > 0 && (suspects[index + 1]?.value ?? 0) > 0)
 }
