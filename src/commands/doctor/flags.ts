@@ -38,7 +38,7 @@ export interface DoctorFlags extends FlagValues<typeof doctorFlags> {
 /** Parses and checks the flags. Throws MESH_CONFIG_INVALID for the first invalid one. */
 export function readDoctorFlags(raw: RawFlags, rest: Pick<DoctorFlags, 'files' | 'json' | 'watch'>): DoctorFlags {
   const flags = { ...readFlags(doctorFlags, raw), ...rest }
-  const { files, watch, url, from, to, for: length } = flags
+  const { files, watch, url, from, to, before, for: length } = flags
   if (files.length > 0 && url !== undefined) throw invalidFlag('url', url, 'either --url or --file')
   if (files.length > 0 && watch) throw invalidFlag('watch', 'given', 'a trace store: files are read once')
   if (watch && to !== undefined) throw invalidFlag('to', String(raw['to']), 'no end of the period with --watch')
@@ -46,6 +46,10 @@ export function readDoctorFlags(raw: RawFlags, rest: Pick<DoctorFlags, 'files' |
     throw invalidFlag('for', String(raw['for']), 'only one or two of --from, --to and --for')
   if (from !== undefined && to !== undefined && from >= to)
     throw invalidFlag('to', String(raw['to']), 'a time after --from')
+  if (watch && before !== undefined) throw invalidFlag('before', String(raw['before']), 'no comparison with --watch')
+  const isEarlier =
+    before === undefined || (from === undefined ? before.toMs < (to ?? Number.POSITIVE_INFINITY) : before.toMs <= from)
+  if (!isEarlier) throw invalidFlag('before', String(raw['before']), 'a period that ends before the other one begins')
   return flags
 }
 
@@ -67,6 +71,13 @@ export function filePeriod({ from, to, for: length }: DoctorFlags): Period {
   const begin = from ?? (to !== undefined && length !== undefined ? to - length : Number.NEGATIVE_INFINITY)
   const end = to ?? (from !== undefined && length !== undefined ? from + length : Number.POSITIVE_INFINITY)
   return { fromMs: begin, toMs: end }
+}
+
+/** The period to diagnose: of two that are compared the later one, so it begins where the earlier one ends. */
+export function laterPeriod(flags: DoctorFlags, nowMs: number): Period {
+  const { fromMs, toMs } = flags.files.length > 0 ? filePeriod(flags) : storePeriod(flags, nowMs)
+  if (flags.before === undefined || flags.from !== undefined) return { fromMs, toMs }
+  return { fromMs: Math.max(fromMs, flags.before.toMs), toMs }
 }
 
 const date = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)?)?$/

@@ -80,6 +80,7 @@ function findingLines(
     colours(certainty === 'certain' ? 'red' : 'yellow', head),
     ...rows.flatMap(([name, text]) => (text === undefined ? [] : hang(`${indent}${name} `, text, columns))),
     ...proofLines(finding),
+    ...(finding.search === undefined ? [] : [`${indent}search   ${finding.search}`]),
   ]
 }
 

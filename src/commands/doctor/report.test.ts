@@ -48,14 +48,16 @@ function findingAt(node: string, more: Partial<RankedFinding> = {}): RankedFindi
 function linesOf(findings: readonly RankedFinding[], verdict: Diagnosis['verdict'], more: Partial<ReportInput> = {}) {
   const evidence = evidenceOf(more.reading?.partial)
   const diagnosis = { findings, verdict, partial: evidence.partial }
-  return reportLines(reportOf({ evidence, diagnosis, reading, links: noLinks, ...more })).join('\n')
+  return reportLines(reportOf({ evidence, diagnosis, reading, links: noLinks.trace, ...more })).join('\n')
 }
 
 test('a finding: owner, time with its zone, growth, proof, remedy and its symptoms', () => {
   const symptom = { ...findingAt('node-3'), disease: 'heap-growth' } as const
   const text = linesOf([findingAt('node-3', { symptoms: [symptom] })], 'ill', {
     links: ({ traceId, spanId }) => `http://jaeger/trace/${traceId}?uiFind=${spanId}`,
+    search: ({ mesh, node, span }) => `http://jaeger/search ${mesh} ${node} ${span}`,
   })
+  assert.match(text, /search +http:\/\/jaeger\/search mesh-a node-3 mesh\.audit/)
   assert.match(text, /^ill: 1 finding\n\n1\. Streams that nobody closes \(likely\)\n/)
   assert.match(text, /owner +streams \/chat\/1\.0\.0 out at node-3 of mesh-a/)
   assert.match(text, /since +\d\d:\d\d:\d\d \S+/)
@@ -102,7 +104,7 @@ test('--node: findings of that node, or with it among others; the verdict is of 
 test('JSON: the whole report survives', () => {
   const evidence = evidenceOf()
   const diagnosis = { findings: [findingAt('a')], verdict: 'ill', partial: [] } as const
-  const report = reportOf({ evidence, diagnosis, reading, links: noLinks })
+  const report = reportOf({ evidence, diagnosis, reading, links: noLinks.trace })
   const { findings, verdict } = JSON.parse(JSON.stringify(report))
   assert.equal(verdict, 'ill')
   assert.deepEqual(

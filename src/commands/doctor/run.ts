@@ -1,14 +1,14 @@
 import { errorMessage, isMeshError, MeshError } from '../../core/errors.ts'
 import { type Examination, examine, type Subject } from '../../doctor/report/examine.ts'
-import { type Links, type Report, reportOf } from '../../doctor/report/report.ts'
+import { type Report, reportOf } from '../../doctor/report/report.ts'
 import type { Period } from '../../doctor/sources/source.ts'
 import { paint, plain } from '../../lab/lines.ts'
 import { exitCodes, type Terminal } from '../command.ts'
 import type { Stoppable } from '../run-until-stopped.ts'
-import { compareLines } from './compare.ts'
+import { compare, compareLines, type Diagnosed } from './compare.ts'
 import { DiagnosisEmitter } from './emit.ts'
-import { type DoctorFlags, filePeriod, storePeriod } from './flags.ts'
-import { linksTo, noLinks } from './links.ts'
+import { type DoctorFlags, laterPeriod, storePeriod } from './flags.ts'
+import { linksTo, type PageLinks } from './links.ts'
 import { reportLines } from './report-text.ts'
 import { DoctorWatch } from './watch.ts'
 
@@ -53,30 +53,47 @@ class Doctor {
     const url = flags.files.length > 0 ? '' : (flags.url ?? (await this.#defaultUrl()))
     const ui = flags.ui ?? url
     if (flags.watch) return await this.#watch(url, ui)
-    const links = ui === '' ? noLinks : await linksTo(ui, flags.ui !== undefined, signal)
-    return await this.#once(url, links, ui)
+    return await this.#once(url, await linksTo(ui, flags.ui !== undefined, signal))
   }
 
-  async #once(url: string, links: Links, ui: string): Promise<number> {
-    const { flags, io } = this.#options
-    const earlier = flags.before && (await examine(this.#subject(url, flags.before)))
-    const period = flags.files.length > 0 ? filePeriod(flags) : storePeriod(flags, Date.now())
-    const later = await examine(this.#subject(url, period))
-    const report = this.#report(later, links)
-    this.#print(report)
-    if (earlier !== undefined && !flags.json) for (const line of compareLines(earlier, later, ui)) io.out(`${line}\n`)
+  async #once(url: string, links: PageLinks): Promise<number> {
+    const { flags, io, emitter } = this.#options
+    const earlier = flags.before && (await this.#earlier(url, flags.before, links))
+    const examination = await examine(this.#subject(url, laterPeriod(flags, Date.now())))
+    emitter?.emit(examination)
+    const report = this.#report(examination, links)
+    const { evidence } = examination
+    const comparison = earlier && compare(earlier, { report, evidence })
+    if (flags.json) io.out(`${JSON.stringify({ ...report, ...(comparison && { comparison }) })}\n`)
+    else {
+      for (const line of reportLines(report, textOptions(io))) io.out(`${line}\n`)
+      if (comparison !== undefined) for (const line of compareLines(comparison, links.compare)) io.out(`${line}\n`)
+    }
     return exitCodeOf(report)
   }
 
+  /** Without spans of the earlier period there is no comparison, but a diagnosis of the later one. */
+  async #earlier(url: string, period: Period, links: PageLinks): Promise<Diagnosed | undefined> {
+    try {
+      const examination = await examine(this.#subject(url, period))
+      return { report: this.#report(examination, links), evidence: examination.evidence }
+    } catch (error) {
+      if (!isMeshError(error, 'MESH_SPANS_ABSENT')) throw error
+      this.#options.log(`no comparison: ${error.message}`)
+      return undefined
+    }
+  }
+
   async #watch(url: string, ui: string): Promise<number> {
-    const { flags, io, log, signal } = this.#options
-    let links: Links | undefined
+    const { flags, io, log, signal, emitter } = this.#options
+    let links: PageLinks | undefined
     const watch = new DoctorWatch({
       ...{ url, mesh: flags.mesh, everyMs: flags.every, signal, log, text: textOptions(io) },
       fromMs: storePeriod(flags, Date.now()).fromMs,
       // The page may come up with the store.
       report: async (examination) => {
         links ??= await linksTo(ui, flags.ui !== undefined, signal)
+        emitter?.emit(examination)
         return this.#report(examination, links)
       },
       print: (report, lines) => {
@@ -92,16 +109,8 @@ class Doctor {
     return { url, files: flags.files, mesh: flags.mesh, period, signal, progress: log }
   }
 
-  #report(examination: Examination, links: Links): Report {
-    const { flags, emitter } = this.#options
-    emitter?.emit(examination)
-    return reportOf({ ...examination, links, node: flags.node })
-  }
-
-  #print(report: Report): void {
-    const { flags, io } = this.#options
-    if (flags.json) io.out(`${JSON.stringify(report)}\n`)
-    else for (const line of reportLines(report, textOptions(io))) io.out(`${line}\n`)
+  #report(examination: Examination, { trace, search }: PageLinks): Report {
+    return reportOf({ ...examination, links: trace, search, node: this.#options.flags.node })
   }
 
   /** The store of this machine, or the page of a lab, which passes questions on to the lab's own store. */

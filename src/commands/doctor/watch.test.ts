@@ -46,7 +46,7 @@ async function watched(
     ...{ url: 'http://store', mesh: undefined, fromMs: beginMs, everyMs: 60_000, signal: aborting.signal, text: {} },
     fetch: store.fetch,
     now: nowMs,
-    report: async (examination) => reportOf({ ...examination, links: noLinks }),
+    report: async (examination) => reportOf({ ...examination, links: noLinks.trace }),
     print: (_, printed) =>
       printed.filter((line) => !/^(?: |$|\w+ at|read|resolution)/.test(line)).map((line) => add('out', line)),
     log: (text) => add('log', text),

@@ -9,6 +9,16 @@ import type { Reading } from '../sources/source.ts'
 /** Where a person can open a trace. */
 export type Links = (witness: Pick<Witness, 'traceId' | 'spanId'>) => string | undefined
 
+/** A search for traces with a span of a name, of one node unless that is empty. */
+export interface Question {
+  readonly mesh: string
+  readonly node: string
+  readonly span: string
+  /** Milliseconds since 1970. */
+  readonly fromMs: number
+  readonly toMs: number
+}
+
 /** A diagnosis with what it rests on; with `--json` one line of JSON. */
 export interface Report {
   readonly verdict: Diagnosis['verdict']
@@ -49,6 +59,8 @@ export interface ReportedFinding extends Finding {
   readonly remedy: string
   readonly next: string
   readonly links: readonly string[]
+  /** Where a person sees all spans like the first of the proof, from its begin on. */
+  readonly search?: string
   readonly symptoms: readonly ReportedSymptom[]
 }
 
@@ -61,18 +73,19 @@ export interface ReportInput {
   readonly diagnosis: Diagnosis
   readonly reading: Reading
   readonly links: Links
+  readonly search?: (question: Question) => string | undefined
   /** Only findings of this node, or that it is also part of. */
   readonly node?: string | undefined
 }
 
-export function reportOf({ evidence, diagnosis, reading, links, node }: ReportInput): Report {
+export function reportOf({ evidence, diagnosis, reading, links, search, node }: ReportInput): Report {
   const { instances } = evidence
   const isSpan = Number.isFinite(evidence.fromMs)
   const findings = diagnosis.findings.filter((finding) => node === undefined || concerns(finding, node))
   const names = (values: readonly string[]) => [...new Set(values)].filter((value) => value !== '').sort()
   return {
     verdict: verdictOf(evidence, findings),
-    findings: findings.map((finding) => reported(finding, links)),
+    findings: findings.map((finding) => reported(finding, links, search?.(questionOf(finding, evidence)))),
     evidence: {
       fromMs: isSpan ? evidence.fromMs : null,
       toMs: isSpan ? evidence.toMs : null,
@@ -101,7 +114,16 @@ function concerns({ owner, alsoAt = [], symptoms }: RankedFinding, node: string)
   return owner.node === node || alsoAt.includes(node) || symptoms.some((symptom) => symptom.owner.node === node)
 }
 
-function reported(finding: RankedFinding, links: Links): ReportedFinding {
+/** Time around the period: the trace of a span begins before it. */
+const aroundMs = 60_000
+
+function questionOf({ owner, proof, sinceMs }: RankedFinding, { fromMs, toMs }: Evidence): Question {
+  const { mesh, node } = owner
+  const span = proof[0]?.span ?? 'mesh.audit'
+  return { mesh, node, span, fromMs: (sinceMs ?? fromMs) - aroundMs, toMs: toMs + aroundMs }
+}
+
+function reported(finding: RankedFinding, links: Links, search: string | undefined): ReportedFinding {
   const { title, remedy, next } = diseaseOf(finding.disease)
   const proof = finding.proof.slice(0, 8)
   return {
@@ -110,6 +132,7 @@ function reported(finding: RankedFinding, links: Links): ReportedFinding {
     remedy,
     next,
     links: proof.flatMap((witness) => links(witness) ?? []),
+    ...(search !== undefined && { search }),
     symptoms: finding.symptoms.map(({ disease, owner, certainty, summary }) => ({
       disease,
       title: diseaseOf(disease).title,
