@@ -12,6 +12,8 @@ interface LabNodeOptions {
   readonly plan: PlannedNode
   readonly port: number
   readonly entry: string
+  /** Settings in its environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** Command line at a start, without the identity. */
   readonly args: () => readonly string[]
   /** Key file by number of the identity. */
@@ -112,11 +114,11 @@ export class LabNode {
     this.#state = 'starting'
     this.startedAt = performance.now()
     this.#listening = Promise.withResolvers()
-    const { entry, args, keyFile } = this.#options
+    const { entry, env, args, keyFile } = this.#options
     const child = new Subprocess({
       name: this.name,
       command: nodeCommand(entry, [...args(), '--identity', keyFile(this.#identity)]),
-      env: nodeEnvironment(),
+      env: { ...nodeEnvironment(), ...env },
       // The node stops when this channel closes.
       ipc: true,
       // Only the lab gets a Ctrl-C: it stops the nodes first and the store last.

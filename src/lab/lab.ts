@@ -9,7 +9,7 @@ import type { LogEntry } from '../processes/node-program.ts'
 import { Watchdog } from '../processes/watchdog.ts'
 import { LabNode } from './lab-node.ts'
 import { Boot, type LabSpan, RecentEvents } from './node-log.ts'
-import { checkFaults, furtherArgs, type NodeFaults } from './node-options.ts'
+import { checkFaults, furtherArgs, type NodeFaults, type NodeProgram } from './node-options.ts'
 import { type LabSize, labTopic, maxNodes, nodeArgs, type PlannedNode, planLab, planOneMore } from './plan.ts'
 import { collectGarbage, pollMs, pollNodes, pollTopologies, requestFromNode, survey } from './polls.ts'
 import { type LabRecord, recordOf, type Snapshot } from './record.ts'
@@ -31,6 +31,8 @@ export interface LabOptions extends LabSize {
   readonly identities?: string | undefined
   /** Whether nodes serve profiles: then `collectGarbage` works. */
   readonly profiles?: boolean
+  /** What its nodes run; by default `tracemesh node`. */
+  readonly program?: NodeProgram
   /** Faults that nodes inject on purpose, by node. */
   readonly faults?: readonly NodeFaults[] | undefined
   /** Whether the watchdog has to restore the terminal when the lab is killed. */
@@ -219,11 +221,13 @@ export class Lab {
 
   #add(plan: PlannedNode, port: number): LabNode {
     const { directory, entry } = this.#workspace
-    const keys = this.options.identities ?? join(directory, 'keys')
+    const { identities, program } = this.options
+    const keys = identities ?? join(directory, 'keys')
     const node = new LabNode({
       plan,
       port,
-      entry,
+      entry: program?.entry ?? entry,
+      env: program?.env(plan.name) ?? {},
       args: () => [...nodeArgs({ plan, port }, this.#nodes, this.#sink.otlp), ...furtherArgs(plan.name, this.options)],
       keyFile: (identity) => join(keys, `${plan.name}${identity === 1 ? '' : `.${identity}`}.key`),
       onLine: (one, line) => this.#onLine(one, line),

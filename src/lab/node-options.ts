@@ -7,16 +7,30 @@ export interface NodeFaults {
   readonly faults: readonly Fault[]
 }
 
+/** A program that takes the command line of `tracemesh node`, in its place. */
+export interface NodeProgram {
+  /** Path of a module. */
+  readonly entry: string
+  /** Further arguments of a node, and settings in its environment. */
+  args(name: string): readonly string[]
+  env(name: string): Readonly<Record<string, string>>
+}
+
 /** What a lab may ask of its nodes beside their plan. */
 export interface NodeOptions {
+  readonly program?: NodeProgram
   readonly profiles?: boolean
   readonly faults?: readonly NodeFaults[] | undefined
 }
 
 /** Command line of a node for the options of its lab. */
-export function furtherArgs(name: string, { profiles = false, faults = [] }: NodeOptions): string[] {
+export function furtherArgs(name: string, { profiles = false, faults = [], program }: NodeOptions): string[] {
   const own = faults.filter(({ node }) => node === name).flatMap((one) => one.faults)
-  return [...(profiles ? ['--pprof', '127.0.0.1:0'] : []), ...own.flatMap((fault) => ['--fault', fault])]
+  return [
+    ...(profiles ? ['--pprof', '127.0.0.1:0'] : []),
+    ...own.flatMap((fault) => ['--fault', fault]),
+    ...(program?.args(name) ?? []),
+  ]
 }
 
 /** Throws MESH_LAB_UNKNOWN for faults of a node that the lab does not start. */

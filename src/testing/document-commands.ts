@@ -15,6 +15,7 @@ import { proofNames } from '../prove/proofs.ts'
 import { soakFlags } from '../soak/flags.ts'
 import { stackFlags } from '../stack/main.ts'
 import { storeFlags } from '../store/flags.ts'
+import { scenes } from '../zoo/scenes.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
 
@@ -83,6 +84,11 @@ const kinds: readonly Kind[] = [
     run: (command) => command.replace(/^(?:npx )?tracemesh/, 'node src/bin.js'),
   },
   { pattern: /^(?:npx )?tracemesh(?: |$)/, reason: 'runs until someone stops it', problem: commandProblem },
+  {
+    pattern: /^node src\/bin\.js \w/,
+    reason: 'runs until someone stops it',
+    problem: (words) => commandProblem(['tracemesh', ...words.slice(2)]),
+  },
   { pattern: /^node src\/bin\.js$/, reason: 'prints the help, with exit code 2' },
   { pattern: /^npm (?:ci|install)\b/, reason: 'installs packages; the proofs fresh-clone and readme-app run it' },
   { pattern: /^npm (?:run|start|test)\b/, reason: 'takes minutes, or is this test run', problem: scriptProblem },
@@ -134,6 +140,7 @@ const flagTables: Readonly<Record<string, FlagTable>> = {
 function commandProblem(words: readonly string[]): string | undefined {
   const [name = 'node', ...args] = words.slice(words.indexOf('tracemesh') + 1)
   const io = { out: () => {}, err: () => {} }
+  if (name === 'zoo') return zooProblem(args)
   if (name === 'node') return readConfig({}, flagsOf(args, io)).problems[0]?.message
   const table = flagTables[name]
   if (table === undefined) return `unknown command ${name}`
@@ -143,6 +150,12 @@ function commandProblem(words: readonly string[]): string | undefined {
   if (name === 'doctor') program.option('--file <path...>').option('--watch')
   parseFlags(program, table, args)
   return unknown('alert', program.args, [...alertNames, 'all', 'list'])
+}
+
+/** `tracemesh zoo run NAME`, or another of its commands without arguments. */
+function zooProblem([verb = '', ...args]: readonly string[]): string | undefined {
+  const names = [...scenes.map(({ name }) => name), 'all', 'four-days', '--keep', '--again']
+  return unknown('command of zoo', [verb], ['list', 'run', 'score', 'record']) ?? unknown('run of the zoo', args, names)
 }
 
 /** Throws for an unknown flag or a value that is not allowed. */

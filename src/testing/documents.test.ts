@@ -121,6 +121,7 @@ const wrongCommands: Readonly<Record<string, RegExp>> = {
   'npx tracemesh nothing': /unknown command nothing/,
   'npx tracemesh node --lisen x': /--lisen/,
   'npx tracemesh node --listen x': /--listen/,
+  'node src/bin.js zoo run nothing': /unknown run of the zoo nothing/,
   'tracemesh drill MeshNothing': /unknown alert MeshNothing/,
   'deploy/start.sh --node 4': /unknown argument of deploy\/start.sh: --node/,
   'deploy/nothing.sh': /no script deploy\/nothing.sh/,

@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import { type CommandAction, command, exitCodes, type Terminal } from '../commands/command.ts'
 import { host, runUntilStopped } from '../commands/run-until-stopped.ts'
+import { MeshError } from '../core/errors.ts'
 import { listText } from './list.ts'
 import { recordings } from './recording.ts'
 import { shapes } from './shapes.ts'
@@ -13,13 +14,16 @@ interface RunFlags {
   readonly dir: string
   readonly atOnce: string
   readonly again?: boolean
+  readonly keep?: boolean
+  readonly page: string
 }
 
 /** The processes of some meshes stop. */
 const stopMs = 60_000
 
 const runHelp =
-  '\nA run takes three minutes. An interrupted series goes on with the same command: results are in .tracemesh/zoo, by ' +
+  '\n`four-days` is a demo: a lab with the five leaks of a soak of four days, which the doctor names in five minutes.' +
+  '\nAny other run takes three minutes. An interrupted series goes on with the same command: results are in .tracemesh/zoo, by ' +
   'commit and rules.\nExit codes: 0 all right, 1 a wrong or late answer, 2 usage error, 3 not all have run.'
 
 interface ScoreFlags {
@@ -55,6 +59,8 @@ export const zooCommand: CommandAction = async (args, io) => {
     .action(({ json }: { json?: boolean }) => io.out(json === true ? asJson(shapes) : listText()))
   add('run <names...>', 'run meshes of real processes, and say what the doctor says of each; `all` is every one')
     .option('--at-once <number>', 'of meshes', '1')
+    .option('--keep', 'of four-days: the lab and its page stay until Ctrl-C')
+    .option('--page <address>', 'of four-days: listen address of its page', '127.0.0.1:16700')
     .option('--again', 'also those that have a result of this commit and these rules')
     .addOption(
       new Option('--source <source>', 'of the spans; default real, or with --seed recorded').choices([
@@ -83,6 +89,7 @@ export const zooCommand: CommandAction = async (args, io) => {
 }
 
 async function run(names: readonly string[], flags: RunFlags, io: Terminal): Promise<number> {
+  if (names.includes('four-days')) return runDemo(names, flags, io)
   const { seed, source = seed === undefined ? 'real' : 'recorded', dir, atOnce, again = false } = flags
   if (source === 'real') {
     const { scenesNamed } = await import('./scenes.ts')
@@ -95,6 +102,29 @@ async function run(names: readonly string[], flags: RunFlags, io: Terminal): Pro
   for (const name of names)
     codes.push(await replay(name, sourceOf(source), dir, seed === undefined ? undefined : Number(seed), io))
   return Math.max(...codes)
+}
+
+/** The demo: a lab with the five leaks of a soak of four days. */
+async function runDemo(names: readonly string[], { keep = false, page }: RunFlags, io: Terminal): Promise<number> {
+  if (names.length > 1)
+    throw new MeshError('MESH_CONFIG_INVALID', { key: 'name', given: names.join(' '), expected: 'four-days alone' })
+  const { runFourDays } = await import('./four-days/four-days.ts')
+  const log = (text: string) => io.out(`${text}\n`)
+  return untilInterrupted(async (signal) => {
+    try {
+      await using lab = await runFourDays({ page, log, signal, columns: io.columns })
+      const isNamed = lab.leaks.every(({ finding }) => finding !== undefined)
+      if (keep) {
+        log(`\nthe traces behind each line: ${lab.page}; Ctrl-C ends the lab`)
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      }
+      return isNamed ? exitCodes.ok : exitCodes.failure
+    } catch (error) {
+      if (!signal.aborted) throw error
+      log('stopped before the end')
+      return exitCodes.inconclusive
+    }
+  })
 }
 
 /** Runs work that a signal ends early and in order. */
