@@ -152,7 +152,8 @@ class Watch {
 
 async function printReport(examination: Examination | undefined, page: string, options: FourDaysOptions) {
   if (examination === undefined) return
-  const links = await linksTo(page, true, options.signal)
+  const { trace: links, search } = await linksTo(page, true, options.signal)
   options.log('')
-  for (const line of reportLines(reportOf({ ...examination, links }), { columns: options.columns })) options.log(line)
+  for (const line of reportLines(reportOf({ ...examination, links, search }), { columns: options.columns }))
+    options.log(line)
 }
