@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Role } from '../catalogue/roles.ts'
 import { MeshError } from '../core/errors.ts'
@@ -35,6 +36,8 @@ export interface DrillMesh {
   start(nodes: readonly DrillNode[], ...further: readonly string[]): Promise<void>
   /** Stops these nodes in order and starts them again. */
   restart(nodes: readonly DrillNode[], ...further: readonly string[]): Promise<void>
+  /** Runs the doctor on spans as OTLP in JSON, and emits what it finds. Throws MESH_LAB_REFUSED when it finds nothing. */
+  diagnose(spans: string): Promise<void>
   /** Stops all nodes in order. */
   close(): Promise<void>
 }
@@ -51,6 +54,7 @@ export class DrillProcesses {
   readonly #queue = new StartQueue()
   #runtime: Promise<Runtime> | undefined
   #nodes: readonly DrillNode[] = []
+  #doctors: readonly Subprocess[] = []
 
   constructor(options: DrillProcessesOptions) {
     this.#options = options
@@ -78,13 +82,15 @@ export class DrillProcesses {
         await Promise.all(some.map((node) => node.stop()))
         await this.#start(some, further)
       },
+      diagnose: (spans) => this.#diagnose(id, spans),
       close: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
     }
   }
 
   /** Stops every process and removes their files. */
   async close(): Promise<void> {
-    await Promise.all([this.#queue.close(), ...this.#nodes.map((node) => node.stop())])
+    const doctors = this.#doctors.map((doctor) => doctor.stop(stopMs))
+    await Promise.all([this.#queue.close(), ...doctors, ...this.#nodes.map((node) => node.stop())])
     // Nodes that were starting when the queue closed.
     await Promise.all(this.#nodes.map((node) => node.stop()))
     const runtime = await this.#runtime?.catch(() => undefined)
@@ -122,6 +128,22 @@ export class DrillProcesses {
     return new DrillNode({ name, clock, entry, args, onChange, onUnexpectedExit: log })
   }
 
+  async #diagnose(mesh: string, spans: string): Promise<void> {
+    const { directory, entry } = (await this.#startRuntime()).workspace
+    const file = join(directory, `${mesh}.jsonl`)
+    await writeFile(file, spans)
+    const command = nodeCommand(entry, ['doctor', '--file', file, '--emit', this.#options.otlp])
+    const doctor = new Subprocess({ name: 'the doctor', command, env: nodeEnvironment(), ipc: true, ownGroup: true })
+    this.#doctors = [...this.#doctors, doctor]
+    const exit = await doctor.exitWithin(doctorMs)
+    this.#doctors = this.#doctors.filter((one) => one !== doctor)
+    if (exit.code === exitCodeOfFinding) return
+    throw new MeshError('MESH_LAB_REFUSED', {
+      what: 'the doctor finds nothing',
+      why: `it exited ${describeExit(exit)}`,
+    })
+  }
+
   async #start(nodes: readonly DrillNode[], further: readonly string[]): Promise<void> {
     const starting = nodes.map((node) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -156,6 +178,10 @@ interface LogWaiter {
 /** From the start until the node listens; a loaded machine takes ten times as long as an idle one. Guess. */
 const listenMs = 60_000
 const stopMs = 6_000
+/** A start, a small file, and the export, on a loaded machine. Guess. */
+const doctorMs = 90_000
+/** Of `tracemesh doctor`: at least one finding. */
+const exitCodeOfFinding = 1
 
 /** A node of a drill: starts, restarts, pauses and kills a process, and reads its log. */
 class DrillNode {

@@ -103,6 +103,7 @@ test('every alert has a rule with its annotations, cases that fire and do not fi
 
 test('expressions, meanings and cures use existing spans, attributes and labels only', () => {
   const labels = ['mesh_id', 'mesh_node_name', 'mesh_node_role', 'mesh_registry', 'mesh_budget', 'mesh_series']
+  labels.push('mesh_doctor_disease', 'mesh_doctor_certainty')
   const gauges = ['size', 'capacity'].map((what) => `mesh_registry_${what}`)
   gauges.push(
     'mesh_links',

@@ -1,4 +1,5 @@
 import { connectionAlerts } from './connections.ts'
+import { doctorAlerts } from './doctor.ts'
 import { memberAlerts } from './members.ts'
 import { nodeAlerts } from './nodes.ts'
 import { pipelineAlerts } from './pipeline.ts'
@@ -20,6 +21,7 @@ export const alerts = {
   ...connectionAlerts,
   ...registryAlerts,
   ...nodeAlerts,
+  ...doctorAlerts,
   ...seriesAlerts,
   ...pipelineAlerts,
 } as const satisfies Record<string, AlertDeclaration>

@@ -107,6 +107,8 @@ programTest(
       ['MeshPrunerSilent', '{mesh_id=""} == 1', '{mesh_id=""} == 2', 'the Collector ends'],
       ['MeshPrunedRate', '{mesh_id=""} == 1', '{mesh_id=""} == 2', 'five expired while spans waited'],
       ['MeshPrunedRate', '[70m]', '[1s]', 'had no address'],
+      ['MeshDoctorFinding', ',mesh_doctor_certainty!="insufficient"', '', 'not enough evidence'],
+      ['MeshDoctorFinding', ', mesh_doctor_disease)', ')', 'two diseases of one node'],
     ] as const) {
       const shipped = rulesFor(name)
       const file = join(tests, `${name}.yml`)
