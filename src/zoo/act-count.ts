@@ -21,6 +21,10 @@ export class ActCounter {
     setInterval(() => this.report(), everyMs).unref()
   }
 
+  get count(): ActCount {
+    return this.#count
+  }
+
   add(): void {
     this.#count = { ...this.#count, acts: this.#count.acts + 1 }
   }

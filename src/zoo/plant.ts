@@ -9,8 +9,11 @@ export interface Plant {
   readonly atStart?: boolean
   /** How often it must have acted for its run to count; `leastActsOf` has the default. */
   readonly leastActs?: number
-  /** Before the node starts: replaces methods of the kit. It asks `isOn` last, where it acts: each yes is an act. */
-  patch?(isOn: () => boolean): void
+  /**
+   * Before the node starts: replaces methods of the kit. It asks `isOn` last, where it acts: each yes is an act. A patch
+   * that only prepares the acts asks `isIll`.
+   */
+  patch?(isOn: () => boolean, isIll: () => boolean): void
   /** Once, when the disease begins. */
   begin?(node: RunningNode): Acted
   /** Four times a second from then on. `count` begins with 0. */

@@ -113,12 +113,12 @@ const links: readonly Scene[] = [
     truth: { disease: 'duplicate-identity', nodes: [ill, 'node-4'], part: '' },
     nodes: [...named(1, 2), { name: ill, key: 'shared' }, { name: 'node-4', key: 'shared' }],
   },
-  // It dials no members itself, so that others have to reach it.
+  // Its seed is its only neighbour: others have to reach it.
   planted(
     'unreachable-address',
     'unreachable-address',
     '',
-    { env: { MESH_ANNOUNCE: '/ip4/127.0.0.1/udp/9/quic-v1', MESH_NEIGHBOURS: '0' } },
+    { env: { MESH_ANNOUNCE: '/ip4/127.0.0.1/udp/9/quic-v1', MESH_NEIGHBOURS: '1' } },
     { watchMs: 180_000 },
   ),
   planted('mute-gossip', 'one-way-gossip', ''),

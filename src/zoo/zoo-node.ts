@@ -27,10 +27,11 @@ const counter = new ActCounter()
 let isOn = isFromStart || plant?.atStart === true
 
 process.exitCode = await runUntilStopped(async () => {
-  plant?.patch?.(() => {
+  const countIfOn = () => {
     if (isOn) counter.add()
     return isOn
-  })
+  }
+  plant?.patch?.(countIfOn, () => isOn)
   const config = parseConfig(process.env, command === 'node' ? flagsOf(args, terminal) : {})
   const node = await startNode({ ...config, faults: unlisted(faults) })
   await node.libp2p.handle(blobProtocol, (stream: Stream) => retain(stream), manyStreams)

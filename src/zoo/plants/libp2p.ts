@@ -57,18 +57,18 @@ export const libp2pPlants = {
   },
   /** Phantom peers in gossipsub: a departed peer comes back into its table. */
   'phantom-peers': {
-    patch: holdGossipSweep,
+    patch: (_, isIll) => holdGossipSweep(isIll),
     tick: restorePeers,
   },
   /** The same, with a buffer for each. */
   'phantom-buffers': {
-    patch: holdGossipSweep,
+    patch: (_, isIll) => holdGossipSweep(isIll),
     leave: () => retain(Buffer.alloc(phantomBytes, 1)),
     tick: restorePeers,
   },
   /** The outbound stream of a departed peer stays in gossipsub. */
   'outbound-streams': {
-    patch: holdGossipSweep,
+    patch: (_, isIll) => holdGossipSweep(isIll),
     tick: (node) => {
       const table = gossipOf(node).streamsOutbound
       for (const entry of table) if (!outbound.some(([peer]) => peer === entry[0])) outbound.push(entry)
@@ -79,6 +79,7 @@ export const libp2pPlants = {
   },
   /** Topics without a subscriber stay in gossipsub's table of topics. */
   'empty-topics': {
+    patch: (_, isIll) => holdGossipSweep(isIll),
     tick: (node, count) => void gossipOf(node).topics.set(`gone-${count}`, new Set<string>() as never),
   },
 } as const satisfies Readonly<Record<string, Plant>>
@@ -111,14 +112,14 @@ function restorePeers(node: RunningNode): boolean {
 }
 
 /** As if the kit did not repair gossipsub's tables. */
-function holdGossipSweep(isOn: () => boolean): void {
+function holdGossipSweep(isIll: () => boolean): void {
   replaceMethod(
     Owner.prototype,
     'every',
     (original) =>
       function (this: Owner, ms, run) {
         return original.call(this, ms, () => {
-          if (ms !== gossipSweepMs || !isOn()) run()
+          if (ms !== gossipSweepMs || !isIll()) run()
         })
       },
   )

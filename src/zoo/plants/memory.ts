@@ -90,7 +90,7 @@ function recordEvents(count: number): object[] {
 }
 
 function sampleProcesses(): object {
-  return Array.from({ length: 800 }, (_, pid) => ({ pid, at: performance.now(), command: `process ${pid}` }))
+  return Array.from({ length: 1_600 }, (_, pid) => ({ pid, at: performance.now(), command: `process ${pid}` }))
 }
 
 function describeClosed(peer: string): () => void {
