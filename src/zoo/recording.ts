@@ -25,8 +25,9 @@ export interface RecordedTruth {
 
 /** What is true of a run of a scene. A busy machine makes nodes stall, as they say themselves. */
 export function truthOf({ truth }: Scene, spans: readonly Pick<TraceSpan, 'name'>[], times: SceneTimes): RecordedTruth {
-  const { disease = null, nodes = [], part = '' } = truth ?? {}
-  const also = spans.some(({ name }) => name === 'mesh.node.stalled') ? (['starved-judge'] as const) : []
+  const { disease = null, nodes = [], part = '', also: planted = [] } = truth ?? {}
+  const isStarved = spans.some(({ name }) => name === 'mesh.node.stalled')
+  const also: readonly DiseaseName[] = [...planted, ...(isStarved ? (['starved-judge'] as const) : [])]
   return { disease, nodes, part, also, ...times, commit: commitOfClone() }
 }
 

@@ -29,6 +29,8 @@ export interface Truth {
    * and so is nothing, if it is below what the spans resolve.
    */
   readonly isOutside?: boolean
+  /** What else is true of the run: to say it is no mistake. */
+  readonly also?: readonly DiseaseName[]
 }
 
 export interface SceneNode {

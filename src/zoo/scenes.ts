@@ -101,10 +101,16 @@ const links: readonly Scene[] = [
   planted('seed-unreachable', 'seed-unreachable', '', { seeds: ['node-1', 'node-8'] }),
   planted('dialled-once', 'seed-dialled-once', '', { plant: 'dialled-once', seeds: ['node-8'] }),
   planted('never-rearmed', 'retry-not-rearmed', '', { plant: 'never-rearmed', seeds: ['node-8'] }),
-  planted('hasty-retries', 'retry-storm', '', { plant: 'hasty-retries', seeds: ['node-1', 'node-8'] }),
+  planted(
+    'hasty-retries',
+    'retry-storm',
+    '',
+    { plant: 'hasty-retries', seeds: ['node-1', 'node-8'] },
+    { truth: { disease: 'retry-storm', nodes: [ill], part: '', also: ['seed-unreachable'] } },
+  ),
   {
     name: 'retry-storm',
-    truth: { disease: 'retry-storm', nodes: [], part: '' },
+    truth: { disease: 'retry-storm', nodes: [], part: '', also: ['seed-unreachable'] },
     nodes: [...named(1, 8), ...named(2, 3, 4, 5, 6, 7).map((node) => ({ ...node, seeds: ['node-1', 'node-8'] }))],
     acts: [{ do: 'kill', node: 'node-8' }],
   },

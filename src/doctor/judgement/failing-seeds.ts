@@ -18,7 +18,7 @@ export interface FailingSeed {
  */
 export function failingSeeds(evidence: Evidence): FailingSeed[] {
   return evidence.instances.flatMap(seedHistories).flatMap((history) => {
-    const { unresolved, reachedMs } = history
+    const { unresolved, reachedMs, instance } = history
     const [first, last] = [unresolved[0], unresolved.at(-1)]
     if (first === undefined || last === undefined || hasWrongIdentity(history)) return []
     if (overdueOf(history, evidence) !== undefined) return []
@@ -29,7 +29,7 @@ export function failingSeeds(evidence: Evidence): FailingSeed[] {
       {
         history,
         firstMs,
-        lastMs: Math.max(last.endMs, line?.atMs ?? last.endMs),
+        lastMs: Math.max(last.endMs, line?.atMs ?? 0, Math.min(last.waitsUntilMs, instance.lastMs, instance.stopMs)),
         attempts: Math.max(unresolved.length, (line?.attempt ?? 0) - 1),
         hasGivenUp: line?.state === 'given-up' || unresolved.some(({ span }) => span.name === 'mesh.seed.giveup'),
       },

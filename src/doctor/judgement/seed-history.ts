@@ -7,6 +7,8 @@ export interface SeedFailure {
   readonly campaignMs: number
   readonly startMs: number
   readonly endMs: number
+  /** Until when the node waits, and so does not reach the seed. */
+  readonly waitsUntilMs: number
   /** Number within its campaign. */
   readonly attempt: number
   readonly stage: string
@@ -98,6 +100,7 @@ function failureOf(span: TraceSpan): SeedFailure {
     campaignMs: Math.min(startMs, endMs - Number(attributes['mesh.seed.elapsed_ms'] ?? durationMs)),
     startMs,
     endMs,
+    waitsUntilMs: endMs + Number(attributes['mesh.seed.delay_ms'] ?? 0),
     attempt: Number(attributes['mesh.seed.attempt'] ?? 0),
     stage: String(attributes['mesh.dial.stage'] ?? ''),
     errorType: String(attributes['error.type'] ?? ''),

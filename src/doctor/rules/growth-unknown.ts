@@ -61,7 +61,7 @@ export const growthUnknown: Rule = {
 }
 
 /** Bytes: a clean process rises by 30 MiB in its first minutes. */
-const leastResident = 128 * 1_048_576
+const leastResident = 96 * 1_048_576
 
 interface Grown {
   readonly name: string

@@ -6,8 +6,8 @@ import { warmUpMs } from '../judgement/memory-floors.ts'
 import type { Rule } from '../rule.ts'
 
 const mib = 1_048_576
-/** Clean nodes rise by up to 30 MiB in five minutes: pages that V8 and malloc retain. */
-const leastRise = 64 * mib
+/** Clean nodes rise by up to 30 MiB in five minutes, most of it in the first two: pages that V8 and malloc retain. */
+const leastRise = { warm: 64 * mib, anytime: 80 * mib }
 
 /** Resident memory that neither the heap in use nor the buffers explain. */
 export const nativeGrowth: Rule = {
@@ -15,7 +15,7 @@ export const nativeGrowth: Rule = {
   find: eachProcess((instance) => {
     const points = nativeOf(instance)
     const warm = points.filter(({ atMs }) => atMs >= instance.firstMs + warmUpMs)
-    const judgement = [judgeGrowth(warm, leastRise), judgeGrowth(points, 2 * leastRise)].find(
+    const judgement = [judgeGrowth(warm, leastRise.warm), judgeGrowth(points, leastRise.anytime)].find(
       ({ is }) => is === 'rises',
     )
     return memoryFinding(instance, points, judgement ?? { is: 'level' }, {

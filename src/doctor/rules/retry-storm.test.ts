@@ -17,6 +17,24 @@ test('three of four nodes that retry one seed for minutes: a storm of the mesh',
   assert.match(finding?.summary ?? '', /3 of 4 running nodes/)
 })
 
+/** Loses the seed at a time, and fails once more than `count` times until the end of the evidence. */
+const lost = (node: string, count: number) => {
+  const life = new Life(node).censuses(0, 60, 2).reached(5, seed).campaign(70, seed, 2, 'lost')
+  for (let attempt = 1; attempt <= count; attempt++) life.failed(70 + 16 * attempt, seed, attempt)
+  const waits = { 'mesh.seed.address': seed, 'mesh.seed.attempt': count + 1, 'mesh.seed.delay_ms': 30_000 }
+  return life.span('mesh.seed.retry', 70 + 16 * (count + 1), waits)
+}
+
+test('nodes that wait for their next attempt at the end of the evidence: a storm for as long as they wait', () => {
+  const ended = (node: string) => lost(node, 4).span('mesh.window', 180)
+  assert.equal(findIn(retryStorm, ['a', 'b', 'c'].map(ended)).length, 1)
+})
+
+test('the same for less time, as while a seed restarts: nothing', () => {
+  const ended = (node: string) => lost(node, 2).span('mesh.window', 135)
+  assert.deepEqual(findIn(retryStorm, ['a', 'b', 'c'].map(ended)), [])
+})
+
 test('two of four nodes, or three of eight: nothing', () => {
   assert.deepEqual(findIn(retryStorm, [...['a', 'b'].map(retrying), quiet('c'), quiet('d')]), [])
   const eight = [...['a', 'b', 'c'].map(retrying), ...['d', 'e', 'f', 'g', 'h'].map(quiet)]

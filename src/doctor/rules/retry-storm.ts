@@ -7,8 +7,8 @@ import { leastDelayMs } from '../judgement/retry-policy.ts'
 import { type SeedFailure, type SeedHistory, seedHistories } from '../judgement/seed-history.ts'
 import type { Rule } from '../rule.ts'
 
-/** As the alert: failed dials in every minute for two minutes. */
-const stormMs = 120_000
+/** Longer than a seed takes to restart; the alert about failed dials in every minute waits for two. */
+const stormMs = 90_000
 /** Longest pause within an outage, of which a minute of spans may be missing: campaigns are five minutes apart. */
 const longestPauseMs = 150_000
 const leastNodes = 3
