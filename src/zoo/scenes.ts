@@ -55,7 +55,7 @@ const handles: readonly Scene[] = [
   planted('timers', 'timers-left', ''),
   planted('timers-per-peer', 'timers-left', '', undefined, crowded),
   planted('listeners', 'listeners-left', 'peer:connect'),
-  planted('abort-listeners', 'listeners-left', 'connection:close', undefined, crowded),
+  planted('abort-listeners', 'listeners-left', 'signals', undefined, crowded),
 ]
 
 const tables: readonly Scene[] = [

@@ -40,11 +40,21 @@ export const handlePlants = {
   /** Listeners on a long-lived abort signal, some per peer. */
   'abort-listeners': {
     join: ({ libp2p }, peer) => {
-      for (let i = 0; i < 4; i++)
-        componentsOf(libp2p).events.addEventListener('connection:close', () => retain(peer.length))
+      const signal = dialSignalOf(libp2p)
+      for (let i = 0; i < 4; i++) signal.addEventListener('abort', () => retain(peer.length))
     },
   },
 } as const satisfies Readonly<Record<string, Plant>>
+
+/** The signal that ends all dials: it lives as long as libp2p. */
+function dialSignalOf(libp2p: object): AbortSignal {
+  const { connectionManager } = componentsOf(libp2p) as unknown as Dialling
+  return connectionManager.dialQueue.shutDownController.signal
+}
+
+interface Dialling {
+  readonly connectionManager: { readonly dialQueue: { readonly shutDownController: AbortController } }
+}
 
 async function openServer(): Promise<void> {
   const server = createServer()
