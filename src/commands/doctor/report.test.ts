@@ -51,9 +51,14 @@ function linesOf(findings: readonly RankedFinding[], verdict: Diagnosis['verdict
   return reportLines(reportOf({ evidence, diagnosis, reading, links: noLinks.trace, ...more })).join('\n')
 }
 
+test('a finding that explains only growth of unknown cause: not a word of that', () => {
+  const symptoms = [{ ...findingAt('node-3'), disease: 'growth-unknown' } as const]
+  assert.doesNotMatch(linesOf([findingAt('node-3', { symptoms })], 'ill'), /explains|cause unknown/)
+})
+
 test('a finding: owner, time with its zone, growth, proof, remedy and its symptoms', () => {
-  const symptom = { ...findingAt('node-3'), disease: 'heap-growth' } as const
-  const text = linesOf([findingAt('node-3', { symptoms: [symptom] })], 'ill', {
+  const symptoms = (['heap-growth', 'growth-unknown'] as const).map((disease) => ({ ...findingAt('node-3'), disease }))
+  const text = linesOf([findingAt('node-3', { symptoms })], 'ill', {
     links: ({ traceId, spanId }) => `http://jaeger/trace/${traceId}?uiFind=${spanId}`,
     search: ({ mesh, node, span }) => `http://jaeger/search ${mesh} ${node} ${span}`,
   })
@@ -62,7 +67,7 @@ test('a finding: owner, time with its zone, growth, proof, remedy and its sympto
   assert.match(text, /owner +streams \/chat\/1\.0\.0 out at node-3 of mesh-a/)
   assert.match(text, /since +\d\d:\d\d:\d\d \S+/)
   assert.match(text, /growth +from 3 streams to 40 streams: 444 streams per hour, 0\.25 streams per connection/)
-  assert.match(text, /explains +JavaScript objects that nobody frees \(node-3\)/)
+  assert.match(text, /explains +JavaScript objects that nobody frees \(node-3\)\n/)
   assert.match(text, /proof +mesh\.audit \S+ http:\/\/jaeger\/trace\/(ab){16}\?uiFind=(cd){8}/)
   assert.match(text, /looked at +1 node \(1 process\) of mesh-a, 2 spans, 10 connections opened/)
   assert.match(text, /read +all spans of mesh-a: 12 MB in 7 requests/)

@@ -51,6 +51,21 @@ export function sleptAfter(instance: Instance, ms: number): number {
     .reduce((sum, { attributes }) => sum + Number(attributes['mesh.stall.slept_ms'] ?? 0), 0)
 }
 
+/** Clocks of two machines differ by less. */
+const clockMs = 20_000
+
+/** Whether a second process has the identity of this one, as any node says, or as the spans of both show. */
+export function sharesIdentity({ instances }: Pick<Evidence, 'instances'>, instance: Instance): boolean {
+  const { mesh, peer, firstMs, lastMs } = instance
+  if (instance.countOf('mesh.identity.conflict') > 0) return true
+  return instances.some((one) => {
+    if (one === instance || one.mesh !== mesh || peer === '') return false
+    const overlapMs = Math.min(one.lastMs, lastMs) - Math.max(one.firstMs, firstMs)
+    if (one.peer === peer && overlapMs > clockMs) return true
+    return one.spans('mesh.identity.conflict').some(({ attributes }) => attributes['mesh.peer.id'] === peer)
+  })
+}
+
 export function hasStopped(instance: Instance): boolean {
   return instance.countOf('mesh.node.stopped') > 0
 }

@@ -1,5 +1,5 @@
 import type { Evidence } from '../evidence/evidence.ts'
-import { missingSpans, sleptAfter, withoutPeersSince } from './absence.ts'
+import { missingSpans, sharesIdentity, sleptAfter, withoutPeersSince } from './absence.ts'
 import { longestRetryMs, retryPolicy } from './retry-policy.ts'
 import type { SeedHistory, SeedLine } from './seed-history.ts'
 
@@ -22,11 +22,14 @@ const statedSlackMs = 15_000
 
 /**
  * Whether a node stopped dialling a seed that it needs. Reached seeds need no attempt until the node is alone. A node
- * that knows a second process of its identity dials rarely, and is not judged.
+ * with a second process of its identity dials rarely, and is not judged.
  */
-export function overdueOf(history: SeedHistory, evidence: Pick<Evidence, 'complete' | 'partial'>): Overdue | undefined {
+export function overdueOf(
+  history: SeedHistory,
+  evidence: Pick<Evidence, 'complete' | 'partial' | 'instances'>,
+): Overdue | undefined {
   const { instance, line } = history
-  if (line?.state === 'self' || instance.countOf('mesh.identity.conflict') > 0) return undefined
+  if (line?.state === 'self' || sharesIdentity(evidence, instance)) return undefined
   const aloneMs = withoutPeersSince(instance)
   const due = dueAfter(history, aloneMs)
   if (due === undefined) return undefined

@@ -133,7 +133,7 @@ function reported(finding: RankedFinding, links: Links, search: string | undefin
     next,
     links: proof.flatMap((witness) => links(witness) ?? []),
     ...(search !== undefined && { search }),
-    symptoms: finding.symptoms.map(({ disease, owner, certainty, summary }) => ({
+    symptoms: finding.symptoms.filter(isSpecific).map(({ disease, owner, certainty, summary }) => ({
       disease,
       title: diseaseOf(disease).title,
       owner,
@@ -141,4 +141,9 @@ function reported(finding: RankedFinding, links: Links, search: string | undefin
       summary,
     })),
   }
+}
+
+/** What a cause explains has a known cause: to say that it has none is no news. */
+function isSpecific({ disease }: Finding): boolean {
+  return disease !== 'growth-unknown'
 }

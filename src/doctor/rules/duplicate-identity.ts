@@ -5,7 +5,7 @@ import type { Finding } from '../finding.ts'
 import type { Rule } from '../rule.ts'
 
 /** Two lives of one identity that overlap this long are no restart, and no difference of clocks. */
-const leastOverlapMs = 120_000
+const leastOverlapMs = 60_000
 
 interface Report {
   readonly reporter: Instance

@@ -64,3 +64,11 @@ test('a second process has the identity of the node, so that it dials rarely: no
   const life = new Life('a').failing(0, seed, 1).span('mesh.identity.conflict', 10, {}).censuses(5, 200, 0, overdue)
   assert.deepEqual(findIn(seedDialledOnce, [life]), [])
 })
+
+test('the same, of which the node’s own word is missing: another node’s, or the spans of both processes, show it', () => {
+  const life = new Life('a').failing(0, seed, 1).censuses(5, 200, 0, overdue)
+  const witness = new Life('b').censuses(5, 200, 1).span('mesh.identity.conflict', 10, { 'mesh.peer.id': 'peer-a' })
+  assert.deepEqual(findIn(seedDialledOnce, [life, witness]), [])
+  const copy = new Life('copy', { peer: 'peer-a' }).censuses(65, 200, 1)
+  assert.deepEqual(findIn(seedDialledOnce, [life, copy]), [])
+})

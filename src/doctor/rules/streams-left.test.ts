@@ -34,6 +34,36 @@ test('streams that the opener has finished, half closed: the end that accepted t
   )
 })
 
+/** Streams whose opener lost most of its censuses. */
+const lossy = (node: string, lineAt: (seconds: number) => string) => {
+  const story = withStreams(node, lineAt)
+  const spans = story.spans.filter((_, index) => index < 3 || index === 19)
+  return Object.create(story, { spans: { value: spans } }) as ProcessStory
+}
+
+test('the opener lost its censuses, and one of them shows such streams: it is the owner', () => {
+  const findings = find(
+    withStreams('node-1', (s) => `/chat/1 ${open(s)} 0 0 9`),
+    lossy('node-2', (s) => `/chat/1 0 ${open(s)} 0 9`),
+    withStreams('node-3', () => '/rpc/1 0 1 0 9'),
+  )
+  assert.deepEqual(
+    findings.map(({ certainty, owner, alsoAt }) => [certainty, owner.node, owner.part, alsoAt]),
+    [['likely', 'node-2', 'streams /chat/1 out', ['node-1']]],
+  )
+})
+
+test('a node lost its censuses, and may have opened them: not enough evidence', () => {
+  const findings = find(
+    withStreams('node-1', (s) => `/chat/1 ${open(s)} 0 0 9`),
+    lossy('node-2', () => '/rpc/1 0 1 0 9'),
+  )
+  assert.deepEqual(
+    findings.map(({ certainty, missing }) => [certainty, missing]),
+    [['insufficient', 'censuses of node-2, which may have opened them']],
+  )
+})
+
 test('a leak that a limit stopped: the streams are still there', () => {
   const story = new ProcessStory('node-1').censuses(10, (s) => ({
     'mesh.audit.protocols': [`/chat/1 0 ${Math.min(250, s)} 0 9`],
