@@ -418,6 +418,26 @@ export const attributes = {
     unit: null,
     brief: 'Growth per connection that came, in `mesh.doctor.unit`.',
   },
+  'mesh.doctor.probe_ms': { type: 'int', unit: 'ms', brief: 'Milliseconds for which the node sampled its heap.' },
+  'mesh.doctor.bytes_middle': {
+    type: 'int',
+    unit: 'By',
+    brief: 'Bytes allocated since the begin of the probe and in use in the middle of it, scaled up from samples.',
+  },
+  'mesh.doctor.bytes_end': {
+    type: 'int',
+    unit: 'By',
+    brief: 'The same at its end: twice as much where nothing is freed, and as much as before in a cache.',
+  },
+  'mesh.doctor.share': {
+    type: 'double',
+    unit: '1',
+    brief: 'Part of the growth of all functions from the middle to the end, from 0 to 1.',
+  },
+  'mesh.doctor.counts': {
+    type: 'string[]',
+    brief: 'Objects by constructor, each as name, number in the middle and at the end; empty unless asked for.',
+  },
   'mesh.doctor.missing': { type: 'string', brief: 'What the evidence lacks.' },
   'mesh.doctor.also_at': { type: 'string[]', brief: 'Further nodes with the same fault or its effects.' },
   'mesh.doctor.symptoms': { type: 'string[]', brief: 'What it explains, each as disease and node.' },

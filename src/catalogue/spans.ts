@@ -740,6 +740,32 @@ export const spans = {
     links: ['evidence'],
     log: 'warn',
   },
+  'mesh.doctor.probe': {
+    brief: 'The doctor has asked a node what grows in its heap (`--probe`). Emitted by the doctor, not by the node.',
+    when: 'once per diagnosis with `--probe` and `--emit`',
+    attributes: [
+      'mesh.node.name',
+      'mesh.doctor.probe_ms',
+      'mesh.doctor.bytes_middle',
+      'mesh.doctor.bytes_end',
+      'mesh.doctor.counts',
+    ],
+    parents: ['root'],
+  },
+  'mesh.doctor.site': {
+    brief: 'A function of the probed node whose allocations during the probe stayed, and grew.',
+    when: 'child of each probe: at most ten, those that grew most first',
+    attributes: [
+      'mesh.node.name',
+      'code.function.name',
+      'code.file.path',
+      'code.line.number',
+      'mesh.doctor.bytes_middle',
+      'mesh.doctor.bytes_end',
+      'mesh.doctor.share',
+    ],
+    parents: ['mesh.doctor.probe'],
+  },
   'mesh.soak.verdict': {
     brief:
       'A soak ended: whether anything stays in the mesh when peers come and go. Its status is ERROR for a leak. Emitted by the soak, not by a node.',

@@ -21,14 +21,15 @@ export const doctorCommand: CommandAction = async (args, io) => {
       ),
     )
     .option('--json', 'print one JSON line per diagnosis to standard output, and progress to standard error')
+    .option('--probe-counts', 'with --probe, also count the objects of some constructors: pauses the node for a second')
     .option('--watch', 'diagnose again and again, and print what has changed')
     .allowExcessArguments(false)
     .usage('[flags]')
     .addHelpText('after', exitCodeHelp)
   addFlags(program, doctorFlags)
   program.parse(args, { from: 'user' })
-  const { file: files = [], json = false, watch = false } = program.opts<Partial<Options>>()
-  const flags = readDoctorFlags(rawFlags(program, doctorFlags), { files, json, watch })
+  const { file: files = [], json = false, watch = false, probeCounts = false } = program.opts<Partial<Options>>()
+  const flags = readDoctorFlags(rawFlags(program, doctorFlags), { files, json, watch, probeCounts })
   // Nearly all that a reading allocates is garbage at once: a young generation that does not grow halves its memory.
   setFlagsFromString('--semi-space-growth-factor=1')
   return runUntilStopped(
@@ -45,6 +46,7 @@ interface Options {
   readonly file: readonly string[]
   readonly json: boolean
   readonly watch: boolean
+  readonly probeCounts: boolean
 }
 
 const exitCodeHelp =

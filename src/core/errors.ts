@@ -30,6 +30,8 @@ const errors = {
     `limit reached: ${d.limit} (${d.value})${d.setting === undefined ? '' : `; ${d.setting} raises it`}`,
   MESH_PROFILE_RUNNING: (d: { kind: string; seconds: number }) =>
     `a ${d.kind} profile of ${d.seconds} s is already running; retry when it has ended`,
+  MESH_PROBE_FAILED: (d: { url: string; reason: string; cure: string }) =>
+    `the probe of ${d.url} failed: ${d.reason}; ${d.cure}`,
   MESH_PAGE_MISSING: (d: { directory: string }) =>
     `no page in ${d.directory}; run npm run build, or reinstall the published package`,
   MESH_SERVICE_MISSING: (d: { service: string; cure: string }) => `libp2p has no service "${d.service}"; ${d.cure}`,

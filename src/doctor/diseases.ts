@@ -275,14 +275,14 @@ export const diseases = {
     title: 'JavaScript objects that nobody frees',
     meaning: 'The heap that major collections leave grows, and no counted thing grows with it.',
     remedy: 'The functions at the heap sites allocate what stays: free it there.',
-    next: 'tracemesh doctor --probe NODE adds the sites of the heap.',
+    next: 'tracemesh doctor --probe HOST:PORT, of its --pprof, names the functions that grow.',
     causes: [unnamedMemory],
   },
   'external-growth': {
     title: 'Buffers that nobody frees',
     meaning: 'Memory outside the heap that JavaScript objects hold grows over major collections.',
     remedy: 'The functions at the heap sites allocate the buffers that stay: free them there.',
-    next: 'tracemesh doctor --probe NODE adds the sites of the heap.',
+    next: 'tracemesh doctor --probe HOST:PORT, of its --pprof, names the functions that grow.',
     causes: [unnamedMemory],
   },
   'native-growth': {
@@ -296,7 +296,7 @@ export const diseases = {
     title: 'Growth, cause unknown',
     meaning: 'Something that the census counts grows, and no rule knows why.',
     remedy: 'The owner that the verdict names holds it.',
-    next: 'tracemesh doctor --probe NODE adds the sites of the heap.',
+    next: 'tracemesh doctor --probe HOST:PORT, of its --pprof, names the functions that grow.',
     causes: memory,
   },
   'busy-alone': {

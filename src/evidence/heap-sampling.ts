@@ -48,7 +48,7 @@ export async function sampleHeap(session: Session, all = false): Promise<() => P
 }
 
 /** V8 collects garbage first, and scales up the samples. */
-function heapStacks(root: HeapProfiler.SamplingHeapProfileNode): Stack[] {
+export function heapStacks(root: HeapProfiler.SamplingHeapProfileNode): Stack[] {
   const stacks: Stack[] = []
   const visit = (node: HeapProfiler.SamplingHeapProfileNode, outer: readonly Runtime.CallFrame[]) => {
     const frames = [node.callFrame, ...outer]

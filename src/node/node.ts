@@ -163,7 +163,7 @@ async function startAdminApi(
 
 /** Imports the profile server only when it is enabled. */
 async function startProfiling(
-  { pprof: listen, adminToken: token }: NodeConfig,
+  { pprof: listen, adminToken: token, mesh: meshId, name: node }: NodeConfig,
   mesh: TracemeshService,
   owner: Owner,
   closeMs: number,
@@ -172,7 +172,8 @@ async function startProfiling(
   if (listen === 'off') return undefined
   const { startPprof } = await import('../pprof/server.ts')
   const onError = (error: unknown) => logger.error({ err: error }, 'profile failed')
-  const running = await startPprof({ listen, token, onError, owner, handles: mesh })
+  const self = { mesh: meshId, node, peer: mesh.peer, version, pid: process.pid }
+  const running = await startPprof({ listen, token, onError, owner, handles: mesh, process: self })
   owner.adopt('pprof', () => running.close(), closeMs)
   return running.url
 }

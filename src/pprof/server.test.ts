@@ -208,6 +208,7 @@ async function startServer(t: TestContext, options: { readonly listen?: string; 
     onError: assert.ifError,
     owner,
     handles,
+    process: { mesh: 'mesh-a', node: 'node-1', peer: 'p', version: '1.0.0', pid: 1 },
     ...options,
   })
   let closed: Promise<void> | undefined

@@ -147,7 +147,7 @@ function commandProblem(words: readonly string[]): string | undefined {
   const program = command(`tracemesh ${name}`, io)
   if (name !== 'store') program.option('--json')
   if (name === 'drill') program.argument('[alert...]')
-  if (name === 'doctor') program.option('--file <path...>').option('--watch')
+  if (name === 'doctor') program.option('--file <path...>').option('--watch').option('--probe-counts')
   parseFlags(program, table, args)
   return unknown('alert', program.args, [...alertNames, 'all', 'list'])
 }

@@ -1,4 +1,4 @@
-import { type AttributesOf, emitSpan } from '../../catalogue/span-effect.ts'
+import { type AttributesOf, emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
 import { newTrace } from '../../core/trace.ts'
 import type { Diagnosis, RankedFinding } from '../../doctor/diagnose.ts'
 import { diseaseOf } from '../../doctor/diseases.ts'
@@ -38,6 +38,11 @@ export class DiagnosisEmitter {
         telemetry.emit(emitSpan('mesh.doctor.finding', findingOf(finding), { parent: ref, links }), undefined)
       }
     }
+  }
+
+  /** Emits spans of a mesh as they are. */
+  emitSpans(mesh: string, spans: readonly SpanEffect[]): void {
+    for (const span of spans) this.#telemetryOf(mesh).emit(span, undefined)
   }
 
   /** Resolves when the spans are sent, or after some seconds without a receiver. */

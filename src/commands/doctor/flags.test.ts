@@ -54,7 +54,23 @@ const wrong: readonly (readonly [
   [{ before: '1h..2h' }, {}, /--before/],
   [{ emit: 'localhost:4317' }, {}, /--emit/],
   [{ every: '1' }, {}, /--every/],
+  [{ probe: 'node-3' }, {}, /--probe is "node-3"; expected host:port/],
+  [{ probe: '127.0.0.1:6060' }, { watch: true }, /--probe/],
+  [{ 'probe-for': '61s' }, {}, /--probe-for/],
+  [{ from: '1h', before: '2h..30m' }, {}, /--before is "2h..30m"; expected a period that ends before/],
+  [{ before: '2h..1h' }, { watch: true }, /--before/],
 ]
+
+test('a node to probe: host and port, or a URL', () => {
+  for (const [text, url] of [
+    ['127.0.0.1:6060', 'http://127.0.0.1:6060'],
+    ['[::1]:6060', 'http://[::1]:6060'],
+    ['localhost:6060', 'http://localhost:6060'],
+    ['https://node.example.org/pprof/', 'https://node.example.org/pprof'],
+  ] as const)
+    assert.equal(readDoctorFlags({ probe: text }, rest).probe, url)
+  assert.equal(readDoctorFlags({}, rest)['probe-for'], 30)
+})
 
 test('flags that contradict each other, or are no time: an error that says what is expected', () => {
   for (const [raw, more, problem] of wrong)

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { parseHostPort } from '../../admin/host-port.ts'
 import type { Period } from '../../doctor/sources/source.ts'
 import { type Check, duration, httpUrl, parseDuration } from '../../node/config-schemas.ts'
 import { type FlagTable, type FlagValues, invalidFlag, type RawFlags, readFlags } from '../../node/flag-table.ts'
@@ -26,6 +27,16 @@ export const doctorFlags = {
     defaultText: 'the trace store, if it has a page',
     ...httpUrl(),
   },
+  probe: {
+    description: 'profiles (--pprof) of a node, which is asked what grows in its heap',
+    ...nodeAddress(),
+  },
+  'probe-for': { description: 'for so long, from 2 to 60 s', defaultValue: '30s', ...probeTime() },
+  'token-file': {
+    description: 'file with the token of that node',
+    defaultText: 'the token in MESH_ADMIN_TOKEN, if it is set',
+    ...name(),
+  },
   emit: { description: 'OTLP receiver for the diagnosis as spans', ...otlpUrl() },
 } as const satisfies FlagTable
 
@@ -33,11 +44,16 @@ export interface DoctorFlags extends FlagValues<typeof doctorFlags> {
   readonly files: readonly string[]
   readonly json: boolean
   readonly watch: boolean
+  /** Whether a probe counts objects, too. */
+  readonly probeCounts: boolean
 }
 
+/** Flags without a value, and the files. */
+type OtherFlags = Pick<DoctorFlags, 'files' | 'json' | 'watch'> & Partial<Pick<DoctorFlags, 'probeCounts'>>
+
 /** Parses and checks the flags. Throws MESH_CONFIG_INVALID for the first invalid one. */
-export function readDoctorFlags(raw: RawFlags, rest: Pick<DoctorFlags, 'files' | 'json' | 'watch'>): DoctorFlags {
-  const flags = { ...readFlags(doctorFlags, raw), ...rest }
+export function readDoctorFlags(raw: RawFlags, rest: OtherFlags): DoctorFlags {
+  const flags = { ...readFlags(doctorFlags, raw), probeCounts: false, ...rest }
   const { files, watch, url, from, to, before, for: length } = flags
   if (files.length > 0 && url !== undefined) throw invalidFlag('url', url, 'either --url or --file')
   if (files.length > 0 && watch) throw invalidFlag('watch', 'given', 'a trace store: files are read once')
@@ -47,6 +63,7 @@ export function readDoctorFlags(raw: RawFlags, rest: Pick<DoctorFlags, 'files' |
   if (from !== undefined && to !== undefined && from >= to)
     throw invalidFlag('to', String(raw['to']), 'a time after --from')
   if (watch && before !== undefined) throw invalidFlag('before', String(raw['before']), 'no comparison with --watch')
+  if (watch && flags.probe !== undefined) throw invalidFlag('probe', flags.probe, 'one probe, without --watch')
   const isEarlier =
     before === undefined || (from === undefined ? before.toMs < (to ?? Number.POSITIVE_INFINITY) : before.toMs <= from)
   if (!isEarlier) throw invalidFlag('before', String(raw['before']), 'a period that ends before the other one begins')
@@ -123,6 +140,26 @@ function times(): Check<Period> {
 
 function name(): Check<string> {
   return { expected: 'a name', schema: z.string().min(1).max(256) }
+}
+
+/** `host:port` or a URL, without slashes at the end. */
+function nodeAddress(): Check<string> {
+  const { schema: url } = httpUrl()
+  const schema = z
+    .string()
+    .transform((text) => (parseHostPort(text) === undefined ? text : `http://${text}`))
+    .refine((text) => url.safeParse(text).success)
+    .transform((text) => text.replace(/\/+$/, ''))
+  return { expected: 'host:port such as 127.0.0.1:6060, or an http:// or https:// URL', schema }
+}
+
+/** Seconds. */
+function probeTime(): Check<number> {
+  const schema = z
+    .string()
+    .transform((text) => (parseDuration(text) ?? Number.NaN) / 1_000)
+    .pipe(z.number().int().min(2).max(60))
+  return { expected: 'whole seconds such as 30s', schema }
 }
 
 function otlpUrl(): Check<string> {

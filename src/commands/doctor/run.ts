@@ -1,5 +1,6 @@
 import { errorMessage, isMeshError, MeshError } from '../../core/errors.ts'
-import { type Examination, examine, type Subject } from '../../doctor/report/examine.ts'
+import { EvidenceFold } from '../../doctor/evidence/fold.ts'
+import { type Examination, examine, type Subject, watchedBy, withSpans } from '../../doctor/report/examine.ts'
 import { type Report, reportOf } from '../../doctor/report/report.ts'
 import type { Period } from '../../doctor/sources/source.ts'
 import { paint, plain } from '../../lab/lines.ts'
@@ -9,6 +10,9 @@ import { compare, compareLines, type Diagnosed } from './compare.ts'
 import { DiagnosisEmitter } from './emit.ts'
 import { type DoctorFlags, laterPeriod, storePeriod } from './flags.ts'
 import { linksTo, type PageLinks } from './links.ts'
+import { probeOf } from './probe.ts'
+import { type Probe, probeEvidence } from './probe-spans.ts'
+import { probeLines } from './probe-text.ts'
 import { reportLines } from './report-text.ts'
 import { DoctorWatch } from './watch.ts'
 
@@ -57,19 +61,35 @@ class Doctor {
   }
 
   async #once(url: string, links: PageLinks): Promise<number> {
-    const { flags, io, emitter } = this.#options
+    const { flags, io, emitter, signal, log } = this.#options
     const earlier = flags.before && (await this.#earlier(url, flags.before, links))
-    const examination = await examine(this.#subject(url, laterPeriod(flags, Date.now())))
+    const probe = await probeOf(flags, signal, log)
+    if (probe !== undefined) emitter?.emitSpans(probe.answer.process.mesh, probe.effects)
+    const examination = await this.#examine(url, probe)
     emitter?.emit(examination)
     const report = this.#report(examination, links)
     const { evidence } = examination
     const comparison = earlier && compare(earlier, { report, evidence })
-    if (flags.json) io.out(`${JSON.stringify({ ...report, ...(comparison && { comparison }) })}\n`)
+    const more = { ...(probe && { probe: probe.answer }), ...(comparison && { comparison }) }
+    if (flags.json) io.out(`${JSON.stringify({ ...report, ...more })}\n`)
     else {
       for (const line of reportLines(report, textOptions(io))) io.out(`${line}\n`)
+      if (probe !== undefined) for (const line of probeLines(probe.answer, io.columns)) io.out(`${line}\n`)
       if (comparison !== undefined) for (const line of compareLines(comparison, links.compare)) io.out(`${line}\n`)
     }
     return exitCodeOf(report)
+  }
+
+  /** What the probe found is evidence of its process. */
+  async #examine(url: string, probe: Probe | undefined): Promise<Examination> {
+    const { flags, log } = this.#options
+    const fold = new EvidenceFold()
+    const examination = await examine(this.#subject(url, laterPeriod(flags, Date.now())), watchedBy(fold))
+    if (probe === undefined) return examination
+    const { mesh, node } = probe.answer.process
+    const spans = probeEvidence(probe, examination.evidence)
+    if (spans.length === 0) log(`the spans have no process of ${node} of ${mesh}, which was probed`)
+    return withSpans(examination, fold, spans)
   }
 
   /** Without spans of the earlier period there is no comparison, but a diagnosis of the later one. */
@@ -155,6 +175,7 @@ function reportFailure(error: unknown, signal: AbortSignal, log: (text: string) 
   }
   if (!(error instanceof MeshError)) throw error
   log(`${error.code}: ${error.message}`)
+  if (isMeshError(error, 'MESH_PROBE_FAILED')) return exitCodes.inconclusive
   const isOfStore = error.code.startsWith('MESH_TRACES_') || isMeshError(error, 'MESH_STACK_UNREACHABLE')
   const isEmpty = isMeshError(error, 'MESH_SPANS_ABSENT') && /^https?:/.test(error.detail.where)
   return isOfStore || isEmpty ? exitCodes.inconclusive : exitCodes.usage

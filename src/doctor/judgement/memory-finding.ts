@@ -1,3 +1,4 @@
+import type { TraceSpan } from '../../traces/trace.ts'
 import type { DiseaseName } from '../diseases.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
@@ -51,25 +52,31 @@ function mebibytes(bytes: number): number {
 /** The sampling itself allocates. */
 const sampler = /heap-sampling\.[jt]s$/
 
-/** The function with the largest share of what was allocated and stayed, if it has a file. */
+/** What a probe has asked for says more than what the node sampled by itself: it has two readings. */
 function largestSite(instance: Instance, fromMs: number) {
-  const shareOf = (span: (typeof sites)[number]) => Number(span.attributes['mesh.heap.share'] ?? 0)
-  const sites = instance
-    .spans('mesh.heap.site')
-    .filter(
-      ({ startMs, durationMs, attributes }) =>
-        startMs + durationMs >= fromMs &&
-        attributes['code.file.path'] !== '' &&
-        !sampler.test(String(attributes['code.file.path'])),
-    )
+  return (
+    siteAmong(instance.spans('mesh.doctor.site'), 'mesh.doctor.share', fromMs, 'grew during the probe') ??
+    siteAmong(instance.spans('mesh.heap.site'), 'mesh.heap.share', fromMs, 'stayed')
+  )
+}
+
+/** The function with the largest share of what was allocated and stayed, if it has a file. */
+function siteAmong(spans: readonly TraceSpan[], share: string, fromMs: number, what: string) {
+  const shareOf = ({ attributes }: TraceSpan) => Number(attributes[share] ?? 0)
+  const sites = spans.filter(
+    ({ startMs, durationMs, attributes }) =>
+      startMs + durationMs >= fromMs &&
+      attributes['code.file.path'] !== '' &&
+      !sampler.test(String(attributes['code.file.path'])),
+  )
   const [span] = sites.toSorted((a, b) => shareOf(b) - shareOf(a))
   if (span === undefined || shareOf(span) < leastShare) return undefined
   const { 'code.function.name': name, 'code.file.path': file, 'code.line.number': line } = span.attributes
-  const share = Math.round(100 * shareOf(span))
+  const percent = Math.round(100 * shareOf(span))
   return {
     span,
     name: `${name || '(anonymous)'}`,
-    text: `${share} % of what stayed was allocated in ${name} at ${file}:${line}`,
+    text: `${percent} % of what ${what} was allocated in ${name} at ${file}:${line}`,
   }
 }
 

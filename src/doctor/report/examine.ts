@@ -43,7 +43,10 @@ const maxMoments = 3
  *
  * @throws MeshError if there is nothing to read
  */
-export async function examine(subject: Subject, watched: Watched = first()): Promise<Examination> {
+export async function examine(
+  subject: Subject,
+  watched: Watched = watchedBy(new EvidenceFold()),
+): Promise<Examination> {
   const { fold, readMs } = watched
   const add = (span: TraceSpan, again: boolean) => fold.add(span, again || span.startMs < readMs)
   const options = { ...subject, add }
@@ -56,8 +59,17 @@ export async function examine(subject: Subject, watched: Watched = first()): Pro
   return moments.length === 0 ? examined : conclude(watched, reading)
 }
 
-function first(): Watched {
-  return { fold: new EvidenceFold(), earlier: { complete: true, partial: [] }, readMs: Number.NEGATIVE_INFINITY }
+/** The same examination with spans that no source has. */
+export function withSpans({ evidence, reading }: Examination, fold: EvidenceFold, spans: readonly TraceSpan[]) {
+  for (const span of spans) fold.add(span)
+  const { complete, partial } = evidence
+  const whole = fold.evidence({ complete, partial })
+  return { evidence: whole, diagnosis: diagnose(whole, rules), reading } satisfies Examination
+}
+
+/** A single reading. */
+export function watchedBy(fold: EvidenceFold): Watched {
+  return { fold, earlier: { complete: true, partial: [] }, readMs: Number.NEGATIVE_INFINITY }
 }
 
 function conclude({ fold, earlier }: Watched, reading: Reading): Examination {
