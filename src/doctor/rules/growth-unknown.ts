@@ -4,10 +4,12 @@ import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
 import { grownCollections } from '../judgement/application-counts.ts'
 import { type Count, type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../judgement/counted-growth.ts'
+import { type ProtocolGrowth, protocolGrowths } from '../judgement/grown-streams.ts'
 import { churnOf, judgeGrowth, partOf, pointsOf, valueAt } from '../judgement/growth.ts'
 import { memoryFinding } from '../judgement/memory-finding.ts'
 import { judgeMemory, memoryOf } from '../judgement/memory-floors.ts'
 import { growingPoints, meshRegistriesOf, sizesAlone } from '../judgement/registry-counts.ts'
+import { grownSockets } from '../judgement/socket-counts.ts'
 import { brokenSinceMs, type Statement, statementsOf } from '../judgement/statements.ts'
 import { growthUntilLimit } from '../judgement/stream-limits.ts'
 import type { Rule } from '../rule.ts'
@@ -42,7 +44,7 @@ const limitsByKey: Readonly<Record<string, Limits>> = {
 
 /** The load itself, what only rises by design, other units, and what is counted of neighbours or in another number too. */
 const notJudged =
-  /_total$|_bytes$|_s$|^mesh\.audit\.(peers|members|links|guests|connections|sweeps|frames_|closed\.|refused\.|limits|seeds|dht_|applications )|^mesh\.audit\.(gossip\.(topics|most_topics)|listeners_largest|sockets|protocols .* in)$|^mesh\.telemetry\.(?!queued)|^mesh\.registry\./
+  /_total$|_bytes$|_s$|^mesh\.audit\.(peers|members|links|guests|connections|sweeps|frames_|closed\.|refused\.|limits|seeds|dht_|applications |sockets)|^mesh\.audit\.(gossip\.(topics|most_topics)|listeners_largest|protocols .* in)$|^mesh\.telemetry\.(?!queued)|^mesh\.registry\./
 const judged = /^mesh\.(audit|telemetry)\./
 /** What is counted expires with its messages, scores or addresses: only a longer rise is one. */
 const slow =
@@ -57,7 +59,19 @@ const isLine = /^mesh\.audit\.(protocols|owned) /
  */
 export const growthUnknown: Rule = {
   name: 'growth-unknown',
-  find: ({ instances }) => instances.flatMap((instance) => findingOf(instance) ?? []),
+  find: ({ instances }) => {
+    const growths = protocolGrowths(instances)
+    return instances.flatMap((instance) => findingOf(instance, isOtherEnd(instance, growths)) ?? [])
+  },
+}
+
+/** What streams bring with them, at both of their ends. */
+const ofStreams = /^mesh\.audit\.(streams|streams_half_closed|listeners_connections)$/
+
+/** Whether the streams that grow at a process are those of another one. */
+function isOtherEnd({ id, mesh }: Instance, growths: readonly ProtocolGrowth[]): boolean {
+  const owners = growths.flatMap((one) => one.owners.map(({ instance }) => instance))
+  return owners.some((owner) => owner.mesh === mesh) && !owners.some((owner) => owner.id === id)
 }
 
 /** Bytes: a clean process rises by 30 MiB in its first minutes. */
@@ -68,11 +82,12 @@ interface Grown {
   readonly found: CountedGrowth
 }
 
-function findingOf(instance: Instance): Finding | undefined {
+function findingOf(instance: Instance, isOtherEnd: boolean): Finding | undefined {
   const statement = invariants.flatMap((invariant) => statementsOf(instance, invariant))[0]
   if (statement !== undefined) return statedFinding(statement)
   const collections = grownCollections(instance).map(({ name, found }) => ({ name: `collection ${name}`, found }))
-  const grown = [...grownCounts(instance), ...grownRegistries(instance), ...collections].sort(
+  const sockets = grownSockets(instance).map(({ kind, found }) => ({ name: `sockets_${kind}`, found }))
+  const grown = [...grownCounts(instance, isOtherEnd), ...grownRegistries(instance), ...collections, ...sockets].sort(
     (a, b) => riseIn(b) - riseIn(a),
   )
   const [most, ...others] = grown
@@ -128,9 +143,9 @@ function statedFinding(statement: Statement): Finding {
   }
 }
 
-function grownCounts(instance: Instance): Grown[] {
+function grownCounts(instance: Instance, isOtherEnd: boolean): Grown[] {
   return instance.seriesOf('mesh.').flatMap(([key]): Grown[] => {
-    if (!judged.test(key) || notJudged.test(key)) return []
+    if (!judged.test(key) || notJudged.test(key) || (isOtherEnd && ofStreams.test(key))) return []
     const limits = limitsByKey[key] ?? usual
     const atLimit = isStreams.test(key) ? growthUntilLimit(instance, key) : undefined
     const found = atLimit ?? growthIn(instance, { key, isLine: isLine.test(key), ...limits })
@@ -139,10 +154,10 @@ function grownCounts(instance: Instance): Grown[] {
   })
 }
 
-/** Sockets and records wait for a collection or a sweep, so churn raises them for a while. */
+/** Records wait for a sweep, so churn raises them for a while. */
 function isExplained(instance: Instance, key: string, found: CountedGrowth): boolean {
   const { least, perConnection } = usual
-  if (!/^mesh\.audit\.(sockets|peer_store|peer_locks)/.test(key)) return false
+  if (!/^mesh\.audit\.(peer_store|peer_locks)/.test(key)) return false
   return riseIn({ found }) <= perConnection * churnOf(instance, found.rise) + least
 }
 
