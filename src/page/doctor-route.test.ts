@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fastify from 'fastify'
 import { leakCheck } from '../testing/leak-check.ts'
 import type { DoctorAnswer } from './doctor-answer.ts'
-import { type Diagnose, diagnoseStore, doctorRoute } from './doctor-route.ts'
+import { type Diagnose, doctorRoute } from './doctor-route.ts'
+import { diagnoseStore } from './doctor-thread.ts'
 
 leakCheck()
 

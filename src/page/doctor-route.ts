@@ -17,16 +17,3 @@ export function doctorRoute(app: FastifyInstance, diagnose: Diagnose): void {
     return runs.ask({ fromMs: from, toMs: to })
   })
 }
-
-/** Diagnoses from the trace store at `url`; of one mesh, or of all. */
-export function diagnoseStore(url: string, mesh?: string): Diagnose {
-  return async (period, signal, progress) => {
-    // Nodes without a page need no doctor in their memory.
-    const [{ examine }, { reportOf }] = await Promise.all([
-      import('../doctor/report/examine.ts'),
-      import('../doctor/report/report.ts'),
-    ])
-    const examination = await examine({ url: url.replace(/\/+$/, ''), files: [], mesh, period, signal, progress })
-    return reportOf({ ...examination, links: () => undefined })
-  }
-}

@@ -84,6 +84,7 @@ test('no page asks any more, or it takes too long, or the server closes: it is a
 const failures = {
   MESH_TRACES_UNREACHABLE: new MeshError('MESH_TRACES_UNREACHABLE', { url: 'http://store', cause: 'ECONNREFUSED' }),
   MESH_SPANS_ABSENT: new MeshError('MESH_SPANS_ABSENT', { where: 'http://store', found: 'nothing', cure: 'wait' }),
+  ERR_WORKER_OUT_OF_MEMORY: Object.assign(new Error('terminated'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }),
   Error: new Error('x is undefined'),
 }
 
@@ -99,6 +100,7 @@ test('a diagnosis that fails: what happened in a sentence, and again only if the
   assert.deepEqual(texts, [
     ['The trace store does not answer.', true],
     ['The trace store has no spans of this mesh from that time.', undefined],
+    ['The diagnosis needs too much memory: choose a shorter time.', undefined],
     ['The diagnosis failed.', undefined],
   ])
 })

@@ -118,6 +118,8 @@ class TooLong extends Error {
 function troubleOf(error: unknown): Trouble {
   const detail = errorMessage(error)
   if (error instanceof TooLong) return { text: 'The diagnosis took too long: choose a shorter time.', detail }
+  if (error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY')
+    return { text: 'The diagnosis needs too much memory: choose a shorter time.', detail }
   if (isMeshError(error, 'MESH_SPANS_ABSENT'))
     return { text: 'The trace store has no spans of this mesh from that time.', detail }
   if (isMeshError(error, 'MESH_TRACES_UNREACHABLE'))

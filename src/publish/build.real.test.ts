@@ -30,6 +30,11 @@ test('the published package: nodes join over QUIC and TCP, with traces and HTTP 
   assert.deepEqual(new Set(transports), new Set(['quic', 'tcp']))
   assert.match(await (await fetch(`${watcher.adminUrl}/app.js`)).text(), /Topology/)
   assert.deepEqual((await seed.api<{ status: string }>('/healthz')).status, 'alive')
+  // The doctor has a program of its own, which runs in a thread; there may be no trace store.
+  const doctor = () => watcher.api<{ state: string; trouble?: { text: string } }>('/api/doctor?from=1&to=60000')
+  let answer = await doctor()
+  while (answer.state === 'running') answer = await doctor()
+  assert.notEqual(answer.trouble?.text, 'The diagnosis failed.')
 })
 
 /** Files that the kit must not load: transports, gossipsub, pino, the SDK of OpenTelemetry. */

@@ -43,7 +43,9 @@ export async function bundleCommands(
   entry = 'src/commands/main.ts',
   further: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const metafile = await bundleForNode({ main: entry, ...further }, directory, [eagerGrpc, quicNative])
+  // A thread has a program of its own.
+  const threads = { 'doctor-worker': 'src/page/doctor-worker.ts' }
+  const metafile = await bundleForNode({ main: entry, ...threads, ...further }, directory, [eagerGrpc, quicNative])
   const externals = externalsOf(metafile)
   if (externals.length > 0) throw new Error(`the bundle of the commands loads ${externals.join(' and ')}`)
   // The store reads the file at run time, from the directory of its module.
