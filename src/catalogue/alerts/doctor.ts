@@ -26,15 +26,23 @@ export const doctorAlerts = {
     severity: 'warning',
     basis: 'events',
     expr: (d) => `${increase(sure, `${byNode}, mesh_doctor_disease`, d('5m'), d)} > 0`,
+    // A restart of the doctor, or of the trace store, is no second page.
+    keepFiring: '10m',
     meaning:
-      'tracemesh doctor --watch --emit found a fault that is certain or likely, within five minutes; one alert per disease and node, none for what lacks evidence. It resolves five minutes after the last diagnosis that has the finding. Without a doctor that watches it never fires.',
+      'tracemesh doctor --watch --emit found a fault that is certain or likely, within five minutes; one alert per disease and node, none for what lacks evidence. It resolves a quarter of an hour after the last diagnosis that has the finding. Without a doctor that watches it never fires.',
     cure: 'mesh.doctor.part is what of the node is at fault, mesh.doctor.summary has the numbers, mesh.doctor.remedy says what to do; the links of the span lead to the traces that prove it. The page of the disease is in docs/diseases.',
     search: { span: 'mesh.doctor.finding' },
     emitDelay: '1s',
     cases: {
       'a finding of each diagnosis, until it is gone': {
-        series: { [findings('streams-left')]: `_x6 ${everyMinute(10)} 10x60`, [up]: '1+0x140' },
-        checks: { '50s': [], '2m': firesFor('streams-left'), '10m': firesFor('streams-left'), '17m': [] },
+        series: { [findings('streams-left')]: `_x6 ${everyMinute(10)} 10x140`, [up]: '1+0x210' },
+        checks: {
+          '50s': [],
+          '2m': firesFor('streams-left'),
+          '10m': firesFor('streams-left'),
+          '20m': firesFor('streams-left'),
+          '30m': [],
+        },
       },
       'a likely finding becomes certain, and two diseases of one node': {
         series: {
@@ -47,6 +55,10 @@ export const doctorAlerts = {
           '3m': [...firesFor('self-seed'), ...firesFor('streams-left')],
           '8m': [...firesFor('self-seed'), ...firesFor('streams-left')],
         },
+      },
+      'the doctor, or its trace store, is away for nine minutes': {
+        series: { [findings('self-seed')]: `_x6 ${everyMinute(5)} 5x54 6x5 7x5 8x60`, [up]: '1+0x170' },
+        checks: { '8m': firesFor('self-seed'), '14m': firesFor('self-seed'), '18m': firesFor('self-seed') },
       },
       'a fault of the whole mesh': {
         series: { [findings('retry-storm', '')]: `_x6 ${everyMinute(5)}`, [up]: '1+0x40' },

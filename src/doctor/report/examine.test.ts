@@ -3,6 +3,8 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { Life } from '../../testing/doctor/life.ts'
+import { SpanSource } from '../../testing/doctor/span-source.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { EvidenceFold } from '../evidence/fold.ts'
 import { examine } from './examine.ts'
@@ -35,4 +37,25 @@ test('a reading after one that missed spans: the evidence stays incomplete, with
   const earlier = { complete: false, partial: ['12:00 was not read'] }
   const { evidence } = await examine(subject, { fold: new EvidenceFold(), earlier, readMs: 0 })
   assert.deepEqual([evidence.complete, evidence.partial], [false, ['12:00 was not read']])
+})
+
+test('a long period with a fault in it, around which the doctor reads again: no span counts twice', async () => {
+  const seed = '/dns4/node-3/udp/4001/quic-v1'
+  const minuteMs = 60_000
+  const beginMs = 1_800_000_000_000
+  const ill = new Life('node-3')
+    .censuses(5, 6_000, 2)
+    .span('mesh.seed.self', 6_010, { 'mesh.seed.address': seed, 'mesh.seed.others': 1 })
+    .censuses(6_035, 14_400, 2, [`${seed} self 1 0/10 0`])
+  const store = new SpanSource([...ill.spans, ...new Life('node-1').censuses(5, 14_400, 2).spans])
+  const { signal } = new AbortController()
+  const period = { fromMs: beginMs, toMs: beginMs + 240 * minuteMs }
+  const subject = { url: 'http://store', files: [], mesh: undefined, period, signal, progress: () => {} }
+  const { evidence, diagnosis, reading } = await examine({ ...subject, fetch: store.fetch })
+  assert.deepEqual(
+    diagnosis.findings.map(({ disease }) => disease),
+    ['self-seed'],
+  )
+  assert.ok(reading.requests > 33 && evidence.spans > 50, `${reading.requests} requests, ${evidence.spans} spans`)
+  assert.equal(evidence.duplicates, 0)
 })
