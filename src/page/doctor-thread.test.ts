@@ -7,7 +7,7 @@ import { isMeshError } from '../core/errors.ts'
 import { examine } from '../doctor/report/examine.ts'
 import { resourceSpansOf } from '../testing/doctor/span-source.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import { diagnoseStore } from './doctor-thread.ts'
+import { diagnoseStore, memoryLimitMb } from './doctor-thread.ts'
 
 // The pool of `fetch` keeps a connection for some seconds after its last use.
 leakCheck({ graceMs: 8_000 })
@@ -104,4 +104,11 @@ test('an abort while the store does not answer: its reason, and the thread ends'
   })
   const period = { fromMs: beginMs, toMs: beginMs + minuteMs }
   await assert.rejects(diagnoseStore(url)(period, aborting.signal, quiet), /the server of the page closes/)
+})
+
+test('the memory of the thread: a part of what is free, within bounds', () => {
+  assert.deepEqual(
+    [30, 200, 4_000].map((mebibytes) => memoryLimitMb(mebibytes * 1_048_576)),
+    [64, 120, 384],
+  )
 })

@@ -17,8 +17,10 @@ export type DoctorWord =
   | { readonly is: 'mesh-error'; readonly code: ErrorCode; readonly detail: ErrorDetail<ErrorCode> }
   | { readonly is: 'error'; readonly message: string }
 
-/** Megabytes of the thread: ten million spans take less. Beyond, the diagnosis ends, and the node does not. */
-const resourceLimits = { maxOldGenerationSizeMb: 384 }
+/** Megabytes that a diagnosis of 15 minutes needs, and that one of ten million spans does. Guesses. */
+const [leastMb, mostMb] = [64, 384]
+/** Part of the free memory: beyond it the diagnosis ends, not the node. */
+const memoryShare = 0.6
 /** A clone has TypeScript, a package a bundle beside the one of this module. */
 const program = new URL(`./doctor-worker.${import.meta.filename.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
 
@@ -33,6 +35,7 @@ export function diagnoseStore(url: string, mesh?: string): Diagnose {
     const workerData: DoctorTask = { url: url.replace(/\/+$/, ''), mesh, period }
     // Flags of this process, such as those of its watchdog, are not meant for the thread.
     const execArgv = process.execArgv.filter((flag) => /^--(?:experimental-strip-types|disable-warning)/.test(flag))
+    const resourceLimits = { maxOldGenerationSizeMb: memoryLimitMb(process.availableMemory()) }
     const worker = new Worker(program, { name: 'doctor', workerData, execArgv, resourceLimits })
     const abort = () => reject(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
@@ -48,4 +51,8 @@ export function diagnoseStore(url: string, mesh?: string): Diagnose {
       await worker.terminate()
     })
   }
+}
+
+export function memoryLimitMb(availableBytes: number): number {
+  return Math.max(leastMb, Math.min(mostMb, Math.floor((memoryShare * availableBytes) / 1_048_576)))
 }
