@@ -23,6 +23,12 @@ function planted(
   return { name, truth: { disease, nodes: [ill], part }, nodes, ...scene }
 }
 
+/** A fault of the seeds of a node, of which one does not run; that is true of it, too. */
+function failing(plant: string, disease: DiseaseName, seeds: readonly string[], also: DiseaseName): Scene {
+  const truth = { disease, nodes: [ill], part: '', also: [also] }
+  return planted(plant, disease, '', { plant, seeds }, { truth })
+}
+
 const clean: readonly Scene[] = [
   { name: 'clean-quiet', nodes: named(1, 2, 3, 4), churn: 'none' },
   { name: 'clean-churn', nodes: named(1, 2, 3, 4) },
@@ -99,15 +105,9 @@ const links: readonly Scene[] = [
   planted('self-seed', 'self-seed', '', { seeds: ['node-1', ill] }),
   planted('wrong-identity', 'wrong-identity', '', { seeds: [`node-1/p2p/${strangePeer}`, 'node-2'] }),
   planted('seed-unreachable', 'seed-unreachable', '', { seeds: ['node-1', 'node-8'] }),
-  planted('dialled-once', 'seed-dialled-once', '', { plant: 'dialled-once', seeds: ['node-8'] }),
-  planted('never-rearmed', 'retry-not-rearmed', '', { plant: 'never-rearmed', seeds: ['node-8'] }),
-  planted(
-    'hasty-retries',
-    'retry-storm',
-    '',
-    { plant: 'hasty-retries', seeds: ['node-1', 'node-8'] },
-    { truth: { disease: 'retry-storm', nodes: [ill], part: '', also: ['seed-unreachable'] } },
-  ),
+  failing('dialled-once', 'seed-dialled-once', ['node-8'], 'alone'),
+  failing('never-rearmed', 'retry-not-rearmed', ['node-8'], 'alone'),
+  failing('hasty-retries', 'retry-storm', ['node-1', 'node-8'], 'seed-unreachable'),
   {
     name: 'retry-storm',
     truth: { disease: 'retry-storm', nodes: [], part: '', also: ['seed-unreachable'] },
