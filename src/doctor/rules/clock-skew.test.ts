@@ -39,6 +39,14 @@ test('two that report each other: the one that agrees with another neighbour is 
   assert.deepEqual(findIn(clockSkew, lives).map(brief), ['certain a: clock'])
 })
 
+test('the same, and spans of one of them are missing, of which one may be another link: not enough evidence', () => {
+  const lives = [reporter('a', { b: -30 }, ['b']), reporter('b', { a: 30 }, ['a', 'c']), reporter('c', {}, ['b'])]
+  lives[0]?.spans.splice(1, 2)
+  const [finding] = findIn(clockSkew, lives)
+  assert.deepEqual([finding?.certainty, finding?.alsoAt], ['insufficient', ['b']])
+  assert.match(finding?.missing ?? '', /2 spans of a/)
+})
+
 test('two alone: not enough evidence', () => {
   const [finding] = findIn(clockSkew, [reporter('a', { b: -30 }, ['b']), reporter('b', { a: 30 }, ['a'])])
   assert.equal(finding?.certainty, 'insufficient')

@@ -128,3 +128,15 @@ test('other suspects at each census, each of which goes: nothing', () => {
   }
   assert.deepEqual(find(counts), [])
 })
+
+test('the same, and the spans that say so are missing: not enough evidence, until one has grown old', () => {
+  const counts = new ProcessStory('node-1').censuses(10, () => ({ 'mesh.audit.suspects': 1 }))
+  suspect(counts, 'closing-open', 'appeared', 575)
+  const evidence = (story: ProcessStory) => {
+    const found = evidenceOf([story])
+    found.instances[0]?.seqs.add(5_000)
+    return found
+  }
+  assert.equal(linkLeftOpen.find(evidence(counts))[0]?.certainty, 'insufficient')
+  assert.equal(linkLeftOpen.find(evidence(suspect(counts, 'closing-open', 'older', 605)))[0]?.certainty, 'certain')
+})

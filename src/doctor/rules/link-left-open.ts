@@ -1,6 +1,7 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
+import { missingSpans } from '../judgement/absence.ts'
 import { partOf, pointsOf } from '../judgement/growth.ts'
 import { brokenSinceMs, numberOf, processOf, type Statement, statementsOf, textsOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
@@ -25,7 +26,9 @@ export const linkLeftOpen: Rule = {
     const others = evidence.instances.filter(({ mesh, node }) => !named.has(`${mesh} ${node}`))
     return [
       ...pairs,
-      ...others.flatMap((one) => suspectFinding(one) ?? ledgerFinding(one) ?? linksWithOneEnd(evidence, one) ?? []),
+      ...others.flatMap(
+        (one) => suspectFinding(evidence, one) ?? ledgerFinding(one) ?? linksWithOneEnd(evidence, one) ?? [],
+      ),
     ]
   },
 }
@@ -98,20 +101,24 @@ function suspectsOf(instance: Instance) {
 }
 
 /** The node counts connections at every census that it wants closed. */
-function suspectFinding(instance: Instance): Finding | undefined {
+function suspectFinding(evidence: Evidence, instance: Instance): Finding | undefined {
   const points = pointsOf(instance, 'mesh.audit.suspects')
   const byConnection = Map.groupBy(suspectsOf(instance), ({ attributes }) => attributes['mesh.connection.id'])
   const latestSpans = [...byConnection.values()].flatMap((spans) => spans.at(-1) ?? [])
   const suspects = latestSpans.filter(({ attributes }) => attributes['mesh.suspect.change'] !== 'gone')
   const latest = points.slice(points.findLastIndex(({ value }) => value === 0) + 1)
   if (latest.length < leastCensuses || suspects.length === 0) return undefined
+  // Others may have come at each census, and the spans that say that each has gone may be missing.
+  const isOld = suspects.some(({ attributes }) => attributes['mesh.suspect.change'] === 'older')
+  const missing = isOld ? undefined : missingSpans(evidence, instance)
   return {
     disease: 'link-left-open',
     owner: partOf(instance, 'connections that should be closed'),
-    certainty: 'certain',
+    certainty: missing === undefined ? 'certain' : 'insufficient',
     sinceMs: latest[0]?.atMs,
     summary: `${latest.at(-1)?.value} connections that should be closed are open, for ${latest.length} censuses by now`,
     proof: suspects.slice(0, 8).map(witnessOf),
+    ...(missing !== undefined && { missing }),
   }
 }
 

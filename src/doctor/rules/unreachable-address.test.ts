@@ -31,6 +31,14 @@ test('one node of several that does: not enough evidence', () => {
   assert.deepEqual(findIn(unreachableAddress, lives).map(brief), ['insufficient a: announced addresses'])
 })
 
+test('a node that says that others reach it, whose own spans of that are missing: nothing', () => {
+  const reached = (peer: string, direction: string) =>
+    target().span('mesh.connection.opened', 100, { 'mesh.peer.id': peer, 'mesh.connection.direction': direction })
+  const diallers = [dialler('b', 20, 60, 200), dialler('c', 30, 150)]
+  assert.deepEqual(findIn(unreachableAddress, [reached('peer-c', 'inbound'), ...diallers]), [])
+  assert.equal(findIn(unreachableAddress, [reached('peer-c', 'outbound'), ...diallers]).length, 1)
+})
+
 test('a node that others reach meanwhile: nothing', () => {
   const reached = dialler('c', 30).span('mesh.connection.opened', 100, {
     ...to,

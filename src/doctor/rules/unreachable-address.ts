@@ -75,12 +75,14 @@ function failedDials(dialler: Instance, target: Instance): TraceSpan[] {
   })
 }
 
-/** Whether a node has opened a connection to the member since. */
-function wasReached(others: readonly Instance[], { peer }: Instance, sinceMs: number): boolean {
-  return others.some((one) =>
+/** Whether a node has opened a connection to the member since, as either of the two ends says. */
+function wasReached(others: readonly Instance[], target: Instance, sinceMs: number): boolean {
+  const peers = others.map(({ peer }) => peer)
+  return [target, ...others].some((one) =>
     one.spans('mesh.connection.opened').some(({ startMs, attributes }) => {
-      const isTo = attributes['mesh.peer.id'] === peer && attributes['mesh.connection.direction'] === 'outbound'
-      return isTo && startMs > sinceMs
+      const { 'mesh.peer.id': peer, 'mesh.connection.direction': direction } = attributes
+      const isTo = one === target ? peers.includes(String(peer)) : peer === target.peer
+      return isTo && direction === (one === target ? 'inbound' : 'outbound') && startMs > sinceMs
     }),
   )
 }
