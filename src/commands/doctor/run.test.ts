@@ -58,7 +58,8 @@ test('once, of Jaeger: the finding with links into its page; exit code 1', async
   await doctor.stopRequest
   assert.equal(await doctor.stop('done', 1_000), 1)
   const text = out.join('')
-  assert.match(text, new RegExp(`proof +mesh\\.seed\\.self \\S+ ${url}/trace/[0-9a-f]{32}\\?uiFind=[0-9a-f]{16}`))
+  assert.match(text, new RegExp(`proof +mesh\\.seed\\.self .* ${url}/trace/[0-9a-f]{32}\\?uiFind=[0-9a-f]{16}`))
+  assert.match(text, /read +all spans of mesh-a:/)
   assert.match(text, new RegExp(`search +${url}/search\\?service=mesh-a&operation=mesh\\.seed\\.self&tags=%7B`))
 })
 

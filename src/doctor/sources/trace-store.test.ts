@@ -175,7 +175,7 @@ test('the same spans, read whole or as samples: the ends of a series agree', asy
     await readingOf(store, limit, { add: (span) => fold.add(span) })
     return fold.evidence({ complete: true, partial: [] }).instances[0]?.series('mesh.seq')
   }
-  const [whole, sampled] = [await evidenceOf(15, 15), await evidenceOf(15, 16)]
+  const [whole, sampled] = [await evidenceOf(15, 16), await evidenceOf(15, 17)]
   assert.deepEqual([sampled?.first, sampled?.last, sampled?.max], [whole?.first, whole?.last, whole?.max])
 })
 

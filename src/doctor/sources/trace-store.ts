@@ -5,8 +5,8 @@ import type { Period, Reading, ReadOptions } from './source.ts'
 import { StoreClient, StoreGone } from './store-client.ts'
 
 const minuteMs = 60_000
-/** A period up to this long is read whole, in slices. */
-const wholeMs = 15 * minuteMs
+/** A period up to this long is read whole, in slices: 15 minutes, and the one by which clocks may be ahead. */
+const wholeMs = 16 * minuteMs
 const sliceMs = minuteMs
 /** Traces of one rare name: an instance retains as many of the latest, and of the earliest spans. */
 const [latestTraces, earliestTraces] = [96, 32]
