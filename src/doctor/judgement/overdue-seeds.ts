@@ -1,3 +1,4 @@
+import type { TraceSpan } from '../../traces/trace.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import { missingSpans, sharesIdentity, sleptAfter, withoutPeersSince } from './absence.ts'
 import { longestRetryMs, retryPolicy } from './retry-policy.ts'
@@ -62,12 +63,18 @@ function dueAfter(history: SeedHistory, aloneMs: number | undefined): Due | unde
 
 /** When the node last began or ended an attempt, by its spans, and by its last census if spans are missing. */
 function heardAt(history: SeedHistory): number | undefined {
-  const { instance, campaigns, failures, line } = history
-  const times = [...campaigns.map(({ startMs }) => startMs), ...failures.map(({ endMs }) => endMs)]
+  const { instance, failures, line } = history
+  const times = [...beginsOf(history).map(({ startMs }) => startMs), ...failures.map(({ endMs }) => endMs)]
   if (line !== undefined && line.campaign === 1 && line.attempt === 1) times.push(instance.firstMs)
   else if (line !== undefined && line.state !== 'connected' && hasProgressed(history, line))
     times.push(sameSince(history, line))
   return times.length === 0 ? undefined : Math.max(...times)
+}
+
+/** What the node says when it begins a campaign: of its two spans one may be missing. */
+function beginsOf({ instance, address, campaigns }: SeedHistory): readonly TraceSpan[] {
+  const rearmed = instance.spans('mesh.seed.rearmed')
+  return [...campaigns, ...rearmed.filter(({ attributes }) => attributes['mesh.seed.address'] === address)]
 }
 
 /** The first census in a row that has the same attempt of the same campaign: it was made by then. */
@@ -81,11 +88,9 @@ function sameSince({ instance, address }: SeedHistory, line: SeedLine): number {
 }
 
 /** Whether the census knows of attempts later than the spans do. One more is made at once. */
-function hasProgressed({ instance, campaigns, failures, address }: SeedHistory, line: SeedLine): boolean {
-  const rearmed = instance
-    .spans('mesh.seed.rearmed')
-    .filter(({ attributes }) => attributes['mesh.seed.address'] === address)
-  const numbers = [...campaigns, ...rearmed].map(({ attributes }) => Number(attributes['mesh.seed.campaign'] ?? 1))
+function hasProgressed(history: SeedHistory, line: SeedLine): boolean {
+  const { campaigns, failures } = history
+  const numbers = beginsOf(history).map(({ attributes }) => Number(attributes['mesh.seed.campaign'] ?? 1))
   const known = Math.max(1, ...numbers)
   const [begun, last] = [campaigns.at(-1), failures.at(-1)]
   const attempt = last === undefined || (begun !== undefined && begun.startMs > last.endMs) ? 0 : last.attempt

@@ -50,3 +50,12 @@ test('the last census is missing: not enough evidence', () => {
   life.spans.splice(-2, 1)
   assert.deepEqual(findIn(alone, [life, ...others]).map(brief), ['insufficient a: links'])
 })
+
+test('no span says which seeds it has, and spans are missing: not enough evidence', () => {
+  const life = new Life('a').censuses(5, 600, 0)
+  life.spans.splice(3, 1)
+  assert.deepEqual(findIn(alone, [life, ...others]).map(brief), ['insufficient a: links'])
+  const known = new Life('a').censuses(5, 600, 0, [])
+  known.spans.splice(3, 1)
+  assert.deepEqual(findIn(alone, [known, ...others]).map(brief), ['certain a: links'])
+})

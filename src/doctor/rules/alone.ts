@@ -34,7 +34,7 @@ function findingOf(instance: Instance, evidence: Evidence): Finding | undefined 
   if (!hadOthers && !isRefused) return undefined
   const lastCensusMs = instance.series('mesh.audit.links')?.last.atMs ?? lastMs
   // A node that links at last, and whose next census is missing, looks the same; and a failing seed is the cause.
-  const isUnsure = lastMs - lastCensusMs > 1.2 * censusMs || hasFailingSeed(instance)
+  const isUnsure = lastMs - lastCensusMs > 1.2 * censusMs || hasFailingSeed(instance) || hasUnknownSeeds(instance)
   const missing = isUnsure && !isRefused ? missingSpans(evidence, instance) : undefined
   return {
     disease: 'alone',
@@ -49,6 +49,11 @@ function findingOf(instance: Instance, evidence: Evidence): Finding | undefined 
 
 function hasFailingSeed(instance: Instance): boolean {
   return seedHistories(instance).some(({ reachedMs, unresolved }) => reachedMs === undefined || unresolved.length > 0)
+}
+
+/** Whether no span says which seeds it has, nor that it has none. */
+function hasUnknownSeeds(instance: Instance): boolean {
+  return instance.text('mesh.audit.seeds') === undefined && seedHistories(instance).length === 0
 }
 
 /** Whether nodes of another mesh refuse it: its own mesh may have no other node. */
@@ -78,6 +83,6 @@ function reasonOf(instance: Instance): string {
   const failed = reasonSpans(instance).at(-1)
   if (failed !== undefined)
     return `its dials fail (${failed.attributes['mesh.dial.stage']}, ${failed.attributes['error.type']})`
-  if (instance.countOf('mesh.seed.dial') === 0) return 'it has no seed, and nobody dials it'
+  if (seedHistories(instance).length === 0) return 'it has no seed, and nobody dials it'
   return 'its seeds do not become links'
 }

@@ -56,3 +56,13 @@ test('spans of the give-up are missing, and the census has the next attempt in m
   const life = new Life('a').failing(0, seed, 9).censuses(160, 300, 3, [`${seed} given-up 1 10/10 200000`])
   assert.deepEqual(findIn(retryNotRearmed, [life]), [])
 })
+
+test('a campaign that began and made no attempt, of which one span arrived: likely', () => {
+  const begun = [`${seed} waiting 2 0/10 0`]
+  const life = new Life('a').reached(1, seed).censuses(5, 95, 1).span('mesh.seed.rearmed', 97, {
+    'mesh.seed.address': seed,
+    'mesh.seed.campaign': 2,
+  })
+  life.censuses(125, 305, 0, begun)
+  assert.deepEqual(findIn(retryNotRearmed, [life]).map(brief), [`likely a: seed ${seed}`])
+})

@@ -46,3 +46,11 @@ test('a window that begins in the middle of a life: nothing', () => {
   const late = Object.create(story, { spans: { value: story.spans.slice(20) } }) as ProcessStory
   assert.deepEqual(telemetryLost.find(evidenceOf([late])), [])
 })
+
+test('a short life of which a third is missing: not enough evidence; of which two spans are: nothing', () => {
+  const story = processWith(() => ({}), 8)
+  const without = (lost: number) =>
+    Object.create(story, { spans: { value: story.spans.filter((_, i) => i < 1 || i > lost) } }) as ProcessStory
+  assert.equal(telemetryLost.find(evidenceOf([without(5)]))[0]?.certainty, 'insufficient')
+  assert.deepEqual(telemetryLost.find(evidenceOf([without(2)])), [])
+})

@@ -6,7 +6,10 @@ import { numberOf } from '../judgement/statements.ts'
 import type { Rule } from '../rule.ts'
 
 /** Spans between two that arrived, and their part of all: fewer may be in a batch that is still on its way. */
-const [leastSpans, leastPart] = [20, 0.1]
+const [many, few] = [
+  { spans: 20, part: 0.1 },
+  { spans: 5, part: 0.25 },
+]
 
 /**
  * Spans that a node says it lost; and numbers that are missing between spans that arrived, if all spans were asked for.
@@ -40,7 +43,8 @@ function statedFinding(instance: Instance): Finding | undefined {
 
 function missingFinding({ complete, dropped }: Evidence, instance: Instance): Finding | undefined {
   const { missing, count } = instance.seqs
-  if (!complete || dropped > 0 || missing < Math.max(leastSpans, leastPart * (count + missing))) return undefined
+  const isLost = [many, few].some(({ spans, part }) => missing >= spans && missing >= part * (count + missing))
+  if (!complete || dropped > 0 || !isLost) return undefined
   return {
     disease: 'telemetry-lost',
     owner: partOf(instance, 'telemetry, after the export'),
