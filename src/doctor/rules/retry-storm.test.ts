@@ -54,6 +54,11 @@ test('attempts that follow each other sooner than delays allow: a storm of that 
   assert.equal(finding?.owner.node, 'a')
 })
 
+test('the same, of which only the first and the last attempt arrived: a storm of that node', () => {
+  const life = new Life('a').campaign(0, seed).failed(0.1, seed, 1).failed(0.9, seed, 9)
+  assert.match(findIn(retryStorm, [life])[0]?.summary ?? '', /8 attempts followed a failure sooner/)
+})
+
 test('delays of half a step: nothing', () => {
   const life = new Life('a').campaign(0, seed)
   let atS = 0

@@ -82,12 +82,13 @@ function commonFinding(outages: readonly Outage[], { instances }: Evidence): Fin
 
 function hastyFinding({ instance, address, failures, campaigns }: SeedHistory): Finding | undefined {
   const hasty = failures.filter((failure, index) => isHasty(failure, failures[index + 1]))
+  const count = hasty.reduce((sum, failure) => sum + attemptsUntil(failure, failures[failures.indexOf(failure) + 1]), 0)
   const crowded = campaigns.filter(({ startMs }, index) => {
     const tenth = campaigns[index + leastCampaigns - 1]
     return tenth !== undefined && tenth.startMs - startMs <= 60_000
   })
-  if (hasty.length < leastHasty && crowded.length === 0) return undefined
-  const spans = hasty.length >= leastHasty ? hasty.map(({ span }) => span) : crowded
+  if (count < leastHasty && crowded.length === 0) return undefined
+  const spans = count >= leastHasty ? hasty.map(({ span }) => span) : crowded
   return {
     disease: 'retry-storm',
     owner: partOf(instance, `seed ${address}`),
@@ -95,17 +96,23 @@ function hastyFinding({ instance, address, failures, campaigns }: SeedHistory): 
     sinceMs: spans[0]?.startMs,
     lastMs: spans.at(-1)?.startMs,
     summary:
-      hasty.length >= leastHasty
-        ? `${hasty.length} attempts followed a failure sooner than the shortest delay allows`
+      count >= leastHasty
+        ? `${count} attempts followed a failure sooner than the shortest delay allows`
         : `${leastCampaigns} campaigns and more began within a minute`,
     proof: spans.slice(0, 8).map(witnessOf),
   }
 }
 
-/** Whether the next attempt of the same campaign came sooner than after half of the step. */
+/** Whether a later attempt of the same campaign came sooner than after half of the steps; those between may be missing. */
 function isHasty(failure: SeedFailure, next: SeedFailure | undefined): boolean {
-  const { span, attempt, endMs } = failure
-  if (next === undefined || next.span.parentSpanId !== span.parentSpanId || next.attempt !== attempt + 1) return false
-  const pauseMs = next.startMs - endMs
-  return pauseMs >= 0 && pauseMs < hastyShare * leastDelayMs(attempt)
+  const count = attemptsUntil(failure, next)
+  if (next === undefined || count < 1) return false
+  const delays = Array.from({ length: count }, (_, index) => leastDelayMs(failure.attempt + index))
+  const pauseMs = next.startMs - failure.endMs
+  return pauseMs >= 0 && pauseMs < hastyShare * delays.reduce((sum, ms) => sum + ms, 0)
+}
+
+/** Attempts from one to another of the same campaign; 0 if there is none. */
+function attemptsUntil({ span, attempt }: SeedFailure, next: SeedFailure | undefined): number {
+  return next?.span.parentSpanId === span.parentSpanId ? Math.max(0, next.attempt - attempt) : 0
 }
