@@ -38,5 +38,7 @@ export function countsIn(instance: Instance, name: string, field: string): reado
 function neverReleases(instance: Instance, name: string): boolean {
   const [first, last] = [countsIn(instance, name, 'added')[0], countsIn(instance, name, 'released').at(-1)]
   if (first === undefined || last === undefined || last.value > 0) return false
-  return riseIn(pointsOf(instance, 'mesh.audit.closed_total'), first.atMs, last.atMs) >= leastUnreleased
+  // The spans of one census are some milliseconds apart.
+  const closed = riseIn(pointsOf(instance, 'mesh.audit.closed_total'), first.atMs, last.atMs)
+  return Math.round(closed) >= leastUnreleased
 }
