@@ -15,7 +15,7 @@ import { withStack } from './on-stack.ts'
 const mesh = 'mesh-a'
 const node = 'a-gateway-1'
 /** Both ends keep their connections to each other. */
-const sick = [node, 'a-compute-1']
+const sick = [node, 'a-broker-1']
 /** Connections become suspects after a grace of a minute; then they are in the window of a node. */
 const suspectsMs = 240_000
 const viewport = { width: 1600, height: 1000 }
