@@ -22,6 +22,8 @@ const topic = 'mesh-a/news'
 const messageBytes = 50_000
 /** Together more than twice what the node keeps for one peer. */
 const messages = 200
+/** Until one of them has not reached the peer. */
+const maxMessages = 1_000
 /** Protocols of which the peer opens streams, more than the node accepts. */
 const protocols = ['/tracemesh/link/1.0.0', '/tracemesh/request/1.0.0', '/ipfs/id/1.0.0', '/meshsub/1.2.0']
 const opensPerProtocol = 200
@@ -88,14 +90,18 @@ test('a guest that opens streams and never reads: bounded and reported, and anot
     const buffered = () =>
       streams().reduce((sum, { readBufferLength, writeBufferLength }) => sum + readBufferLength + writeBufferLength, 0)
     let [mostStreams, mostBytes] = [0, 0]
-    for (let n = 0; n < messages; n++) {
+    const isReported = () => spans.some(isUnsent)
+    let published = 0
+    // Buffers of the system take some messages, more on a busy machine.
+    while (published < messages || (!isReported() && published < maxMessages)) {
+      const n = published++
       await node.mesh.publish('news', new Uint8Array(messageBytes))
       mostStreams = Math.max(mostStreams, streams().length)
       mostBytes = Math.max(mostBytes, buffered())
       // The node publishes no faster than the honest guest reads.
       await until(() => honest.received() > n - 10, 30_000, `message ${n} at the honest guest`)
     }
-    await until(() => honest.received() === messages, 30_000, 'every message at the honest guest')
+    await until(() => honest.received() === published, 30_000, 'every message at the honest guest')
     assert.ok(mostStreams <= limits.streamsPerPeer, `${mostStreams} streams`)
     assert.ok(mostBytes <= maxBuffered, `${mostBytes} bytes in buffers`)
     const reports = spans.flatMap((one) => (one.span === 'mesh.limit.reached' || isUnsent(one) ? [one.attributes] : []))

@@ -21,7 +21,10 @@ test('the published package: nodes join over QUIC and TCP, with traces and HTTP 
   const overTcp = seed.addresses.find((address) => address.includes('/tcp/')) ?? ''
   await cluster.node('quic', { seeds: [cluster.address('seed')], ...program })
   await cluster.node('tcp', { seeds: [overTcp], ...program })
-  const watcher = await cluster.node('watcher', { role: 'observer', seeds: [cluster.address('seed')], ...program })
+  // Nothing listens at the port of the discard service.
+  const query = { MESH_QUERY: 'http://127.0.0.1:9' }
+  const watching = { role: 'observer', seeds: [cluster.address('seed')], env: query } as const
+  const watcher = await cluster.node('watcher', { ...watching, ...program })
   const { spans } = cluster.receiver
   const joined = () => spans.filter(({ name }) => name === 'mesh.member.joined').length
   await until(() => joined() === 12, 30_000, 'each of four nodes emits mesh.member.joined for the three others')
@@ -30,7 +33,7 @@ test('the published package: nodes join over QUIC and TCP, with traces and HTTP 
   assert.deepEqual(new Set(transports), new Set(['quic', 'tcp']))
   assert.match(await (await fetch(`${watcher.adminUrl}/app.js`)).text(), /Topology/)
   assert.deepEqual((await seed.api<{ status: string }>('/healthz')).status, 'alive')
-  // The doctor has a program of its own, which runs in a thread; there may be no trace store.
+  // The doctor has a program of its own, which runs in a thread; it finds no trace store.
   const doctor = () => watcher.api<{ state: string; trouble?: { text: string } }>('/api/doctor?from=1&to=60000')
   let answer = await doctor()
   while (answer.state === 'running') answer = await doctor()
