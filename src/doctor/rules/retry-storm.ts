@@ -112,7 +112,7 @@ function isHasty(failure: SeedFailure, next: SeedFailure | undefined): boolean {
   return pauseMs >= 0 && pauseMs < hastyShare * delays.reduce((sum, ms) => sum + ms, 0)
 }
 
-/** Attempts from one to another of the same campaign; 0 if there is none. */
+/** Attempts from one to another of the same campaign; 0 for another campaign. */
 function attemptsUntil({ span, attempt }: SeedFailure, next: SeedFailure | undefined): number {
   return next?.span.parentSpanId === span.parentSpanId ? Math.max(0, next.attempt - attempt) : 0
 }
