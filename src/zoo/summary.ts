@@ -33,7 +33,7 @@ export interface Summary {
   readonly falseAlarms: number
   /** Without the rule of their disease: `runs` and `unknown` are of diseases that grow, `wrong` is of all. */
   readonly leftOut: { readonly runs: number; readonly unknown: number; readonly wrong: number }
-  /** `missed`: neither the verdict nor that there is not enough evidence. */
+  /** `missed`: nothing was found. What is left is growth of unknown cause: what is missing would say the cause. */
   readonly lossy: {
     readonly runs: number
     readonly right: number
@@ -70,7 +70,7 @@ export function summaryOf(scores: readonly SubjectScore[]): Summary {
       runs: runs(scores),
       right: sum(scores, ({ lossy }) => count(lossy, 'right')),
       insufficient: sum(scores, ({ lossy }) => count(lossy, 'insufficient')),
-      missed: sum(scores, ({ lossy }) => count(lossy, 'missed', 'unknown')),
+      missed: sum(scores, ({ lossy }) => count(lossy, 'missed')),
       wrong: sum(scores, ({ lossy }) => wrong(lossy)),
     },
     errors: sum(scores, (score) => score.runs - count(score.doctor, 'right')),

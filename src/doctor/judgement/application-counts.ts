@@ -22,7 +22,7 @@ export function grownCollections(instance: Instance): GrownCollection[] {
     const name = key.slice(list.length, -' size'.length)
     // A census may be missing, or the registry's own span.
     const points = mergePoints(pointsOf(instance, key, 'none'), countsIn(instance, name, 'size'))
-    const least = neverReleases(instance, name) ? leastUnreleased : leastRise
+    const least = neverReleases(instance, name, points) ? leastUnreleased : leastRise
     const found = growthOfPoints(instance, points, { least, perConnection })
     return found === undefined ? [] : [{ name, found }]
   })
@@ -35,8 +35,8 @@ export function countsIn(instance: Instance, name: string, field: string): reado
 }
 
 /** Connections ended while entries were added, and no entry has ever left. */
-function neverReleases(instance: Instance, name: string): boolean {
-  const [first, last] = [countsIn(instance, name, 'added')[0], countsIn(instance, name, 'released').at(-1)]
+function neverReleases(instance: Instance, name: string, sizes: readonly Point[]): boolean {
+  const [first, last] = [sizes[0], countsIn(instance, name, 'released').at(-1)]
   if (first === undefined || last === undefined || last.value > 0) return false
   // The spans of one census are some milliseconds apart.
   const closed = riseIn(pointsOf(instance, 'mesh.audit.closed_total'), first.atMs, last.atMs)
