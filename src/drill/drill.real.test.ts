@@ -48,6 +48,37 @@ test('a drill with real nodes: their spans make the alert fire and resolve, and 
   await receiver.close()
 })
 
+test('the drill of the doctor: the real command emits the finding that makes the alert fire', async (t) => {
+  const receiver = await startReceiver()
+  t.after(() => receiver.close())
+  const named = (name: string) => receiver.spans.filter((span) => span.name === name)
+  const labels = { alertname: 'MeshDoctorFinding', mesh_id: 'drill-doctor', mesh_node_name: 'drill-doctor-2' }
+  let firedAt = Number.NaN
+  await using fake = await fakeStack({
+    rules: { MeshDoctorFinding: 0 },
+    nodes: () => named('mesh.node.started').map(({ resource }) => String(resource['mesh.node.name'])),
+    alerts: () => {
+      if (named('mesh.doctor.finding').length === 0) return []
+      firedAt = Number.isNaN(firedAt) ? performance.now() : firedAt
+      return performance.now() - firedAt > 3_000 ? [] : [{ labels, state: 'active' }]
+    },
+  })
+  const log: string[] = []
+  const { signal } = new AbortController()
+  const [result] = await runDrills({
+    alerts: ['MeshDoctorFinding'],
+    ...{ otlp: receiver.endpoint, prometheus: fake.url, alertmanager: fake.url },
+    ...{ timeFactor: 1, atOnce: 1, signal, onResult: () => {} },
+    log: (text) => log.push(text),
+  })
+  assert.equal(result?.verdict, 'ok', `${result?.why} ${log.join('; ')}`)
+  const [finding] = named('mesh.doctor.finding')
+  assert.deepEqual(
+    ['mesh.node.name', 'mesh.doctor.disease'].map((key) => finding?.attributes[key]),
+    ['drill-doctor-2', 'self-seed'],
+  )
+})
+
 test('an interrupted drill: not shown, and no process stays', async () => {
   // The fake Prometheus never has the nodes, so the drill waits.
   await using fake = await fakeStack({ rules: { MeshNodeStalled: 0 } })
