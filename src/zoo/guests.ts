@@ -6,13 +6,14 @@ import { libp2pSettings } from '../kit/libp2p-settings.ts'
 import { ActCounter } from './act-count.ts'
 
 // Members with fresh identities that join a mesh and leave it in one process, GUESTS at once, each replaced by another.
-// Every third has spans, as some members of a mesh export none. GUEST_MS is the length of a life. Ends with SIGTERM.
+// Some have spans, as some members of a mesh export none. GUEST_MS is the length of a life. Ends with SIGTERM.
 
 const { MESH_ID: mesh = 'mesh-a', MESH_SEEDS: seeds = '', MESH_OTLP: otlp = 'off', MESH_NAME: name = '' } = process.env
 const lifeMs = Number(process.env['GUEST_MS'] ?? 3_000)
 const atOnce = Number(process.env['GUESTS'] ?? 1)
 const pauseMs = 300
-const exportEvery = 3
+/** Of more at once a smaller part has spans. */
+const exportEvery = 3 * Math.min(3, atOnce)
 const stopping = new AbortController()
 const counter = new ActCounter()
 let count = 0

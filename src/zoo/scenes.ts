@@ -9,7 +9,7 @@ const strangePeer = '12D3KooWRBhwfeP2Y4TCx1SM6s9rUoHhR5STiGwxBhgFRcw3UERE'
 const named = (...numbers: number[]): SceneNode[] => numbers.map((number) => ({ name: `node-${number}` }))
 
 /** What a disease leaves of each peer shows the sooner the more peers come and go. */
-const crowded: Partial<Scene> = { guests: 3 }
+const crowded: Partial<Scene> = { guests: 2 }
 
 /** A mesh of four with one ill node. */
 function planted(
