@@ -21,6 +21,22 @@ export const closeReasons = [
 /** Reasons for refusing a connection. */
 export const refusalReasons = ['limit', 'links-per-peer', 'duplicate', 'stopping', 'flooding', 'bad-frame'] as const
 
+/** Why a peer, or what it says, is not admitted to a closed mesh. */
+export const credentialCauses = [
+  'missing',
+  'malformed',
+  'unknown-authority',
+  'bad-signature',
+  'other-peer',
+  'other-mesh',
+  'too-early',
+  'expired',
+  'revoked',
+  'role',
+  'application',
+  'unencrypted',
+] as const
+
 type SizeBand = (typeof sizeBands)[number]
 type AgeBand = (typeof ageBands)[number]
 

@@ -151,6 +151,7 @@ export const limitTable = {
   queuedSpans: { value: 20_000, reason: 'Spans queued while the OTLP receiver is unavailable.' },
   queuedSpanBytes: { value: 24 * 1024 * 1024, reason: 'Bytes of these spans.' },
   nameLength: { value: 64, reason: 'Characters of a name that a peer chooses.' },
+  credentialBytes: { value: 1_024, reason: 'Bytes of one credential: one with all roles and the longest names has 900.' },
 } as const satisfies Readonly<Record<string, LimitSpec>>
 
 export type LimitName = keyof typeof limitTable
