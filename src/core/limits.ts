@@ -151,7 +151,12 @@ export const limitTable = {
   queuedSpans: { value: 20_000, reason: 'Spans queued while the OTLP receiver is unavailable.' },
   queuedSpanBytes: { value: 24 * 1024 * 1024, reason: 'Bytes of these spans.' },
   nameLength: { value: 64, reason: 'Characters of a name that a peer chooses.' },
-  credentialBytes: { value: 1_024, reason: 'Bytes of one credential: one with all roles and the longest names has 900.' },
+  credentialBytes: {
+    value: 1_024,
+    reason: 'Bytes of one credential: one with all roles and the longest names has 900.',
+  },
+  revocations: { value: 1_000, reason: 'Revoked credentials that one authority lists; each leaves when it expires.' },
+  revocationBytes: { value: 49_152, reason: 'Bytes of a list of them: an entry has 36.' },
 } as const satisfies Readonly<Record<string, LimitSpec>>
 
 export type LimitName = keyof typeof limitTable
