@@ -12,6 +12,12 @@ const errors = {
     `other users can access the identity in ${d.file} (mode ${d.mode}); run chmod 600, or remove it for a new one`,
   MESH_IDENTITY_COUNTER: (d: { file: string; cause: string }) =>
     `cannot write the start counter in ${d.file} (${d.cause}); make its directory writable`,
+  MESH_SECRET_UNUSABLE: (d: { source: string; cause: string }) =>
+    `cannot use the secret in ${d.source} (${d.cause}); tracemesh secret makes one, the same for all nodes of a mesh`,
+  MESH_AUTHORITY_UNUSABLE: (d: { file: string; cause: string; cure: string }) =>
+    `cannot use the authority in ${d.file} (${d.cause}); ${d.cure}`,
+  MESH_CREDENTIAL_UNUSABLE: (d: { file: string; cause: string; cure: string }) =>
+    `cannot use the credential in ${d.file} (${d.cause}); ${d.cure}`,
   MESH_OWNER_CLOSED: (d: { owner: string; resource: string }) => `cannot add ${d.resource} to ${d.owner}: it is closed`,
   MESH_RELEASE_FAILED: (d: { owner: string; steps: string }) => `${d.owner} did not close cleanly: ${d.steps}`,
   MESH_STEP_TIMEOUT: (d: { step: string; ms: number }) => `${d.step} did not finish within ${d.ms} ms`,

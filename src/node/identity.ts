@@ -1,8 +1,9 @@
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { MeshError } from '../core/errors.ts'
+import { errorCode, MeshError } from '../core/errors.ts'
+import { createPrivateFile, type PrivateFileFault, readPrivateFile, replacePrivateFile } from './private-file.ts'
 
 export interface Identity {
   readonly privateKey: Ed25519PrivateKey
@@ -31,7 +32,7 @@ export async function loadIdentity(path?: string): Promise<Identity> {
 
 /** Undefined when the file does not exist. */
 async function readKey(path: string): Promise<Ed25519PrivateKey | undefined> {
-  const bytes = await readPrivateFile(path)
+  const bytes = await readPrivateFile(path, maxKeyBytes, (fault) => faultOf(path, fault))
   if (bytes === undefined) return undefined
   let key: ReturnType<typeof privateKeyFromProtobuf>
   try {
@@ -43,38 +44,22 @@ async function readKey(path: string): Promise<Ed25519PrivateKey | undefined> {
   return key
 }
 
-async function readPrivateFile(path: string): Promise<Uint8Array | undefined> {
-  try {
-    const file = await open(path, 'r')
-    try {
-      const { mode, size } = await file.stat()
-      // Windows has no mode bits: access lists protect the file there.
-      if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-        throw new MeshError('MESH_IDENTITY_EXPOSED', { file: path, mode: (mode & 0o777).toString(8) })
-      }
-      if (size > maxKeyBytes) throw unreadable(path, `${size} bytes are too many for a key`)
-      return await file.readFile()
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    if (error instanceof MeshError) throw error
-    if (errorCode(error) === 'ENOENT') return undefined
-    throw unreadable(path, errorCode(error), error)
-  }
-}
-
 /** Undefined when another process has created the file meanwhile. */
 async function createKey(path: string): Promise<Ed25519PrivateKey | undefined> {
   const privateKey = await generateKeyPair('Ed25519')
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    await createFile(path, privateKeyToProtobuf(privateKey))
+    await createPrivateFile(path, privateKeyToProtobuf(privateKey))
     return privateKey
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return undefined
     throw unreadable(path, errorCode(error), error)
   }
+}
+
+function faultOf(file: string, fault: PrivateFileFault): MeshError {
+  if ('exposed' in fault) return new MeshError('MESH_IDENTITY_EXPOSED', { file, mode: fault.exposed })
+  return unreadable(file, fault.unreadable, fault.error)
 }
 
 function unreadable(file: string, cause: string, error?: unknown): MeshError {
@@ -95,7 +80,7 @@ export async function nextIncarnation(keyFile: string, key: 'new' | 'existing', 
   // A file that outlived its key belongs to another identity, but a higher number does no harm.
   const next = previous !== undefined ? previous + 1 : key === 'new' ? 1 : Math.max(1, Math.floor(wallMs / 1_000))
   try {
-    await replaceFile(file, Buffer.from(`${next}\n`))
+    await replacePrivateFile(file, Buffer.from(`${next}\n`))
   } catch (error) {
     throw new MeshError('MESH_IDENTITY_COUNTER', { file, cause: errorCode(error) }, { cause: error })
   }
@@ -107,53 +92,4 @@ async function readCount(file: string): Promise<number | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '')
   const count = /^[1-9]\d{0,14}\n?$/.test(text) ? Number(text) : undefined
   return count
-}
-
-const ownerOnly = 0o600
-
-/** Replaces the file at `path` atomically: after a crash it has the old or the new content, complete. */
-async function replaceFile(path: string, data: Uint8Array): Promise<void> {
-  await writeViaTemporary(path, data, (temporary) => rename(temporary, path))
-}
-
-/** Creates the file atomically. When several processes create the same file, one wins and the others get EEXIST. */
-async function createFile(path: string, data: Uint8Array): Promise<void> {
-  await writeViaTemporary(path, data, (temporary) => link(temporary, path))
-}
-
-async function writeViaTemporary(
-  path: string,
-  data: Uint8Array,
-  moveInto: (from: string) => Promise<void>,
-): Promise<void> {
-  const temporary = `${path}.${process.pid}.${performance.now()}.tmp`
-  try {
-    const file = await open(temporary, 'wx', ownerOnly)
-    try {
-      await file.writeFile(data)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await moveInto(temporary)
-  } finally {
-    await rm(temporary, { force: true })
-  }
-  await syncDirectory(dirname(path))
-}
-
-/** A new name survives a crash only after an fsync of its directory. Windows cannot open directories. */
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
-}
-
-/** The code of an error, such as `ENOENT`; its text when it has none. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
