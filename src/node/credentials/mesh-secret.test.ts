@@ -7,7 +7,7 @@ import { isMeshError } from '../../core/errors.ts'
 import { createSecret, parseSecret, readSecretFile } from './mesh-secret.ts'
 
 const refused = (part: RegExp, secret = '\0') => (error: unknown) =>
-  isMeshError(error) && error.code === 'MESH_SECRET_UNUSABLE' && part.test(error.message) && !error.message.includes(secret)
+  isMeshError(error, 'MESH_SECRET_UNUSABLE') && part.test(error.message) && !error.message.includes(secret)
 
 test('a new secret: 32 bytes, different each time, with white space around it', () => {
   const [one, two] = [createSecret(), createSecret()]
