@@ -45,6 +45,16 @@ const entries: readonly CommandEntry[] = [
     load: async () => (await import('./soak-command.ts')).soakCommand,
   },
   {
+    name: 'cert',
+    summary: 'the authority of a closed mesh, and the credentials of its nodes',
+    load: async () => (await import('./cert-command.ts')).certCommand,
+  },
+  {
+    name: 'secret',
+    summary: 'print a new secret for a closed mesh',
+    load: async () => (await import('./secret-command.ts')).secretCommand,
+  },
+  {
     name: 'spans',
     summary: 'list every span that a node can emit',
     load: async () => (await import('./spans-command.ts')).spansCommand,

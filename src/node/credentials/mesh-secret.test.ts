@@ -6,8 +6,10 @@ import { test } from 'node:test'
 import { isMeshError } from '../../core/errors.ts'
 import { createSecret, parseSecret, readSecretFile } from './mesh-secret.ts'
 
-const refused = (part: RegExp, secret = '\0') => (error: unknown) =>
-  isMeshError(error, 'MESH_SECRET_UNUSABLE') && part.test(error.message) && !error.message.includes(secret)
+const refused =
+  (part: RegExp, secret = '\0') =>
+  (error: unknown) =>
+    isMeshError(error, 'MESH_SECRET_UNUSABLE') && part.test(error.message) && !error.message.includes(secret)
 
 test('a new secret: 32 bytes, different each time, with white space around it', () => {
   const [one, two] = [createSecret(), createSecret()]
@@ -16,7 +18,13 @@ test('a new secret: 32 bytes, different each time, with white space around it', 
 })
 
 test('a passphrase, a shorter or longer text, other alphabets: refused, and never repeated', () => {
-  for (const text of ['', 'correct horse battery staple', createSecret().slice(1), `${createSecret()}A`, 'é'.repeat(43)])
+  for (const text of [
+    '',
+    'correct horse battery staple',
+    createSecret().slice(1),
+    `${createSecret()}A`,
+    'é'.repeat(43),
+  ])
     assert.throws(() => parseSecret(text, 'MESH_SECRET'), refused(/MESH_SECRET/, text === '' ? '\0' : text))
 })
 
