@@ -13,6 +13,7 @@ export const registryEntries = {
   requests: 'A topic of requests with the handler of the application.',
   grudges: 'A peer that left gossipsub with penalties or backoffs.',
   disconnected: 'A peer that disconnected, whose record the next sweep of the peer store judges.',
+  visitors: 'A peer with a connection that is admitted to a closed mesh, or waits for it with its streams.',
   unanswered: 'A peer of the DHT’s table that did not answer once.',
 } as const
 
