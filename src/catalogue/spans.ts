@@ -519,6 +519,7 @@ export const spans = {
   'mesh.audit.disconnected': registry,
   'mesh.audit.unanswered': registry,
   'mesh.audit.visitors': registry,
+  'mesh.audit.credentials': registry,
   'mesh.audit.suspect': {
     brief: 'A connection without an owner, or one that should be closed; linked to its `mesh.connection.opened`.',
     when: 'child of a census: when the suspect appears, reaches another age band, and goes; at most 64 at a time',

@@ -155,6 +155,10 @@ export const limitTable = {
     value: 1_024,
     reason: 'Bytes of one credential: one with all roles and the longest names has 900.',
   },
+  verifiedCredentials: {
+    value: 4_096,
+    reason: 'Credentials whose signature the node verified lately: one per member, 4 MB.',
+  },
   revocations: { value: 1_000, reason: 'Revoked credentials that one authority lists; each leaves when it expires.' },
   revocationBytes: { value: 49_152, reason: 'Bytes of a list of them: an entry has 36.' },
 } as const satisfies Readonly<Record<string, LimitSpec>>
