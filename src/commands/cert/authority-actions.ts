@@ -1,14 +1,14 @@
-import { randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { nextList, type RevocationList } from '../../core/credentials/revocations.ts'
 import { errorCode, MeshError } from '../../core/errors.ts'
 import type { SigningAuthority } from '../../kit/credentials/authority.ts'
 import { readCredential, signCredential } from '../../kit/credentials/credential-token.ts'
 import { readRevocations, signRevocations } from '../../kit/credentials/revocation-token.ts'
+import { createAuthority, openAuthority, publicFileOf } from '../../node/credentials/authority-files.ts'
+import { claimsOf, readTokens } from '../../node/credentials/credential-files.ts'
+import { newId } from '../../node/credentials/trust-files.ts'
 import type { FlagValues } from '../../node/flag-table.ts'
 import { exitCodes, type Terminal } from '../command.ts'
-import { createAuthority, openAuthority, publicFileOf } from './authority-files.ts'
-import { claimsOf, readTokens } from './credential-files.ts'
 import { certFlags } from './flags.ts'
 import { readPassphrase } from './passphrase.ts'
 import { parseRequest } from './request.ts'
@@ -19,8 +19,6 @@ type SignFlags = FlagValues<typeof certFlags.sign>
 type RevokeFlags = FlagValues<typeof certFlags.revoke>
 type AuthorityFlags = Pick<SignFlags, 'ca' | 'passphrase-file'>
 
-/** Random bytes of the id of a credential. */
-const idBytes = 12
 /** Begins a little in the past, for nodes whose clock is behind. */
 const backdateMs = 60_000
 
@@ -93,7 +91,7 @@ async function open(flags: AuthorityFlags): Promise<SigningAuthority> {
 
 function timesOf(ms: number) {
   const now = Date.now()
-  return { notBeforeMs: now - backdateMs, expiresMs: now + ms, id: randomBytes(idBytes).toString('base64url') }
+  return { notBeforeMs: now - backdateMs, expiresMs: now + ms, id: newId() }
 }
 
 async function readText(file: string): Promise<string> {

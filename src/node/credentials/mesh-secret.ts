@@ -5,8 +5,8 @@ import { readPrivateFile } from '../private-file.ts'
 
 /** 32 bytes as base64url, without padding. A passphrase that a person chooses has no such form, and is refused. */
 const form = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
-/** A file may end with line ends; a much longer one is no secret. */
-const maxFileBytes = 256
+/** A few secrets, while they are exchanged; a much longer file is something else. */
+const maxFileBytes = 512
 
 /** A new secret of a mesh, as text. */
 export function createSecret(): string {
@@ -14,19 +14,22 @@ export function createSecret(): string {
 }
 
 /**
- * Reads a secret; `source` names where it came from, in errors, which never contain the text.
+ * Reads one or several secrets, separated by white space; `source` names where they came from, in errors, which never
+ * contain the text.
  *
- * @throws MESH_SECRET_UNUSABLE for anything but 32 bytes in base64url
+ * @throws MESH_SECRET_UNUSABLE for anything but 32 bytes in base64url each
  */
-export function parseSecret(text: string, source: string): Uint8Array {
-  const trimmed = text.trim()
-  if (!form.test(trimmed))
-    throw unusable(source, `it has ${trimmed.length} characters, and is not 32 random bytes in base64url`)
-  return Buffer.from(trimmed, 'base64url')
+export function parseSecrets(text: string, source: string): Uint8Array[] {
+  const parts = text.split(/\s+/).filter((part) => part !== '')
+  if (parts.length === 0) throw unusable(source, 'it is empty')
+  return parts.map((part) => {
+    if (form.test(part)) return Buffer.from(part, 'base64url')
+    throw unusable(source, `a part of ${part.length} characters is not 32 random bytes in base64url`)
+  })
 }
 
 /** @throws MESH_SECRET_UNUSABLE, also for a missing file and one that others can read */
-export async function readSecretFile(path: string): Promise<Uint8Array> {
+export async function readSecretFile(path: string): Promise<Uint8Array[]> {
   const bytes = await readPrivateFile(path, maxFileBytes, (fault) =>
     unusable(
       path,
@@ -34,7 +37,7 @@ export async function readSecretFile(path: string): Promise<Uint8Array> {
     ),
   )
   if (bytes === undefined) throw unusable(path, 'it does not exist')
-  return parseSecret(Buffer.from(bytes).toString('latin1'), path)
+  return parseSecrets(Buffer.from(bytes).toString('latin1'), path)
 }
 
 function unusable(source: string, cause: string): MeshError {

@@ -7,7 +7,7 @@ import {
   type SigningAuthority,
   signingAuthorityOf,
 } from '../../kit/credentials/authority.ts'
-import { createPrivateFile, readPrivateFile } from '../../node/private-file.ts'
+import { createPrivateFile, readPrivateFile } from '../private-file.ts'
 
 /** A file of an encrypted Ed25519 key has 400 bytes. */
 const maxKeyBytes = 8_192
