@@ -1,5 +1,5 @@
 import type { AttributeSpec } from './attribute-spec.ts'
-import { ageBands, closeReasons, refusalReasons, sizeBands } from './bands.ts'
+import { ageBands, closeReasons, credentialCauses, refusalReasons, sizeBands } from './bands.ts'
 import { censusAttributes } from './census.ts'
 import { roles } from './roles.ts'
 
@@ -249,6 +249,19 @@ export const attributes = {
   },
   'mesh.gossip.remaining': { type: 'int', unit: '1', brief: 'Peers in gossipsub’s tables after the sweep.' },
   'mesh.identify.retry': { type: 'int', unit: null, brief: 'Number of the retry on this connection, from 1.' },
+  'mesh.admission.cause': {
+    type: credentialCauses,
+    brief: 'Why the node does not admit the peer; `missing` on a grant: admitted without a credential, as configured.',
+  },
+  'mesh.admission.count': {
+    type: 'int',
+    unit: '1',
+    brief: 'Refusals of this peer for this cause since the last such span, this one included.',
+  },
+  'mesh.admission.roles': { type: 'string[]', brief: 'Roles that the credentials of the peer grant.' },
+  'mesh.admission.authority': { type: 'string', brief: 'Key id of the authority that signed the credential.' },
+  'mesh.admission.credential': { type: 'string', brief: 'Id of the credential, which a revocation names.' },
+  'mesh.admission.expires_s': { type: 'int', unit: 's', brief: 'When the credential expires, in Unix seconds.' },
   'mesh.goodbye.reason': { type: closeReasons, brief: 'Reason in the goodbye.' },
   'mesh.link.survivor': { type: 'string', brief: 'Id of the winning link.' },
   'mesh.link.rule': {

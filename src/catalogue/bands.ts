@@ -14,6 +14,7 @@ export const closeReasons = [
   'duplicate',
   'gossip-mute',
   'wedged',
+  'not-admitted',
   'transport',
   'unknown',
 ] as const

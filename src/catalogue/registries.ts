@@ -14,6 +14,7 @@ export const registryEntries = {
   grudges: 'A peer that left gossipsub with penalties or backoffs.',
   disconnected: 'A peer that disconnected, whose record the next sweep of the peer store judges.',
   visitors: 'A peer with a connection that is admitted to a closed mesh, or waits for it with its streams.',
+  not_admitted: 'A peer that was not admitted within the last minute, with the cause.',
   credentials: 'A credential with a verified signature, until no peer has shown it for ten minutes.',
   unanswered: 'A peer of the DHT’s table that did not answer once.',
 } as const

@@ -383,6 +383,33 @@ export const spans = {
     parents: underLink,
     log: 'warn',
   },
+  'mesh.admission.granted': {
+    brief: 'The peer has proved that it belongs to the closed mesh; from now on it may use all protocols.',
+    when: 'once per link and end',
+    attributes: ['mesh.connection.id', 'mesh.peer.id'],
+    optional: {
+      'mesh.admission.roles': 'if it has a credential',
+      'mesh.admission.authority': 'if it has a credential',
+      'mesh.admission.credential': 'if it has a credential',
+      'mesh.admission.expires_s': 'if it has a credential',
+      'mesh.admission.cause': 'if it has none, and needs none',
+    },
+    parents: underLink,
+    log: 'debug',
+  },
+  'mesh.admission.refused': {
+    brief: 'The node does not admit a peer to the closed mesh, and closes the connection; the peer does not learn why.',
+    when: 'once per peer, cause and minute',
+    attributes: [
+      'mesh.connection.id',
+      'mesh.peer.id',
+      'mesh.connection.address',
+      'mesh.admission.cause',
+      'mesh.admission.count',
+    ],
+    parents: underLink,
+    log: 'warn',
+  },
   'mesh.goodbye.sent': {
     brief: 'This node ends the link; root of the closing trace, linked to the link’s `mesh.connection.opened`.',
     when: 'before this node closes a link',
@@ -520,6 +547,7 @@ export const spans = {
   'mesh.audit.unanswered': registry,
   'mesh.audit.visitors': registry,
   'mesh.audit.credentials': registry,
+  'mesh.audit.not_admitted': registry,
   'mesh.audit.suspect': {
     brief: 'A connection without an owner, or one that should be closed; linked to its `mesh.connection.opened`.',
     when: 'child of a census: when the suspect appears, reaches another age band, and goes; at most 64 at a time',

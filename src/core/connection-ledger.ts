@@ -1,3 +1,4 @@
+import type { Proof } from './credentials/credential.ts'
 import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
 import type { CloseReason, Frame } from './frames.ts'
 import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
@@ -27,12 +28,13 @@ export type LedgerEvent =
   /** This process was suspended for `ms`; peers' silence during that time does not count. */
   | { readonly type: 'slept'; readonly ms: number }
   | { readonly type: 'stopping' }
+  | { readonly type: 'trust.checked'; readonly hasChanged: boolean }
   | { readonly type: 'tick' }
 
 /** Events on one connection. */
 type LinkEvent =
   | Extract<NetworkEvent, { readonly type: `stream.${string}` | 'frame.refused' | 'connection.rejected' }>
-  | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame }
+  | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame; readonly proof?: Proof | undefined }
 
 /** `disconnected`: the last direct connection to the peer closed. */
 export type LedgerEffect = GossipKeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
@@ -106,6 +108,8 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
         return this.#updated(
           this.#each((peer, link) => (isRelayed(link) ? [] : this.#protocol.endLink(peer, link, 'stopping', now))),
         )
+      case 'trust.checked':
+        return this.#updated(this.#checkCredentials(event.hasChanged, now))
       case 'gossip.unsent':
         return [emitGossipUnsent(event)]
       case 'stream.open':
@@ -325,18 +329,30 @@ export class ConnectionLedger implements Machine<LedgerEvent, LedgerEffect> {
       case 'frame.refused':
         return this.#refuseFrame(record.peer, link, event, now)
       case 'frame':
-        return this.#receiveFrame(record, link, event.frame, now)
+        return this.#receiveFrame(record, link, event, now)
     }
   }
 
-  #receiveFrame(record: PeerRecord, link: Link, frame: Frame, now: number): LedgerEffect[] {
+  #receiveFrame(
+    record: PeerRecord,
+    link: Link,
+    { frame, proof }: Pick<Extract<LinkEvent, { type: 'frame' }>, 'frame' | 'proof'>,
+    now: number,
+  ): LedgerEffect[] {
     const wasJoined = isJoined(link)
-    const effects: LedgerEffect[] = this.#protocol.onFrame(record.peer, link, frame, now)
+    const effects: LedgerEffect[] = this.#protocol.onFrame(record.peer, link, frame, now, proof)
     if (wasJoined || !isJoined(link)) return effects
     for (const judgement of judgeMemberLinks(this.#self, record, this.#areRivals))
       effects.push(...this.#supersede(record.peer, judgement, now))
     if (isJoined(link)) effects.push({ do: 'joined', peer: record.peer })
     return effects
+  }
+
+  #checkCredentials(hasChanged: boolean, now: number): LedgerEffect[] {
+    return this.#each((peer, link) => {
+      const ended = this.#protocol.checkCredentials(peer, link, now)
+      return hasChanged && isJoined(link) ? [...ended, ...this.#protocol.showCredentials(link)] : ended
+    })
   }
 
   #refuseFrame(peer: string, link: Link, event: { reason: string; isFlooding: boolean }, now: number): LedgerEffect[] {

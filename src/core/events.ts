@@ -1,5 +1,6 @@
 import type { dialStages } from '../catalogue/attributes.ts'
 import type { SpanEffect } from '../catalogue/span-effect.ts'
+import type { Proof } from './credentials/credential.ts'
 import type { CloseReason, Digest, Frame } from './frames.ts'
 import type { GossipLack, GossipState } from './gossip-repair.ts'
 import type { LimitName } from './limits.ts'
@@ -101,7 +102,14 @@ export type NetworkEvent =
   | { readonly type: 'stream.checked'; readonly connection: string; readonly hasOpened: boolean }
   /** The link stream closed; the connection may still be open. */
   | { readonly type: 'stream.closed'; readonly connection: string }
-  | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame; readonly wall: number }
+  /** `proof`: in a closed mesh, what the credentials of a `hello` or `credentials` frame prove. */
+  | {
+      readonly type: 'frame'
+      readonly connection: string
+      readonly frame: Frame
+      readonly wall: number
+      readonly proof?: Proof | undefined
+    }
   | {
       readonly type: 'frame.refused'
       readonly connection: string
@@ -171,6 +179,8 @@ export type NetworkEffect =
   /** Makes gossipsub open its missing streams or subscriptions. */
   | { readonly do: 'heal'; readonly connection: string; readonly lack: GossipLack }
   | { readonly do: 'identify'; readonly connection: string }
+  /** The peer may use all protocols, and services learn that it is connected. */
+  | { readonly do: 'admit'; readonly peer: string }
   /** Opens a stream and closes it again, to see whether any still opens within `limitMs`. */
   | { readonly do: 'check'; readonly connection: string; readonly limitMs: number }
   | { readonly do: 'gossip'; readonly mesh: string; readonly digest: Digest }
@@ -189,6 +199,11 @@ export type OwnEvent =
       readonly hosts: readonly string[]
       readonly canRequest: boolean
     }
+  /**
+   * The node looks again at the credentials of its links, every few seconds. `hasChanged`: its own have, so that it
+   * shows them to its neighbours.
+   */
+  | { readonly type: 'trust.checked'; readonly hasChanged: boolean }
   /** The node stops soon: members without a link learn of it while gossip still works. */
   | { readonly type: 'leaving' }
   | { readonly type: 'stopping' }

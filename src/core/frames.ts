@@ -19,6 +19,8 @@ export interface Hello {
   readonly counter: number
   /** The sender's `mesh.connection.opened`. */
   readonly trace: TraceRef
+  /** Tokens of its credentials, one per mesh; a node of an open mesh sends none. */
+  readonly credentials?: readonly string[] | undefined
 }
 
 /** A node's description of itself. The higher (incarnation, sequence) is newer, regardless of the sender's clock. */
@@ -82,6 +84,8 @@ export type Frame =
   | { readonly type: 'unchanged'; readonly incarnation: number; readonly sequence: number }
   | { readonly type: 'probe' }
   | { readonly type: 'answer' }
+  /** Credentials in place of those of the hello, before these expire or are replaced. */
+  | { readonly type: 'credentials'; readonly credentials: readonly string[] }
   | { readonly type: 'goodbye'; readonly reason: CloseReason; readonly trace: TraceRef }
   | { readonly type: 'dialback.request'; readonly request: DialBackRequest }
   | { readonly type: 'dialback.result'; readonly result: DialBackResult }

@@ -1,8 +1,11 @@
 import type { SpanEffect } from '../catalogue/span-effect.ts'
+import type { AdmissionRules } from './credentials/admission-rules.ts'
+import type { Claim, Credential, CredentialCause, Proof } from './credentials/credential.ts'
 import type { NetworkEffect } from './events.ts'
 import { type CloseReason, type Frame, type Hello, instanceOf, linkId } from './frames.ts'
-import { type Ending, enter, isActive, isChecked, type Link } from './link.ts'
+import { type Ending, enter, isActive, isChecked, isJoined, type Link } from './link.ts'
 import type { Random } from './machine.ts'
+import { emitAdmissionGranted } from './spans/admission.ts'
 import {
   emitConnectionGuest,
   emitConnectionOpened,
@@ -16,7 +19,7 @@ import { type AwaitedStream, checkLimitMs } from './stream-check.ts'
 import { childOf, newTrace } from './trace.ts'
 
 export type LinkProtocolEffect =
-  | Extract<NetworkEffect, { readonly do: 'open' | 'send' | 'close' | 'check' }>
+  | Extract<NetworkEffect, { readonly do: 'open' | 'send' | 'close' | 'check' | 'admit' }>
   | SpanEffect
   | { readonly do: 'joined'; readonly peer: string }
   /** The peer's goodbye says that it stops. */
@@ -31,6 +34,12 @@ export interface LinkProtocolOptions {
   readonly random: Random
   /** Whether it checks that streams open; true by default. */
   readonly watchdog?: boolean
+  /** Who may join; everybody by default. */
+  readonly admission?: AdmissionRules | undefined
+  /** Tokens of the own credentials, which a hello shows. */
+  readonly credentials?: (() => readonly string[]) | undefined
+  /** Why a credential that proved a claim does so no longer. */
+  readonly findFlaw?: ((credential: Credential, claim: Claim) => CredentialCause | undefined) | undefined
 }
 
 /**
@@ -106,12 +115,15 @@ export class LinkProtocol {
     link.reopenAt = now + delayMs
   }
 
-  onFrame(peer: string, link: Link, frame: Frame, now: number): LinkProtocolEffect[] {
+  /** `proof`: what the credentials in a frame prove, in a closed mesh. */
+  onFrame(peer: string, link: Link, frame: Frame, now: number, proof?: Proof): LinkProtocolEffect[] {
     link.heardAt = now
     link.probedAt = undefined
     switch (frame.type) {
       case 'hello':
-        return this.#receiveHello(peer, link, frame.hello, now)
+        return this.#receiveHello(peer, link, frame.hello, proof, now)
+      case 'credentials':
+        return this.#receiveCredentials(peer, link, proof, now)
       case 'goodbye':
         return this.#receiveGoodbye(peer, link, frame, now)
       case 'probe':
@@ -128,9 +140,46 @@ export class LinkProtocol {
   acceptGuest(peer: string, link: Link, now: number): LinkProtocolEffect[] {
     if (link.kind !== 'unsettled' || !isActive(link)) return []
     const effects = this.ensureOpenedSpan(peer, link)
+    const { admission } = this.#options
+    if (admission?.allowsGuest(peer) === false) return [...effects, ...this.refuse(peer, link, 'missing', now)]
     link.kind = 'guest'
     enter(link, 'settled', now)
-    return [...effects, emitConnectionGuest(peer, link)]
+    return [...effects, emitConnectionGuest(peer, link), ...this.#admit(peer)]
+  }
+
+  /** Ends a link of a peer that is not, or no longer, admitted. The peer learns that, and not why. */
+  refuse(peer: string, link: Link, cause: CredentialCause, now: number): LinkProtocolEffect[] {
+    if (link.state === 'closing') return []
+    const trace = newTrace(this.#options.random)
+    return [
+      ...this.ensureOpenedSpan(peer, link),
+      ...(this.#options.admission?.emitRefused(peer, link, cause, now) ?? []),
+      { do: 'send', connection: link.connection, frame: { type: 'goodbye', reason: 'not-admitted', trace } },
+      ...closeLink(link, { reason: 'not-admitted', by: 'us', goodbye: 'sent', trace }, false, now),
+    ]
+  }
+
+  /** Shows the present own credentials on a joined link, in place of those of the hello. */
+  showCredentials({ connection }: Link): LinkProtocolEffect[] {
+    const credentials = this.#options.credentials?.() ?? []
+    return credentials.length === 0 ? [] : [{ do: 'send', connection, frame: { type: 'credentials', credentials } }]
+  }
+
+  /** Ends a link whose credentials have expired, or no longer count. */
+  checkCredentials(peer: string, link: Link, now: number): LinkProtocolEffect[] {
+    const { hello, credentials } = link
+    const { findFlaw } = this.#options
+    if (hello === undefined || findFlaw === undefined || !isJoined(link)) return []
+    for (const credential of credentials) {
+      const cause = findFlaw(credential, { peer, mesh: credential.mesh, role: hello.role })
+      if (cause !== undefined) return this.refuse(peer, link, cause, now)
+    }
+    return []
+  }
+
+  #admit(peer: string): LinkProtocolEffect[] {
+    const isClosed = this.#options.admission?.isOpen === false
+    return isClosed ? [{ do: 'admit', peer }] : []
   }
 
   /** Ends a link from this side, with a goodbye if the peer can read it. */
@@ -218,13 +267,26 @@ export class LinkProtocol {
 
   #sendHello(link: Link): LinkProtocolEffect[] {
     if (link.openedSpan === undefined) return []
-    const hello = { ...this.#options.hello, counter: link.counter ?? 0, trace: link.openedSpan }
+    const credentials = this.#options.credentials?.() ?? []
+    const hello = {
+      ...this.#options.hello,
+      counter: link.counter ?? 0,
+      trace: link.openedSpan,
+      ...(credentials.length > 0 && { credentials }),
+    }
     return [{ do: 'send', connection: link.connection, frame: { type: 'hello', hello } }]
   }
 
-  #receiveHello(peer: string, link: Link, hello: Hello, now: number): LinkProtocolEffect[] {
+  #receiveHello(peer: string, link: Link, hello: Hello, proof: Proof | undefined, now: number): LinkProtocolEffect[] {
     if (link.hello !== undefined || !isActive(link)) return []
+    const { admission } = this.#options
+    const ownMeshes = this.#options.hello.meshes
+    const isForeign = !hello.meshes.some((mesh) => ownMeshes.includes(mesh))
+    // A closed mesh refuses before it says anything about itself.
+    const cause = admission?.refusalOf(isForeign ? { cause: 'other-mesh' } : proof)
+    if (cause !== undefined) return this.refuse(peer, link, cause, now)
     link.hello = hello
+    link.credentials = proof?.credentials ?? []
     const effects: LinkProtocolEffect[] = []
     if (link.info.direction === 'inbound') {
       link.counter = hello.counter
@@ -236,15 +298,25 @@ export class LinkProtocol {
       if (link.isOverLimit) return [...effects, ...this.endLink(peer, link, 'limit', now)]
       effects.push(...this.#sendHello(link))
     }
-    const ownMeshes = this.#options.hello.meshes
-    if (!hello.meshes.some((mesh) => ownMeshes.includes(mesh))) {
+    if (isForeign) {
       const why = `the peer is in ${hello.meshes.join(' and ')}, this node is in ${ownMeshes.join(' and ')}`
       effects.push(emitLinkRefused(peer, link, 'foreign-mesh', why))
       return [...effects, ...this.endLink(peer, link, 'foreign-mesh', now)]
     }
     link.kind = 'member'
     enter(link, 'settled', now)
-    return [...effects, emitHelloReceived(peer, link, hello.trace)]
+    const granted = admission?.isOpen === false ? [emitAdmissionGranted(peer, link, proof)] : []
+    return [...effects, emitHelloReceived(peer, link, hello.trace), ...granted, ...this.#admit(peer)]
+  }
+
+  /** A member shows other credentials: they replace those of before, and have to prove the same. */
+  #receiveCredentials(peer: string, link: Link, proof: Proof | undefined, now: number): LinkProtocolEffect[] {
+    const { admission } = this.#options
+    if (admission === undefined || admission.isOpen || !isJoined(link)) return []
+    const cause = admission.refusalOf(proof)
+    if (cause !== undefined) return this.refuse(peer, link, cause, now)
+    link.credentials = proof?.credentials ?? []
+    return []
   }
 
   #receiveGoodbye(peer: string, link: Link, frame: Goodbye, now: number): LinkProtocolEffect[] {

@@ -1,4 +1,5 @@
 import { observedHost, withoutPeer } from './address.ts'
+import type { Credential } from './credentials/credential.ts'
 import type { ConnectionInfo } from './events.ts'
 import type { CloseReason, Hello } from './frames.ts'
 import { IdentifyRetry } from './gossip-repair.ts'
@@ -41,6 +42,8 @@ export class Link {
   /** `unsettled` until known; a guest has no hello. */
   kind: 'unsettled' | 'member' | 'guest' = 'unsettled'
   hello: Hello | undefined
+  /** What has admitted the peer, in a closed mesh. */
+  credentials: readonly Credential[] = []
   /** When the last frame arrived, and when the pending probe was sent. */
   heardAt: number
   probedAt: number | undefined

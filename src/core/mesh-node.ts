@@ -198,6 +198,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'crossing':
       case 'crossing.refused':
         return this.#relay?.handle(event, now) ?? []
+      case 'trust.checked':
       case 'opened':
       case 'observed':
       case 'stream.open':
@@ -260,6 +261,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'dialback.request':
       case 'dialback.result':
         return this.dialBack.handle({ type: 'frame', connection, frame }, now)
+      case 'credentials':
       case 'probe':
       case 'answer':
       case 'goodbye':
@@ -316,6 +318,7 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
       case 'heal':
       case 'identify':
       case 'check':
+      case 'admit':
       case 'observe':
       case 'emit-span':
         return [effect]

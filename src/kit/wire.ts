@@ -46,6 +46,8 @@ const conflict = z.object({
   addresses: z.array(address).check(z.maxLength(2)),
 })
 
+const tokens = z.array(z.string().check(z.maxLength(limits.credentialBytes))).check(z.maxLength(2))
+
 const trace = z.pipe(
   z.string(),
   z.transform((text: string, context) => {
@@ -65,6 +67,7 @@ const helloSchema = z.object({
   build: name,
   counter: count,
   trace,
+  credentials: z.optional(tokens),
 })
 
 const digestSchema = z.object({
@@ -109,6 +112,7 @@ const reasonCodes: Record<CloseReason, number> = {
   transport: 9,
   'gossip-mute': 10,
   wedged: 11,
+  'not-admitted': 12,
 }
 const reasons = Object.keys(reasonCodes) as CloseReason[]
 
@@ -153,6 +157,11 @@ const codecs: { readonly [T in FrameType]: Codec<Extract<Frame, { readonly type:
     code: 6,
     encode: ({ reason, trace }) => Uint8Array.of(reasonCodes[reason], ...encoder.encode(formatTraceparent(trace))),
     decode: (payload) => ({ type: 'goodbye', ...decodeGoodbye(payload) }),
+  },
+  credentials: {
+    code: 7,
+    encode: ({ credentials }) => toJson(credentials),
+    decode: (payload) => ({ type: 'credentials', credentials: parse('credentials', tokens, payload) }),
   },
   'dialback.request': {
     code: 128,

@@ -25,6 +25,11 @@ export interface Claim {
 
 export type CredentialCause = (typeof credentialCauses)[number]
 
+/** What the credentials of a peer prove; or why they do not prove all that it claims. */
+export type Proof =
+  | { readonly credentials: readonly Credential[]; readonly cause?: undefined }
+  | { readonly credentials?: undefined; readonly cause: CredentialCause }
+
 /**
  * Tolerated difference of the clocks of an authority and of a node, in milliseconds. Wide, since a node with a wrong
  * clock is a fault that traces show, and not an attack; a credential of a day is valid for it in any case.

@@ -10,7 +10,7 @@ import type { AwaitedStream } from '../stream-check.ts'
 import type { SurvivorRule } from '../survivor.ts'
 import type { TraceRef } from '../trace.ts'
 
-function connectionAttributes(peer: string, { connection }: Link) {
+export function connectionAttributes(peer: string, { connection }: Link) {
   return { 'mesh.connection.id': connection, 'mesh.peer.id': peer }
 }
 
@@ -72,7 +72,7 @@ export function emitIdentifyRetried(peer: string, link: Link, retry: number): Sp
   return emitSpan('mesh.identify.retried', attributes, underOpenedSpan(link))
 }
 
-function underOpenedSpan({ openedSpan: parent }: Link): Placement {
+export function underOpenedSpan({ openedSpan: parent }: Link): Placement {
   return parent === undefined ? {} : { parent }
 }
 

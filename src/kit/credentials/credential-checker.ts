@@ -1,4 +1,10 @@
-import { type Claim, type Credential, type CredentialCause, findFlaw } from '../../core/credentials/credential.ts'
+import {
+  type Claim,
+  type Credential,
+  type CredentialCause,
+  findFlaw,
+  type Proof,
+} from '../../core/credentials/credential.ts'
 import { Revocations } from '../../core/credentials/revocations.ts'
 import { limits } from '../../core/limits.ts'
 import type { Clock } from '../../core/machine.ts'
@@ -7,16 +13,13 @@ import type { Owner } from '../../core/owner.ts'
 import type { Authority } from './authority.ts'
 import { type ReadCredential, readCredential } from './credential-token.ts'
 
-/** What a peer has proved; or why it has not. */
-export type Proof =
-  | { readonly credentials: readonly Credential[]; readonly cause?: undefined }
-  | { readonly credentials?: undefined; readonly cause: CredentialCause }
-
 export interface CredentialCheckerOptions {
   readonly owner: Owner
   readonly clock: Clock
 }
 
+/** A bridge has one per mesh, of which this node may know the authority of one alone. */
+const maxTokens = 2
 /** A token that nobody has shown for this long is verified again. */
 const cachedMs = 600_000
 
@@ -58,7 +61,7 @@ export class CredentialChecker {
    * without a proof, and of the token that comes nearest to one. Never rejects.
    */
   async check(claims: readonly Claim[], tokens: readonly string[]): Promise<Proof> {
-    const read = await Promise.all(tokens.slice(0, claims.length).map((token) => this.#read(token)))
+    const read = await Promise.all(tokens.slice(0, maxTokens).map((token) => this.#read(token)))
     const credentials: Credential[] = []
     for (const claim of claims) {
       const proof = this.#prove(claim, read)

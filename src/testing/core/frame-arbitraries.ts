@@ -101,6 +101,7 @@ const frames: { readonly [T in FrameType]: fc.Arbitrary<Omit<Extract<Frame, { re
   unchanged: fc.record({ incarnation: fc.maxSafeNat(), sequence: fc.maxSafeNat() }, plain),
   probe: fc.record({}, plain),
   answer: fc.record({}, plain),
+  credentials: fc.record({ credentials: fc.array(text('abcXYZ019-_.', 0, 200), { maxLength: 2 }) }, plain),
   goodbye: fc.record({ reason: fc.constantFrom(...closeReasons), trace: traceArbitrary }, plain),
   'dialback.request': fc.record(
     {

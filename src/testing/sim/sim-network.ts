@@ -114,7 +114,7 @@ export class SimNetwork implements Network, SimHost {
     else if (effect.do === 'gossip' || effect.do === 'forward') this.#publish(effect)
     else if (effect.do === 'dial.back')
       this.deliver({ type: 'dialled.back', nonce: effect.nonce, errorType: 'NotSimulated' })
-    else this.#onConnection(effect)
+    else if (effect.do !== 'admit') this.#onConnection(effect)
   }
 
   #publish(effect: Extract<NetworkEffect, { mesh: string }>): void {

@@ -164,6 +164,7 @@ export function allFrames(peer: string): Frame[] {
     unchanged: { incarnation: 3, sequence: 8 },
     probe: {},
     answer: {},
+    credentials: { credentials: ['header.payload.signature'] },
     goodbye: { reason: 'stopping', trace },
     'dialback.request': { request: { nonce, transport: 'quic', port: 4001 } },
     'dialback.result': { result: { nonce, outcome: 'unreachable' } },
