@@ -175,7 +175,13 @@ export type NetworkEffect =
   | { readonly do: 'open'; readonly connection: string }
   | { readonly do: 'send'; readonly connection: string; readonly frame: Frame }
   /** `abort` closes a dead or hostile connection; otherwise pending data is flushed first. */
-  | { readonly do: 'close'; readonly connection: string; readonly abort: boolean }
+  | {
+      readonly do: 'close'
+      readonly connection: string
+      readonly abort: boolean
+      /** The peer is not admitted: also a connection that the mesh would leave to its application, if the peer opened it. */
+      readonly isRefused?: true
+    }
   /** Makes gossipsub open its missing streams or subscriptions. */
   | { readonly do: 'heal'; readonly connection: string; readonly lack: GossipLack }
   | { readonly do: 'identify'; readonly connection: string }

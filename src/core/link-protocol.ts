@@ -352,5 +352,6 @@ function awaitsStream(link: Link): boolean {
 function closeLink(link: Link, ending: Ending, abort: boolean, now: number): LinkProtocolEffect[] {
   link.ending = ending
   enter(link, 'closing', now)
-  return [{ do: 'close', connection: link.connection, abort }]
+  const isRefused = ending.reason === 'not-admitted' && ending.by === 'us'
+  return [{ do: 'close', connection: link.connection, abort, ...(isRefused && { isRefused }) }]
 }

@@ -8,6 +8,7 @@ import type { NodeEffect, NodeEvent } from './events.ts'
 import { type Digest, type DigestFrame, type Frame, instanceOf } from './frames.ts'
 import { IdentityWatch } from './identity-watch.ts'
 import { LimitSpans } from './limit-spans.ts'
+import type { LinkProtocolOptions } from './link-protocol.ts'
 import { concat, type Machine, type Random } from './machine.ts'
 import { MemberPaths } from './member-paths.ts'
 import { Neighbours } from './neighbours.ts'
@@ -20,7 +21,7 @@ import { findLinkedPeer } from './seed-peer.ts'
 import { emitNodeStalled, emitNodeStarted } from './spans/node.ts'
 import { newTrace, type TraceRef } from './trace.ts'
 
-export interface MeshNodeOptions {
+export interface MeshNodeOptions extends Pick<LinkProtocolOptions, 'admission' | 'credentials' | 'findFlaw'> {
   /** Own peer id, as text. */
   readonly self: string
   readonly name: string
@@ -96,7 +97,9 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     this.#limits = limitSpans
     const isNeeded = (peer: string) => this.seeds.seeds().some((seed) => seed.peer === peer)
     const places = { connectionsHigh, connectionsLow, isNeeded, limitSpans, watchdog: options.watchdog ?? true }
-    this.ledger = new ConnectionLedger(owner, { self, hello, random, areRivals, ...places })
+    const { admission, credentials, findFlaw } = options
+    const closed = { admission, credentials, findFlaw }
+    this.ledger = new ConnectionLedger(owner, { self, hello, random, areRivals, ...places, ...closed })
     this.view = new DigestView(owner, { self, stalenessMs, sweepMs, random, skewAllowedMs, limitSpans })
     const memberIds = () => this.view.members().map(({ digest }) => digest.peer)
     this.seeds = new SeedDialler(options.seeds, { random, sampleJitter: () => rankAmong(self, memberIds(), random) })

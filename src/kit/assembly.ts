@@ -16,6 +16,7 @@ import { ApplicationRegistries } from './application-registries.ts'
 import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { AddressWatch } from './connections/address-watch.ts'
+import type { MeshAdmission } from './credentials/mesh-admission.ts'
 import { faultyNetwork, faultyProbe, faultySweepMs, startFaults, sweepsGossip } from './faults.ts'
 import { channelTopics } from './gossip/gossip-channel.ts'
 import { GossipHealth } from './gossip/gossip-health.ts'
@@ -45,6 +46,8 @@ interface AssemblyOptions {
   /** Counts refusals, and the limits in force. */
   readonly limits: Pick<MeshNodeOptions, 'limitSpans' | 'limitList'>
   readonly limitUsage: () => ReturnType<Admission['usage']> | undefined
+  /** Of a closed mesh. */
+  readonly admission: MeshAdmission | undefined
   /** Gets every span of this node: the events of the service derive from them. */
   readonly onSpan: (span: SpanEffect) => void
 }
@@ -249,7 +252,7 @@ export class Assembly {
   }
 
   #createNetwork(meshes: readonly string[], pubsub: PubSub | undefined): Libp2pNetwork {
-    const { components, clock, config } = this.#options
+    const { components, clock, config, admission } = this.#options
     const { owner } = this
     const identify = requireIdentify(components, config)
     const { lookup, connectionsHigh, closes, gossipLimits } = config
@@ -257,7 +260,7 @@ export class Assembly {
     const onDialFailed = (errorType: string) => this.resources.reportFailure(errorType, 'dial')
     const isOwn = (address: string) => this.addresses.isOwn(address)
     const parts = { owner, clock, meshes, lookup, connectionsHigh, closes, isJoined, gossipLimits, onDialFailed, isOwn }
-    const network = new Libp2pNetwork({ components, identify, pubsub, ...parts })
+    const network = new Libp2pNetwork({ components, identify, pubsub, admission, ...parts })
     owner.adopt('network', () => network.stop())
     return network
   }
@@ -275,9 +278,12 @@ export class Assembly {
   }
 
   #createNode(meshes: readonly string[]): MeshNode {
-    const { components, config, incarnation } = this.#options
+    const { components, config, incarnation, admission } = this.#options
     return new MeshNode(this.owner, {
       ...config,
+      admission: admission?.rules,
+      credentials: () => admission?.tokens ?? [],
+      findFlaw: (credential, claim) => admission?.checker.findFlaw(credential, claim),
       ...this.#options.limits,
       incarnation,
       self: components.peerId.toString(),

@@ -25,7 +25,7 @@ export interface NetworkComponents {
 export type TracemeshComponents = NetworkComponents & {
   readonly privateKey: PrivateKey
   readonly logger?: ComponentLogger
-  readonly registrar: Pick<Registrar, 'getHandler'>
+  readonly registrar: Pick<Registrar, 'getHandler' | 'register'>
   readonly addressManager: Pick<
     AddressManager,
     'getListenAddrs' | 'getAnnounceAddrs' | 'getAddresses' | 'getAddressesWithMetadata'

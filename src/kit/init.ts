@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import * as z from 'zod/mini'
 import { type Role, roles } from '../catalogue/roles.ts'
+import type { AdmissionOptions } from '../core/credentials/admission-rules.ts'
 import { MeshError, quote } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Clock, Random } from '../core/machine.ts'
@@ -10,6 +11,7 @@ import { type MeshLogger, silentLogger } from '../telemetry/log.ts'
 import { describeEndpointFault } from '../telemetry/otlp-settings.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { systemClock } from './clock.ts'
+import type { TrustSource } from './credentials/trust.ts'
 import { type Fault, faultNames } from './faults.ts'
 import type { AgentLimit } from './gossip/rpc-size.ts'
 import { checkPeerLimits, type LimitOptions, limitRules } from './limits/limit-options.ts'
@@ -222,6 +224,8 @@ export interface InternalInit extends TracemeshInit {
   readonly faults?: readonly Fault[]
   /** Bytes that all limits together allow, for the span of the start. */
   readonly capsBytes?: number | undefined
+  /** Who may join; everybody by default. */
+  readonly admission?: (AdmissionOptions & { readonly source: TrustSource }) | undefined
 }
 
 /** With every default filled in. */
@@ -238,6 +242,7 @@ type Optional =
   | 'lookup'
   | 'incarnation'
   | 'capsBytes'
+  | 'admission'
   | Exclude<keyof LimitOptions, 'connectionsHigh'>
   | 'timers'
 
@@ -341,6 +346,7 @@ const internalOptions = [
   'peerStoreSweepMs',
   'faults',
   'capsBytes',
+  'admission',
 ] as const satisfies (keyof InternalInit)[]
 
 /** `validateInternalInit` for an application: throws MESH_CONFIG_INVALID for an internal option, too. */

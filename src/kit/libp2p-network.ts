@@ -4,8 +4,16 @@ import type { Clock } from '../core/machine.ts'
 import type { Owner } from '../core/owner.ts'
 import type { NetworkComponents, PubSub } from './components.ts'
 import { type ConnectionOwner, type ConnectionRecord, Connections } from './connections/connections.ts'
-import { closeGracefully, endLink, type FrameCounters, LinkStreams, linkProtocol } from './connections/link-streams.ts'
+import {
+  closeGracefully,
+  endLink,
+  type FrameCounters,
+  LinkStreams,
+  type LinkStreamsOptions,
+  linkProtocol,
+} from './connections/link-streams.ts'
 import { opensStream } from './connections/stream-check.ts'
+import type { MeshAdmission } from './credentials/mesh-admission.ts'
 import { dialBackInTime, ExpectedProbes } from './dials/dial-back.ts'
 import { Dialler } from './dials/dialler.ts'
 import { digestTopic, GossipChannel } from './gossip/gossip-channel.ts'
@@ -38,6 +46,8 @@ export interface Libp2pNetworkOptions {
   readonly gossipLimits?: readonly AgentLimit[] | undefined
   /** Resolves the names of seeds; the system's resolver by default. */
   readonly lookup?: Lookup | undefined
+  /** The closed mesh of this node, unless its mesh is open. */
+  readonly admission?: Pick<MeshAdmission, 'admit' | 'proofOfFrame'> | undefined
   /** Called with `error.type` for each address whose dial failed. */
   readonly onDialFailed?: ((errorType: string) => void) | undefined
 }
@@ -104,7 +114,7 @@ export class Libp2pNetwork implements Network {
     const deliverIfOpen = (event: NetworkEvent) => {
       if (!owner.closed) deliver(event)
     }
-    const { gossipLimits, onDialFailed, isOwn = () => false, isJoined = () => true } = this.#options
+    const { gossipLimits, onDialFailed, isOwn = () => false, isJoined = () => true, admission } = this.#options
     const internals = pubsub && gossipInternals(pubsub)
     const streams =
       internals &&
@@ -133,7 +143,8 @@ export class Libp2pNetwork implements Network {
     )
     const onCrossing = (mesh: string, crossing: OpenedCrossing) => this.#onCrossing(mesh, crossing)
     const sharedOptions = { components, owner, clock, connections, deliver: deliverIfOpen }
-    const links = new LinkStreams(sharedOptions)
+    const prove: LinkStreamsOptions['prove'] = admission && ((...frame) => admission.proofOfFrame(...frame))
+    const links = new LinkStreams({ ...sharedOptions, prove })
     const dialler = new Dialler({
       ...sharedOptions,
       lookup,
@@ -246,7 +257,8 @@ export class Libp2pNetwork implements Network {
       case 'close': {
         const record = connections.find(effect.connection)
         if (record === undefined) break
-        if (!connections.mayClose(record)) this.#leaveToApp(record, effect.abort, owner)
+        const isUninvited = effect.isRefused === true && record.connection.direction === 'inbound'
+        if (!connections.mayClose(record) && !isUninvited) this.#leaveToApp(record, effect.abort, owner)
         else if (effect.abort) record.connection.abort(new Error('the mesh aborted this connection'))
         else closeGracefully(record, owner, this.#options.clock)
         break
@@ -256,6 +268,9 @@ export class Libp2pNetwork implements Network {
         break
       case 'identify':
         this.#identify(connections.find(effect.connection)?.connection)
+        break
+      case 'admit':
+        this.#options.admission?.admit(effect.peer)
         break
       case 'check':
         this.#check(running, effect)

@@ -2,7 +2,7 @@ import { type Startable, serviceCapabilities, serviceDependencies } from '@libp2
 import type { SpanEffect } from '../catalogue/span-effect.ts'
 import { MeshError } from '../core/errors.ts'
 import { LimitSpans, type RefusalDetail } from '../core/limit-spans.ts'
-import type { LimitName } from '../core/limits.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { Clock } from '../core/machine.ts'
 import type { OwnAddress } from '../core/own-addresses.ts'
 import { type Inventory, Owner } from '../core/owner.ts'
@@ -16,8 +16,9 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { ApplicationRegistry, RegistryOptions, WatchOptions } from './application-registries.ts'
 import { Assembly } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
-import { closeLimitMs } from './connections/link-streams.ts'
+import { closeLimitMs, linkProtocol } from './connections/link-streams.ts'
 import { type StreamInfo, streamsOf } from './connections/stream-views.ts'
+import { MeshAdmission } from './credentials/mesh-admission.ts'
 import { faultyClock } from './faults.ts'
 import { nextIncarnation } from './incarnation.ts'
 import { type InternalInit, type ResolvedOptions, resolveOptions, validateInternalInit } from './init.ts'
@@ -49,6 +50,9 @@ function flushMs(tookMs: number): number {
   return Math.max(300, 1_900 - tookMs)
 }
 
+/** Protocols by which peers say who they are, before anything else. */
+const identifyProtocols = ['/ipfs/id/1.0.0', '/ipfs/id/push/1.0.0']
+
 /** The mesh service. libp2p starts and stops it, and may start it again after a stop. */
 export class TracemeshService extends MeshEvents implements Tracemesh, Startable {
   readonly #components: TracemeshComponents
@@ -61,6 +65,9 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
   /** Owns the admission, from before libp2p listens until the stop. */
   #admissionOwner: Owner | undefined
   #admission: Admission | undefined
+  #closedOwner: Owner | undefined
+  /** Who may join; undefined for an open mesh. */
+  #closed: MeshAdmission | undefined
   #limitSpans = new LimitSpans()
   #running: Assembly | undefined
   /** The parts of the last stop, for its census. */
@@ -90,6 +97,28 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
 
   get peer(): string {
     return this.#components.peerId.toString()
+  }
+
+  /** Before another service learns of a connection. */
+  async beforeStart(): Promise<void> {
+    const { admission, name, mesh, bridgeTo, connectionsHigh, logger } = this.#config
+    if (admission === undefined || admission.mode === 'open') return
+    const { registrar, events } = this.#components
+    const owner = new Owner(`${name}/admission`, this.#config.clock)
+    this.#closedOwner = owner
+    this.#closed = new MeshAdmission({
+      ...admission,
+      owner,
+      clock: this.#clock,
+      registrar,
+      events,
+      meshes: bridgeTo === undefined ? [mesh] : [mesh, bridgeTo],
+      freeProtocols: [...identifyProtocols, linkProtocol],
+      capacity: connectionsHigh + limits.relayedPeers,
+      onChecked: (hasChanged) => this.#running?.driver.deliver({ type: 'trust.checked', hasChanged }),
+      onError: (message) => logger.error({ err: message }, 'credentials could not be read; those of before stay'),
+    })
+    await this.#closed.start()
   }
 
   /**
@@ -145,9 +174,10 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
       return
     }
     const onSpan = (span: SpanEffect) => this.dispatchOf(span)
-    const limits = { limitSpans: this.#limitSpans, limitList: listLimits(this.#config, this.#caps) }
+    const limitParts = { limitSpans: this.#limitSpans, limitList: listLimits(this.#config, this.#caps) }
     const limitUsage = () => this.limitUsage()
-    const parts = { components: this.#components, vitals: this.#vitals, telemetry, onSpan, limits, limitUsage }
+    const own = { vitals: this.#vitals, telemetry, onSpan, limits: limitParts, limitUsage, admission: this.#closed }
+    const parts = { components: this.#components, ...own }
     this.#running = new Assembly({ ...options, ...parts })
     await this.#running.start()
   }
@@ -167,6 +197,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     this.#stopCount++
     await this.#startOwner?.close()
     await this.#admissionOwner?.close()
+    await this.#closedOwner?.close()
     const running = this.#running
     if (running === undefined) return
     this.#running = undefined

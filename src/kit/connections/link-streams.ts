@@ -1,7 +1,8 @@
 import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface'
+import type { Proof } from '../../core/credentials/credential.ts'
 import { MeshError } from '../../core/errors.ts'
 import type { NetworkEvent } from '../../core/events.ts'
-import type { Frame, FrameType } from '../../core/frames.ts'
+import type { Frame, FrameType, Hello } from '../../core/frames.ts'
 import { limits } from '../../core/limits.ts'
 import type { Clock } from '../../core/machine.ts'
 import type { Owner } from '../../core/owner.ts'
@@ -15,12 +16,14 @@ export const linkProtocol = '/tracemesh/link/1.0.0'
 /** Over QUIC a stream never opens if the other side grants none, and no signal ends that wait. */
 const openMs = 5_000
 
-interface LinkStreamsOptions {
+export interface LinkStreamsOptions {
   readonly components: NetworkComponents
   readonly owner: Owner
   readonly clock: Clock
   readonly connections: Connections
   readonly deliver: (event: NetworkEvent) => void
+  /** Of a closed mesh: what the credentials in a frame prove; undefined for a frame without any. */
+  readonly prove?: ((peer: string, frame: Frame, hello: Hello | undefined) => Promise<Proof> | undefined) | undefined
 }
 
 /** One link stream per connection, opened by the node that dialled it. */
@@ -102,8 +105,11 @@ export class LinkStreams {
   #attach(record: ConnectionRecord, stream: Stream): void {
     const { clock, deliver } = this.#options
     const connection = record.connection.id
+    const deliverFrame = (frame: Frame, proof?: Proof) =>
+      deliver({ type: 'frame', connection, frame, wall: clock.wall(), ...(proof && { proof }) })
+    const prover = this.#prover(record.connection.remotePeer.toString(), deliverFrame)
     const link: LinkStream = new LinkStream(stream, clock, this.counters, {
-      onFrame: (frame) => deliver({ type: 'frame', connection, frame, wall: clock.wall() }),
+      onFrame: prover ?? deliverFrame,
       onRefused: (reason, flooding) => {
         deliver({ type: 'frame.refused', connection, reason, isFlooding: flooding })
         link.abort(new Error('a frame was refused'))
@@ -118,6 +124,25 @@ export class LinkStreams {
     })
     record.link = link
     deliver({ type: 'stream.open', connection })
+  }
+
+  /** Delivers frames in their order, those with credentials together with what these prove. */
+  #prover(peer: string, deliverFrame: (frame: Frame, proof?: Proof) => void): ((frame: Frame) => void) | undefined {
+    const { prove } = this.#options
+    if (prove === undefined) return undefined
+    let hello: Hello | undefined
+    let pending: Promise<void> | undefined
+    return (frame) => {
+      const proof = prove(peer, frame, hello)
+      if (frame.type === 'hello') hello ??= frame.hello
+      if (proof === undefined && pending === undefined) return deliverFrame(frame)
+      const before = pending
+      const delivered = Promise.all([proof, before]).then(([proved]) => {
+        if (pending === delivered) pending = undefined
+        deliverFrame(frame, proved)
+      })
+      pending = delivered
+    }
   }
 }
 
