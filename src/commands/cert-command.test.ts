@@ -3,7 +3,10 @@ import { chmod, mkdtempDisposable, readFile, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { leakCheck } from '../testing/leak-check.ts'
 import { run } from './program.ts'
+
+leakCheck()
 
 /** Runs commands in a directory of its own. */
 async function office() {

@@ -1,12 +1,11 @@
-import type { Proof } from './credentials/credential.ts'
-import type { ConnectionInfo, NetworkEvent, RejectionReason } from './events.ts'
-import type { CloseReason, Frame } from './frames.ts'
-import { GossipKeeper, type GossipKeeperEffect } from './gossip-keeper.ts'
+import type { ConnectionInfo, RejectionReason } from './events.ts'
+import { GossipKeeper } from './gossip-keeper.ts'
 import { Grudges } from './grudges.ts'
+import type { LedgerCounts, LedgerEffect, LedgerEvent, LedgerOptions, LinkEvent } from './ledger-events.ts'
 import { LimitSpans } from './limit-spans.ts'
 import { limits } from './limits.ts'
 import { enter, isActive, isJoined, isRelayed, Link, noteObserved } from './link.ts'
-import { LinkProtocol, type LinkProtocolOptions } from './link-protocol.ts'
+import { LinkProtocol } from './link-protocol.ts'
 import type { Machine } from './machine.ts'
 import type { Owner } from './owner.ts'
 import { type PeerRecord, PeerRecords } from './peer-records.ts'
@@ -21,42 +20,6 @@ import {
   judgeMemberLinks,
 } from './survivor.ts'
 import { chooseTrimmed, trimIntervalMs } from './trim.ts'
-
-export type LedgerEvent =
-  | LinkEvent
-  | Extract<NetworkEvent, { readonly type: 'opened' | 'observed' | 'gossip.unsent' }>
-  /** This process was suspended for `ms`; peers' silence during that time does not count. */
-  | { readonly type: 'slept'; readonly ms: number }
-  | { readonly type: 'stopping' }
-  | { readonly type: 'trust.checked'; readonly hasChanged: boolean }
-  | { readonly type: 'tick' }
-
-/** Events on one connection. */
-type LinkEvent =
-  | Extract<NetworkEvent, { readonly type: `stream.${string}` | 'frame.refused' | 'connection.rejected' }>
-  | { readonly type: 'frame'; readonly connection: string; readonly frame: Frame; readonly proof?: Proof | undefined }
-
-/** `disconnected`: the last direct connection to the peer closed. */
-export type LedgerEffect = GossipKeeperEffect | { readonly do: 'disconnected'; readonly peer: string }
-
-/** Connections since the start: `opened` less those `closed`, by reason, are in the ledger. */
-export interface LedgerCounts {
-  readonly opened: number
-  readonly closed: { readonly [R in CloseReason]?: number }
-  readonly refused: { readonly [R in RefusalReason]?: number }
-}
-
-export interface LedgerOptions extends LinkProtocolOptions {
-  /** Largest number of connected peers. */
-  readonly connectionsHigh?: number
-  /** Connected peers above which it closes guests; `connectionsHigh` by default, which closes none. */
-  readonly connectionsLow?: number
-  readonly areRivals?: AreRivals
-  /** Whether a guest stays above `connectionsLow`, as a seed does. */
-  readonly isNeeded?: (peer: string) => boolean
-  /** Shared by the machines of a node. */
-  readonly limitSpans?: LimitSpans
-}
 
 /**
  * The connected peers and their links. Snapshots reconcile it, so a missed callback only delays an update. It removes

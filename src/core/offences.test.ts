@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { helloOf, infoOf, makeLedger } from '../testing/core/node-fixture.ts'
 import { spansNamed } from '../testing/core/view-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import type { ConnectionLedger, LedgerEffect } from './connection-ledger.ts'
+import type { ConnectionLedger } from './connection-ledger.ts'
 import type { ConnectionInfo } from './events.ts'
+import type { LedgerEffect } from './ledger-events.ts'
 import { limits } from './limits.ts'
 
 leakCheck()

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { infoOf, joinLink, makeLedger } from '../testing/core/node-fixture.ts'
 import { leakCheck } from '../testing/leak-check.ts'
-import type { LedgerEffect } from './connection-ledger.ts'
 import type { ConnectionInfo } from './events.ts'
+import type { LedgerEffect } from './ledger-events.ts'
 
 leakCheck()
 

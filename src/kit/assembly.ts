@@ -9,7 +9,6 @@ import type { TraceRef } from '../core/trace.ts'
 import { Census, type CensusCause } from '../evidence/census.ts'
 import { ProcessWatch } from '../evidence/process-watch.ts'
 import type { VitalsReader } from '../evidence/vitals.ts'
-import { describeApiMismatch, findApiMismatch } from '../telemetry/api-version.ts'
 import { idsOf, logSpan } from '../telemetry/log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { ApplicationRegistries } from './application-registries.ts'
@@ -32,7 +31,7 @@ import { RequestSpans, Requests } from './messages/requests.ts'
 import { crossingSequence, seal } from './messages/seal.ts'
 import { type Dht, removesAllAddresses } from './peer-store/dht-table.ts'
 import { PeerStoreSweep } from './peer-store/peer-store-sweep.ts'
-import { findDht, findPubSub, requireIdentify, unknownParts } from './services.ts'
+import { describeApiCopies, findDht, findPubSub, requireIdentify, unknownParts } from './services.ts'
 import { version } from './version.ts'
 
 interface AssemblyOptions {
@@ -130,7 +129,7 @@ export class Assembly {
       ...config.settings,
       ...this.#describePubsub(),
       ...this.#describeLibp2p(),
-      ...this.#describeApiCopies(),
+      ...describeApiCopies(logger),
       ...faults.map((fault) => `fault ${fault}`),
     ])
     this.resources.start()
@@ -154,14 +153,6 @@ export class Assembly {
     this.network.flushGossip().then(resolve, resolve)
     await promise
     cancel()
-  }
-
-  #describeApiCopies(): string[] {
-    const other = findApiMismatch()
-    if (other === undefined) return []
-    const text = describeApiMismatch(other)
-    this.#options.config.logger[other.isReadable ? 'info' : 'warn'](text)
-    return [text]
   }
 
   /** What of the pubsub the mesh does not know, for `mesh.node.started`; also logged. */

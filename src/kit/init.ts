@@ -1,4 +1,3 @@
-import { multiaddr } from '@multiformats/multiaddr'
 import * as z from 'zod/mini'
 import { type Role, roles } from '../catalogue/roles.ts'
 import type { AdmissionOptions } from '../core/credentials/admission-rules.ts'
@@ -15,7 +14,7 @@ import type { TrustSource } from './credentials/trust.ts'
 import { type Fault, faultNames } from './faults.ts'
 import type { AgentLimit } from './gossip/rpc-size.ts'
 import { checkPeerLimits, type LimitOptions, limitRules } from './limits/limit-options.ts'
-import type { Lookup } from './multiaddrs.ts'
+import { isMultiaddr, type Lookup } from './multiaddrs.ts'
 import { name, oneOf, otlpEndpointOrOff, type Rule, share, whole } from './rules.ts'
 
 /**
@@ -384,14 +383,6 @@ export function validateInternalInit(init: InternalInit): InternalInit {
   }
   checkPeerLimits(init)
   return Object.fromEntries(entries) as InternalInit
-}
-
-function isMultiaddr(text: string): boolean {
-  try {
-    return multiaddr(text).getComponents().length > 0
-  } catch {
-    return false
-  }
 }
 
 /** JSON cannot represent Infinity and functions. */

@@ -97,3 +97,12 @@ function interleave(names: readonly ResolvedName[]): ResolvedName[] {
   const second = names.filter((name) => name.family !== leading)
   return first.flatMap((name, index) => [name, ...second.slice(index, index + 1)]).concat(second.slice(first.length))
 }
+
+/** Whether a text is an address with at least one part. */
+export function isMultiaddr(text: string): boolean {
+  try {
+    return multiaddr(text).getComponents().length > 0
+  } catch {
+    return false
+  }
+}

@@ -1,5 +1,7 @@
 import { MeshError } from '../core/errors.ts'
 import type { Owner } from '../core/owner.ts'
+import { describeApiMismatch, findApiMismatch } from '../telemetry/api-version.ts'
+import type { MeshLogger } from '../telemetry/log.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { checkPubSub } from './gossip/pubsub-check.ts'
 import type { ResolvedOptions } from './init.ts'
@@ -74,4 +76,13 @@ function findService<S>(components: TracemeshComponents, name: string): S | unde
   } catch {
     return undefined
   }
+}
+
+/** A second copy of the OpenTelemetry API in the process, for `mesh.node.started`; also logged. */
+export function describeApiCopies(logger: MeshLogger): string[] {
+  const other = findApiMismatch()
+  if (other === undefined) return []
+  const text = describeApiMismatch(other)
+  logger[other.isReadable ? 'info' : 'warn'](text)
+  return [text]
 }

@@ -100,7 +100,7 @@ test('a header above the length limit is refused before the payload arrives', ()
 })
 
 test('unknown types below 128 are refused, from 128 on ignored', () => {
-  for (const type of [0, 7, 15, 16, 127]) assert.match(refusalReason(frame(type)), /no frame has type/)
+  for (const type of [0, 8, 15, 16, 127]) assert.match(refusalReason(frame(type)), /no frame has type/)
   const later = Buffer.concat([frame(250, 'hint'), encodeFrame({ type: 'probe' }), frame(255, 'hint')])
   assert.deepEqual(read(later), [{ type: 'probe' }])
 })

@@ -3,6 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import * as z from 'zod'
 import { parseHostPort } from '../admin/host-port.ts'
+import type { GuestRule } from '../core/credentials/admission-rules.ts'
 import type { AgentLimit } from '../kit/gossip/rpc-size.ts'
 import { type Rule, topic } from '../kit/rules.ts'
 
@@ -47,6 +48,32 @@ export function filePath(): Check<string> {
       .min(1)
       .max(4_096)
       .regex(/^[^\0]*[^\0/]$/),
+  }
+}
+
+/** The secret of a mesh, or several: 43 characters of base64url each. */
+export function meshSecret(): Check<string> {
+  return {
+    expected: 'what tracemesh secret prints',
+    schema: z.string().regex(/^[\w-]{43}(\s+[\w-]{43}){0,7}$/),
+  }
+}
+
+/** `none`, `any`, or peer ids. */
+export function guests(max: number): Check<GuestRule> & { readonly list: true } {
+  const ids = z
+    .array(z.string().refine((text) => isPeerId(text)))
+    .min(1)
+    .max(max)
+  const word = z.tuple([z.enum(['none', 'any'])]).transform(([one]) => one)
+  return { list: true, expected: `none, any, or at most ${max} peer ids`, schema: z.union([word, ids]) }
+}
+
+function isPeerId(text: string): boolean {
+  try {
+    return peerIdFromString(text).toString() === text
+  } catch {
+    return false
   }
 }
 

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import { admissionModes } from '../core/credentials/admission-rules.ts'
 import { type LimitName, limitSetting, limits, limitTable } from '../core/limits.ts'
 import { initRules } from '../kit/init.ts'
 import { dhtProtocolOrOff, endpointOrOff, oneOf, whole } from '../kit/rules.ts'
@@ -75,6 +76,51 @@ export const configTable = {
     ...check.filePath(),
     description:
       'Key file, created at the first start. Its directory must be writable, since the incarnation is stored there.',
+  },
+  admissionMode: {
+    env: 'MESH_ADMISSION',
+    flag: '--admission',
+    defaultValue: 'open',
+    ...oneOf(admissionModes),
+    description:
+      'Who may join: `open` everybody; `enforce` only peers with a credential; `permissive` also peers without one, but none with a wrong one, which is the way from the one to the other.',
+  },
+  secretFile: {
+    env: 'MESH_SECRET_FILE',
+    flag: '--secret-file',
+    ...check.filePath(),
+    description:
+      'File of mode 600 with the secret of a closed mesh (`tracemesh secret`). Of several secrets in it all count, and the first one signs.',
+  },
+  secret: {
+    env: 'MESH_SECRET',
+    ...check.meshSecret(),
+    description: 'The same secret as a variable, for where there are no files.',
+  },
+  ca: {
+    env: 'MESH_CA',
+    flag: '--ca',
+    ...check.filePath(),
+    description: 'File with the public keys of the authorities whose credentials count (`tracemesh cert ca`).',
+  },
+  cert: {
+    env: 'MESH_CERT',
+    flag: '--cert',
+    ...check.filePath(),
+    description: 'File with the credential of this node, one per mesh (`tracemesh cert sign`). It needs an identity.',
+  },
+  revocations: {
+    env: 'MESH_REVOCATIONS',
+    flag: '--revocations',
+    ...check.filePath(),
+    description: 'File with the list of revoked credentials (`tracemesh cert revoke`); it may appear later.',
+  },
+  guests: {
+    env: 'MESH_GUESTS',
+    flag: '--guest',
+    defaultValue: 'none',
+    ...check.guests(64),
+    description: 'Peers of other software in a closed mesh. In an open one all may be guests.',
   },
   stalenessMs: {
     env: 'MESH_STALENESS_MS',

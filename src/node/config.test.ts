@@ -39,6 +39,13 @@ const invalidValues: Record<ConfigKey, readonly string[]> = {
   listen: ['0.0.0.0:80', '/dns4/seed/tcp/1', Array(17).fill('/ip4/127.0.0.1/tcp/0').join()],
   announce: ['1.2.3.4', '/ip4/1.2.3.4/udp/0/quic-v1'],
   identity: ['/var/keys/', 'a\0b'],
+  admissionMode: ['closed', 'OPEN'],
+  secretFile: ['/var/keys/', 'a\0b'],
+  secret: ['short', 'correct horse battery staple', 'x'.repeat(44)],
+  ca: ['/var/keys/'],
+  cert: ['/var/keys/'],
+  revocations: ['/var/keys/'],
+  guests: ['some', 'none,any', 'any,12D3KooWJF5drGoTkbtSE8oSQtJPyn2joAU2ESQujB2KouVbrYc5', '12D3KooW'],
   stalenessMs: ['999', '3600001'],
   sweepMs: ['99', '600001'],
   digestMs: ['99', '600001'],
@@ -94,6 +101,13 @@ test('no configuration: every setting has its default', () => {
     listen: ['/ip4/0.0.0.0/udp/0/quic-v1', '/ip4/0.0.0.0/tcp/0', '/ip6/::/udp/0/quic-v1', '/ip6/::/tcp/0'],
     announce: [],
     identity: undefined,
+    admissionMode: 'open',
+    secretFile: undefined,
+    secret: undefined,
+    ca: undefined,
+    cert: undefined,
+    revocations: undefined,
+    guests: 'none',
     stalenessMs: 30_000,
     sweepMs: 5_000,
     digestMs: 2_000,
@@ -330,4 +344,29 @@ test('an edit between the markers is detected and reverted', () => {
 
 test('a document without markers: RangeError', () => {
   assert.throws(() => withConfigDocs('# nothing here'), RangeError)
+})
+
+test('a closed mesh: needs a secret, or an authority with a credential and an identity', () => {
+  const secret = 'A'.repeat(43)
+  const problemOf = (env: Record<string, string>) => readConfig(env).problems[0]?.message ?? 'none'
+  assert.match(problemOf({ MESH_ADMISSION: 'enforce' }), /MESH_SECRET_FILE.*MESH_CA/)
+  assert.equal(problemOf({ MESH_ADMISSION: 'enforce', MESH_SECRET: secret }), 'none')
+  assert.equal(problemOf({ MESH_ADMISSION: 'permissive', MESH_SECRET_FILE: 's' }), 'none')
+  assert.match(problemOf({ MESH_ADMISSION: 'enforce', MESH_SECRET: secret, MESH_SECRET_FILE: 's' }), /MESH_SECRET/)
+  assert.match(problemOf({ MESH_ADMISSION: 'enforce', MESH_CA: 'a', MESH_CERT: 'c' }), /MESH_IDENTITY/)
+  assert.equal(problemOf({ MESH_ADMISSION: 'enforce', MESH_CA: 'a', MESH_CERT: 'c', MESH_IDENTITY: 'i' }), 'none')
+})
+
+test('a secret in an open mesh: refused, since it would protect nothing; and never repeated', () => {
+  const secret = 'B'.repeat(43)
+  const [problem] = readConfig({ MESH_SECRET: secret }).problems
+  assert.match(problem?.message ?? '', /MESH_ADMISSION.*enforce or permissive, since MESH_SECRET/)
+  const [short] = readConfig({ MESH_SECRET: secret.slice(1), MESH_ADMISSION: 'enforce' }).problems
+  assert.equal(short?.message.includes('BBB'), false)
+})
+
+test('guests of a closed mesh: a word, or peer ids', () => {
+  const id = '12D3KooWJF5drGoTkbtSE8oSQtJPyn2joAU2ESQujB2KouVbrYc5'
+  const guestsOf = (text: string) => readConfig({ MESH_GUESTS: text }).config?.guests
+  assert.deepEqual([guestsOf('any'), guestsOf('none'), guestsOf(`${id},${id}`)], ['any', 'none', [id, id]])
 })

@@ -5,11 +5,12 @@ import { MeshError, quote, redact } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { describeEndpointFault, findOtlpProblems, standardEndpoint } from '../telemetry/otlp-settings.ts'
 import { type ConfigKey, type ConfigValue, configEntries, configTable, type Setting } from './config-table.ts'
+import type { TrustSettings } from './credentials/trust-files.ts'
 import { nearest } from './flag-table.ts'
 import { availableMemory, capsBytes, capsByUse, defaultBufferedBytes } from './memory.ts'
 
 /** Settings that may be missing: they have no default. */
-type OptionalKey = 'bridgeTo' | 'identity' | 'adminToken' | 'traceRoutine'
+type OptionalKey = 'bridgeTo' | 'identity' | 'adminToken' | 'traceRoutine' | keyof TrustSettings
 
 /** The configuration of a node. Durations are milliseconds; `config-table.ts` describes each setting. */
 export type NodeConfig = {
@@ -130,6 +131,7 @@ function findConflicts(values: Parsed): ConfigProblem[] {
     ...findPageConflicts(values),
     ...findDhtConflict(values),
     ...findMissingToken(values),
+    ...findTrustConflicts(values),
   ]
   if (role === 'bridge' && bridgeTo === undefined) {
     problems.push(invalidSetting('bridgeTo', 'not set', 'the second mesh, since the role is bridge'))
@@ -183,6 +185,25 @@ function findMissingToken(values: Parsed): ConfigProblem[] {
   })
 }
 
+/** A closed mesh needs a secret, or an authority and what it has signed for this node. */
+function findTrustConflicts({ admissionMode, secret, secretFile, ca, cert, identity }: Parsed): ConfigProblem[] {
+  const hasSecret = secret !== undefined || secretFile !== undefined
+  if (secret !== undefined && secretFile !== undefined)
+    return [invalidSetting('secret', 'set', `nothing, since ${settingName('secretFile')} is set`)]
+  if (cert !== undefined && identity === undefined)
+    return [invalidSetting('identity', 'not set', `the key file that the credential in ${settingName('cert')} names`)]
+  if (admissionMode === undefined || admissionMode === 'open') {
+    const given = (['secret', 'secretFile', 'ca', 'cert'] as const).find((key) =>
+      Boolean({ secret, secretFile, ca, cert }[key]),
+    )
+    if (given === undefined) return []
+    return [invalidSetting('admissionMode', 'open', `enforce or permissive, since ${settingName(given)} is set`)]
+  }
+  if (hasSecret || (ca !== undefined && cert !== undefined)) return []
+  const cures = `a secret in ${settingName('secretFile')}, or an authority in ${settingName('ca')} with a credential in ${settingName('cert')}`
+  return [invalidSetting('admissionMode', admissionMode, `open, or with ${cures}`)]
+}
+
 /** Adds the defaults that are computed at start. The defaults of the table are applied already. */
 function withDefaults(parsed: Parsed, env: Environment, memory: number): NodeConfig {
   const values = parsed as { -readonly [K in ConfigKey]: ConfigValue<K> }
@@ -192,6 +213,11 @@ function withDefaults(parsed: Parsed, env: Environment, memory: number): NodeCon
     identity: parsed.identity,
     adminToken: parsed.adminToken,
     traceRoutine: parsed.traceRoutine,
+    secret: parsed.secret,
+    secretFile: parsed.secretFile,
+    ca: parsed.ca,
+    cert: parsed.cert,
+    revocations: parsed.revocations,
     name: parsed.name ?? `${values.role}-${randomBytes(2).toString('hex')}`,
     otlp: parsed.otlp ?? standardEndpoint(env),
     dhtProtocol: parsed.dhtProtocol ?? (values.role === 'seed' ? ownDhtProtocol : 'off'),
@@ -207,7 +233,7 @@ function invalidSetting(key: ConfigKey, raw: string, expected: string): MeshErro
 /** Quotes a value for an error message, without secrets. */
 function printable(key: ConfigKey, raw: string | readonly string[]): string {
   const text = typeof raw === 'string' ? raw : raw.join(',')
-  if (key === 'adminToken') return redact(text)
+  if (key === 'adminToken' || key === 'secret') return redact(text)
   if (key === 'otlp') return describeEndpointFault(text) ?? quote(text)
   return quote(text)
 }

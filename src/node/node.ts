@@ -19,6 +19,7 @@ import { createLogger } from '../telemetry/logger.ts'
 import { nodeSdkProvider } from '../telemetry/node-sdk.ts'
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import type { NodeConfig } from './config.ts'
+import { trustSource } from './credentials/trust-source.ts'
 import { type Identity, loadIdentity } from './identity.ts'
 import { toListenError, usableListenAddresses } from './listen.ts'
 import { availableMemory, capsBytes, peerTopicBytes, quicWindow } from './memory.ts'
@@ -125,7 +126,8 @@ async function createNodeLibp2p(
   const { dnsServers } = config
   const lookup = dnsServers.length === 0 ? {} : { lookup: serverLookup(dnsServers) }
   const parts = { ...options, incarnation, telemetry, timers: await TimerReader.open() }
-  const init = { ...config, ...lookup, ...parts, capsBytes: capsBytes(config, memory) }
+  const admission = admissionOf(config, peerIdFromPrivateKey(privateKey).toString())
+  const init = { ...config, ...lookup, ...parts, admission, capsBytes: capsBytes(config, memory) }
   const heapSites = config.heapSites === 'on'
   const service = tracemeshInternal({ ...init, closes: 'all', sweep: 'all', heapSites })
   // Other roles do not load the DHT.
@@ -135,6 +137,14 @@ async function createNodeLibp2p(
       : await import('./dht-server.ts').then((it) => it.loadDhtServer(config.dhtProtocol))
   const pubsub = meshGossip({ maxTopicBytesPerPeer: peerTopicBytes(config.connectionsHigh, memory) })
   return createLibp2p({ ...base, start: false, services: { ...base.services, pubsub, ...dht, tracemesh: service } })
+}
+
+/** Undefined for an open mesh. */
+function admissionOf(config: NodeConfig, peer: string): InternalInit['admission'] {
+  const { admissionMode: mode, guests, mesh, bridgeTo, role } = config
+  if (mode === 'open') return undefined
+  const holder = { peer, meshes: bridgeTo === undefined ? [mesh] : [mesh, bridgeTo], role }
+  return { mode, guests, source: trustSource(config, holder, systemClock) }
 }
 
 /** Imports the HTTP API only when it is enabled: fastify takes 3 MB of a node’s memory. */

@@ -3,7 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { roles } from '../../catalogue/roles.ts'
 import { forAll } from '../../testing/for-all.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
 import { type Claim, type Credential, clockToleranceMs, findFlaw } from './credential.ts'
+
+leakCheck()
 
 const hourMs = 3_600_000
 const credential: Credential = {

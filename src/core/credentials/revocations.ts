@@ -12,32 +12,27 @@ export interface RevocationList {
 
 /** The newest list of each authority that the node trusts. */
 export class Revocations {
-  readonly #lists: Map<string, RevocationList> = new Map()
+  #lists: readonly RevocationList[] = []
 
   /** Takes a list if it is newer than the one of this authority; the caller has verified its signature. */
   accept(list: RevocationList): boolean {
-    const current = this.#lists.get(list.authority)
+    const current = this.list(list.authority)
     if (current !== undefined && current.number >= list.number) return false
-    this.#lists.set(list.authority, list)
+    this.#lists = [...this.#lists.filter((one) => one !== current), list]
     return true
   }
 
   /** Drops the lists of all authorities but these, so that there are never more lists than authorities. */
   retainAuthorities(ids: readonly string[]): void {
-    for (const id of this.#lists.keys()) if (!ids.includes(id)) this.#lists.delete(id)
+    this.#lists = this.#lists.filter(({ authority }) => ids.includes(authority))
   }
 
   isRevoked({ authority, id }: Credential): boolean {
-    return this.#lists.get(authority)?.revoked.has(id) ?? false
-  }
-
-  /** Numbers of the lists, by authority: two nodes compare them, and the one that is behind asks. */
-  numbers(): ReadonlyMap<string, number> {
-    return new Map([...this.#lists.values()].map(({ authority, number }) => [authority, number]))
+    return this.list(authority)?.revoked.has(id) ?? false
   }
 
   list(authority: string): RevocationList | undefined {
-    return this.#lists.get(authority)
+    return this.#lists.find((one) => one.authority === authority)
   }
 }
 

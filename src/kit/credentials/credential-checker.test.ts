@@ -4,10 +4,13 @@ import { test } from 'node:test'
 import type { Role } from '../../catalogue/roles.ts'
 import { clockToleranceMs } from '../../core/credentials/credential.ts'
 import { Owner } from '../../core/owner.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
 import { VirtualClock } from '../../testing/sim/virtual-clock.ts'
 import { signingAuthorityOf } from './authority.ts'
 import { CredentialChecker } from './credential-checker.ts'
 import { signCredential } from './credential-token.ts'
+
+leakCheck()
 
 const authority = await signingAuthorityOf(generateKeyPairSync('ed25519').privateKey)
 const other = await signingAuthorityOf(generateKeyPairSync('ed25519').privateKey)

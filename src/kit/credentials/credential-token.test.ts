@@ -5,8 +5,11 @@ import fc from 'fast-check'
 import { roles } from '../../catalogue/roles.ts'
 import { limits } from '../../core/limits.ts'
 import { forAll } from '../../testing/for-all.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
 import { authorityOfSecret, type SigningAuthority, secretBytes, signingAuthorityOf } from './authority.ts'
 import { readCredential, signCredential } from './credential-token.ts'
+
+leakCheck()
 
 const authority = await signingAuthorityOf(generateKeyPairSync('ed25519').privateKey)
 const other = await signingAuthorityOf(generateKeyPairSync('ed25519').privateKey)

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { limits } from '../../core/limits.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
 import { signingAuthorityOf } from './authority.ts'
 import { signCredential } from './credential-token.ts'
 import { readRevocations, signRevocations } from './revocation-token.ts'
+
+leakCheck()
 
 const authority = await signingAuthorityOf(generateKeyPairSync('ed25519').privateKey)
 const other = await signingAuthorityOf(generateKeyPairSync('ed25519').privateKey)

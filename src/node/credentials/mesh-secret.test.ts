@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isMeshError } from '../../core/errors.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
 import { createSecret, parseSecrets, readSecretFile } from './mesh-secret.ts'
+
+leakCheck()
 
 const refused =
   (part: RegExp, secret = '\0') =>

@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readCredential } from '../../kit/credentials/credential-token.ts'
+import { leakCheck } from '../../testing/leak-check.ts'
 import { createAuthority } from './authority-files.ts'
 import { createSecret } from './mesh-secret.ts'
 import { type Holder, readTrust } from './trust-files.ts'
+
+leakCheck()
 
 const node: Holder = { peer: 'p', meshes: ['a'], role: 'compute' }
 const bridge: Holder = { peer: 'b', meshes: ['a', 'b'], role: 'bridge' }

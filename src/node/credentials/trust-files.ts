@@ -2,21 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Role } from '../../catalogue/roles.ts'
 import { errorCode } from '../../core/errors.ts'
-import { type Authority, authorityOfSecret } from '../../kit/credentials/authority.ts'
+import { authorityOfSecret } from '../../kit/credentials/authority.ts'
 import { signCredential } from '../../kit/credentials/credential-token.ts'
+import type { Trust } from '../../kit/credentials/trust.ts'
 import { readAuthorities } from './authority-files.ts'
 import { readTokens } from './credential-files.ts'
 import { parseSecrets, readSecretFile } from './mesh-secret.ts'
 
-/** Whose credentials count, and what the node shows itself. */
-export interface Trust {
-  readonly authorities: readonly Authority[]
-  /** Own credentials, one per mesh. */
-  readonly own: readonly string[]
-  /** When the node has to sign its own anew, in Unix milliseconds; Infinity for those of an authority. */
+/** The trust of a node, and when it has to sign its own credentials anew, in Unix milliseconds; Infinity for others. */
+export interface FileTrust extends Trust {
   readonly renewAtMs: number
-  /** Signed list of revocations, if there is one. */
-  readonly revocations: string | undefined
 }
 
 /** Where a node finds its trust: the files of an authority, or the secret of the mesh. */
@@ -46,7 +41,7 @@ const idBytes = 12
  *
  * @throws MESH_AUTHORITY_UNUSABLE, MESH_CREDENTIAL_UNUSABLE or MESH_SECRET_UNUSABLE
  */
-export async function readTrust(settings: TrustSettings, holder: Holder, wallMs: number): Promise<Trust> {
+export async function readTrust(settings: TrustSettings, holder: Holder, wallMs: number): Promise<FileTrust> {
   const { ca, cert, revocations } = settings
   const list = revocations === undefined ? undefined : await readOptional(revocations)
   const ofFiles = { authorities: ca === undefined ? [] : await readAuthorities(ca), revocations: list }

@@ -1,6 +1,7 @@
-import { ConnectionLedger, type LedgerOptions } from '../../core/connection-ledger.ts'
+import { ConnectionLedger } from '../../core/connection-ledger.ts'
 import type { ConnectionInfo, NetworkEvent } from '../../core/events.ts'
 import type { Hello } from '../../core/frames.ts'
+import type { LedgerOptions } from '../../core/ledger-events.ts'
 import { MeshNode, type MeshNodeOptions } from '../../core/mesh-node.ts'
 import { Owner } from '../../core/owner.ts'
 import { seededRandom } from '../random.ts'

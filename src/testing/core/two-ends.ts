@@ -1,6 +1,7 @@
-import { ConnectionLedger, type LedgerEffect } from '../../core/connection-ledger.ts'
+import { ConnectionLedger } from '../../core/connection-ledger.ts'
 import type { ConnectionInfo } from '../../core/events.ts'
 import type { Frame } from '../../core/frames.ts'
+import type { LedgerEffect } from '../../core/ledger-events.ts'
 import type { Random } from '../../core/machine.ts'
 import { Owner } from '../../core/owner.ts'
 import { VirtualClock } from '../sim/virtual-clock.ts'
