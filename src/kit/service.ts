@@ -18,7 +18,7 @@ import { Assembly } from './assembly.ts'
 import type { TracemeshComponents } from './components.ts'
 import { closeLimitMs, linkProtocol } from './connections/link-streams.ts'
 import { type StreamInfo, streamsOf } from './connections/stream-views.ts'
-import { MeshAdmission } from './credentials/mesh-admission.ts'
+import type { MeshAdmission } from './credentials/mesh-admission.ts'
 import { faultyClock } from './faults.ts'
 import { nextIncarnation } from './incarnation.ts'
 import { type InternalInit, type ResolvedOptions, resolveOptions, validateInternalInit } from './init.ts'
@@ -106,6 +106,8 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
     const { registrar, events } = this.#components
     const owner = new Owner(`${name}/admission`, this.#config.clock)
     this.#closedOwner = owner
+    // Its library is loaded for a closed mesh alone.
+    const { MeshAdmission } = await import('./credentials/mesh-admission.ts')
     this.#closed = new MeshAdmission({
       ...admission,
       owner,

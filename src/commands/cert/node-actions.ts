@@ -13,7 +13,7 @@ import { required } from './required.ts'
 type RequestFlags = FlagValues<typeof certFlags.request>
 type ShowFlags = FlagValues<typeof certFlags.show>
 
-/** Prints the request of the node with this identity, which it creates if there is none yet. */
+/** Prints the request of the node with this identity, which it creates if it does not exist. */
 export async function printRequest(_: readonly string[], flags: RequestFlags, io: Terminal): Promise<number> {
   const table = certFlags.request
   const identity = required('identity', flags.identity, table.identity)

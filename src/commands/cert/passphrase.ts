@@ -5,7 +5,7 @@ import { readPrivateFile } from '../../node/private-file.ts'
 
 /** Bytes that a file with a passphrase may have. */
 const maxFileBytes = 4_096
-/** Shorter ones are guessed by whoever gets hold of the key file. */
+/** With the key file at hand, shorter ones can be guessed. */
 const minLength = 12
 
 /** The passphrase of an authority's key: from a file, or from the terminal, which does not show it. */

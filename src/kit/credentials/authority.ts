@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 
-/** Whoever may say who belongs to a mesh: its public key, and the id that credentials name it by. */
+/** The public key of an authority, which says who belongs to a mesh, and the id that credentials name it by. */
 export interface Authority {
   /** RFC 7638 thumbprint of the key: 43 characters of base64url. */
   readonly id: string

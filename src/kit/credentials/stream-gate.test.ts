@@ -21,7 +21,7 @@ const free = '/test/free/1.0.0'
 const topic = 'news'
 const waitMs = 10_000
 
-/** A libp2p with gossipsub, behind a gate if it is told so, and with two protocols that count their streams. */
+/** A libp2p with gossipsub, behind a gate if `gated` is set, and with two protocols that count their streams. */
 async function startPeer(gated: { capacity?: number } | undefined) {
   const clock = new VirtualClock()
   const owner = new Owner('test', clock)
