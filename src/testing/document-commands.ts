@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { benchNames } from '../bench/options.ts'
 import { alertNames } from '../catalogue/alerts/alerts.ts'
+import { certFlags } from '../commands/cert/flags.ts'
 import { addFlags, command, rawFlags } from '../commands/command.ts'
 import { doctorFlags } from '../commands/doctor/flags.ts'
 import { flagsOf } from '../commands/node-command.ts'
@@ -134,6 +135,7 @@ const flagTables: Readonly<Record<string, FlagTable>> = {
   drill: drillFlags,
   soak: soakFlags,
   spans: {},
+  secret: {},
 }
 
 /** `tracemesh COMMAND ...`: the command and its flags exist, and their values are allowed. */
@@ -141,6 +143,7 @@ function commandProblem(words: readonly string[]): string | undefined {
   const [name = 'node', ...args] = words.slice(words.indexOf('tracemesh') + 1)
   const io = { out: () => {}, err: () => {} }
   if (name === 'zoo') return zooProblem(args)
+  if (name === 'cert') return certProblem(args)
   if (name === 'node') return readConfig({}, flagsOf(args, io)).problems[0]?.message
   const table = flagTables[name]
   if (table === undefined) return `unknown command ${name}`
@@ -150,6 +153,14 @@ function commandProblem(words: readonly string[]): string | undefined {
   if (name === 'doctor') program.option('--file <path...>').option('--watch').option('--probe-counts')
   parseFlags(program, table, args)
   return unknown('alert', program.args, [...alertNames, 'all', 'list'])
+}
+
+/** `tracemesh cert sign FILE --for 90d`, or another of its commands. */
+function certProblem([verb = '', ...args]: readonly string[]): string | undefined {
+  const table = Object.entries(certFlags).find(([name]) => name === verb)?.[1]
+  if (table === undefined) return unknown('command of cert', [verb], Object.keys(certFlags))
+  parseFlags(command(`tracemesh cert ${verb}`, { out: () => {}, err: () => {} }).argument('[files...]'), table, args)
+  return undefined
 }
 
 /** `tracemesh zoo run NAME`, or another of its commands without arguments. */

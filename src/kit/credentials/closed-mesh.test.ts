@@ -131,7 +131,7 @@ for (const [what, { cause, ...options }] of Object.entries(strangers))
 
 test('an application that closes only its own connections: that of a stranger closes, its own one to a stranger stays', async () => {
   await using node = await startNode({ init: { closes: 'own' } })
-  await using stranger = await startNode({ bare: true, mode: 'permissive' })
+  await using stranger = await startNode({ bare: true, mode: 'permissive', init: { closes: 'own' } })
   await stranger.dial(node).catch(() => {})
   await until(() => node.refusals().length > 0, waitMs, 'the refusal')
   await until(() => node.libp2p.getConnections().length === 0, waitMs, 'no connection')
