@@ -7,6 +7,7 @@ import { certFlags } from '../commands/cert/flags.ts'
 import { addFlags, command, rawFlags } from '../commands/command.ts'
 import { doctorFlags } from '../commands/doctor/flags.ts'
 import { flagsOf } from '../commands/node-command.ts'
+import { secretFlags } from '../commands/secret-command.ts'
 import { errorMessage } from '../core/errors.ts'
 import { drillFlags } from '../drill/flags.ts'
 import { labFlags } from '../lab/flags.ts'
@@ -135,7 +136,7 @@ const flagTables: Readonly<Record<string, FlagTable>> = {
   drill: drillFlags,
   soak: soakFlags,
   spans: {},
-  secret: {},
+  secret: secretFlags,
 }
 
 /** `tracemesh COMMAND ...`: the command and its flags exist, and their values are allowed. */
