@@ -40,6 +40,8 @@ export interface Digest {
   readonly links: readonly string[]
   /** Identities that two processes use, as the sender observes; the processes learn of each other by this field. */
   readonly conflicts?: readonly IdentityConflict[] | undefined
+  /** Over gossip in a closed mesh: its credentials, as in a hello. */
+  readonly credentials?: readonly string[] | undefined
   /** The last digest of this process: it stops. Over gossip only, for members without a link. */
   readonly leaving?: true | undefined
   /** Unix milliseconds by the sender's clock; used only to detect skew and to estimate the age of gossip. */

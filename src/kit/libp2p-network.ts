@@ -47,7 +47,7 @@ export interface Libp2pNetworkOptions {
   /** Resolves the names of seeds; the system's resolver by default. */
   readonly lookup?: Lookup | undefined
   /** The closed mesh of this node, unless its mesh is open. */
-  readonly admission?: Pick<MeshAdmission, 'admit' | 'proofOfFrame'> | undefined
+  readonly admission?: Pick<MeshAdmission, 'admit' | 'proofOfFrame' | 'tokens' | 'admitsSigner'> | undefined
   /** Called with `error.type` for each address whose dial failed. */
   readonly onDialFailed?: ((errorType: string) => void) | undefined
 }
@@ -153,7 +153,8 @@ export class Libp2pNetwork implements Network {
       yieldsToApp: closes === 'own',
       leaveToApp: (record) => this.#leaveToApp(record, false, owner),
     })
-    const gossip = pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: deliverIfOpen, onCrossing })
+    const gossip =
+      pubsub && new GossipChannel({ pubsub, owner, clock, meshes, deliver: deliverIfOpen, onCrossing, admission })
     this.#deliver = deliverIfOpen
     const wait = new GossipWait({ connections, owner, clock, isJoined })
     this.#running = { owner, connections, links, dialler, gossip, wait, streams, probes }

@@ -83,6 +83,7 @@ const digestSchema = z.object({
   topics: z.array(topic).check(z.maxLength(limits.digestTopics)),
   links: z.array(peer).check(z.maxLength(limits.digestLinks)),
   conflicts: z.optional(z.array(conflict).check(z.maxLength(limits.digestConflicts))),
+  credentials: z.optional(tokens),
   leaving: z.optional(z.literal(true)),
   sentAt: count,
 })

@@ -11,7 +11,9 @@ import { until } from '../../processes/waiting.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { type App, areLinked, createApp, loopbackSettings } from '../../testing/suite/mesh-app.ts'
 import { collectNative } from '../../testing/suite/real-world.ts'
+import { digestTopic } from '../gossip/gossip-channel.ts'
 import type { InternalInit } from '../init.ts'
+import { encodeDigest } from '../wire.ts'
 import { authorityOfSecret, secretBytes } from './authority.ts'
 import { signCredential } from './credential-token.ts'
 import type { Trust, TrustSource } from './trust.ts'
@@ -77,6 +79,9 @@ async function trustOf(options: NodeOptions, peer: string): Promise<Trust> {
   const token = await signCredential({ peer: as, mesh, roles: options.granted ?? [role], ...times }, authority)
   return { authorities: [authority], own: options.bare === true ? [] : [token] }
 }
+
+/** What a member shows. */
+const proofOf = async (peer: string) => ({ credentials: (await trustOf({}, peer)).own })
 
 const linked = (one: App, other: App) => until(() => areLinked(one, other), waitMs, 'the link')
 
@@ -153,6 +158,25 @@ test('guests: a peer without the link protocol stays only where it may', async (
     return node.refusals()
   }
   assert.deepEqual([await meet('none'), await meet('any')], [['missing'], []])
+})
+
+test('a guest that says over gossip that it is a member: not believed without a credential', async () => {
+  await using node = await startNode({ guests: 'any' })
+  await using guest = await startGuest()
+  await guest.dial(multiaddr(String(node.libp2p.getMultiaddrs()[0])))
+  await until(() => node.pubsub.getPeers().length === 1, waitMs, 'gossip')
+  const peer = guest.peerId.toString()
+  const { pubsub } = guest.services
+  const topic = digestTopic(mesh)
+  await until(() => pubsub.getSubscribers(topic).length === 1, waitMs, 'the subscription of the node')
+  const about = { peer, name: 'intruder', role: 'compute', meshes: [mesh], intervalMs: 2_000 } as const
+  const lists = { addresses: [], topics: [], links: [] }
+  const digest = { ...about, ...lists, incarnation: 1, sequence: 1, sentAt: Date.now() }
+  await pubsub.publish(topic, encodeDigest(digest))
+  await until(() => (node.mesh.frames()?.gossipRefused ?? 0) > 0, waitMs, 'the refusal')
+  const { credentials } = await proofOf(peer)
+  await pubsub.publish(topic, encodeDigest({ ...digest, sequence: 2, credentials }))
+  await until(() => node.spansNamed('mesh.member.joined').length === 1, waitMs, 'the member')
 })
 
 test('permissive: peers without a credential join, and those with a wrong one do not', async () => {

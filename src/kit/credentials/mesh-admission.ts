@@ -3,7 +3,7 @@ import type { Registrar } from '@libp2p/interface-internal'
 import { type AdmissionOptions, AdmissionRules } from '../../core/credentials/admission-rules.ts'
 import type { Claim, Proof } from '../../core/credentials/credential.ts'
 import { errorMessage } from '../../core/errors.ts'
-import type { Frame, Hello } from '../../core/frames.ts'
+import type { Digest, Frame, Hello } from '../../core/frames.ts'
 import type { Clock } from '../../core/machine.ts'
 import type { Owner } from '../../core/owner.ts'
 import { CredentialChecker } from './credential-checker.ts'
@@ -79,6 +79,15 @@ export class MeshAdmission {
     if (frame.type === 'hello') return this.proofOfHello(peer, frame.hello)
     if (frame.type !== 'credentials' || hello === undefined) return undefined
     return this.proofOfHello(peer, { ...hello, credentials: frame.credentials })
+  }
+
+  /** Whether the credentials in a digest over gossip prove what it claims; its signature has proved the peer. */
+  async admitsSigner(
+    digest: Pick<Digest, 'peer' | 'meshes' | 'role'>,
+    tokens: readonly string[] = [],
+  ): Promise<boolean> {
+    const proof = await this.checker.check(this.#claims(digest.peer, digest.meshes, digest.role), tokens)
+    return this.rules.refusalOf(proof) === undefined
   }
 
   #claims(peer: string, meshes: readonly string[], role: Hello['role']): Claim[] {

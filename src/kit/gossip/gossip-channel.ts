@@ -5,6 +5,7 @@ import { limits } from '../../core/limits.ts'
 import type { Clock } from '../../core/machine.ts'
 import type { Owner } from '../../core/owner.ts'
 import type { GossipMessage, PubSub } from '../components.ts'
+import type { MeshAdmission } from '../credentials/mesh-admission.ts'
 import { encodeCrossing, type OpenedCrossing, openCrossing } from '../messages/seal.ts'
 import { decodeDigest, encodeDigest } from '../wire.ts'
 
@@ -33,6 +34,8 @@ interface GossipChannelOptions {
   /** Meshes this node is in. */
   readonly meshes: readonly string[]
   readonly deliver: (event: NetworkEvent) => void
+  /** Of a closed mesh. */
+  readonly admission?: Pick<MeshAdmission, 'tokens' | 'admitsSigner'> | undefined
   /** Called for every crossing with a valid seal, for the local application. */
   readonly onCrossing: (mesh: string, crossing: OpenedCrossing) => void
 }
@@ -75,7 +78,9 @@ export class GossipChannel {
   }
 
   digest(mesh: string, digest: Digest): void {
-    this.#publish(digestTopic(mesh), encodeDigest(digest))
+    const credentials = this.#options.admission?.tokens ?? []
+    const shown = credentials.length === 0 ? digest : { ...digest, credentials }
+    this.#publish(digestTopic(mesh), encodeDigest(shown))
   }
 
   publishCrossing(mesh: string, crossing: Crossing): void {
@@ -115,12 +120,26 @@ export class GossipChannel {
     try {
       const digest = decodeDigest(data)
       const isFromOwner = from !== undefined && digest.peer === from.toString()
-      const { clock, deliver } = this.#options
-      if (isFromOwner) deliver({ type: 'gossip', mesh, from: digest.peer, digest, wall: clock.wall() })
+      if (isFromOwner) this.#checkDigest(mesh, digest)
       else this.counts.refused++
     } catch {
       this.counts.refused++
     }
+  }
+
+  /** In a closed mesh a digest counts only with the credentials of the peer that signed it. */
+  #checkDigest(mesh: string, { credentials, ...digest }: Digest): void {
+    const { clock, deliver, admission, owner } = this.#options
+    const wall = clock.wall()
+    const deliverDigest = () => deliver({ type: 'gossip', mesh, from: digest.peer, digest, wall })
+    if (admission === undefined) {
+      deliverDigest()
+      return
+    }
+    void admission.admitsSigner(digest, credentials).then((isAdmitted) => {
+      if (!isAdmitted) this.counts.refused++
+      else if (!owner.closed) deliverDigest()
+    })
   }
 
   async #openCrossing({ mesh, message }: ReceivedCrossing): Promise<void> {
