@@ -33,16 +33,25 @@ export function command(name: string, io: Terminal): Command {
     .showHelpAfterError(`(see ${name} --help)`)
 }
 
-/** Turns a usage error, which commander has printed, or an expected error into exit code 2. */
-export async function toExitCode(work: () => Promise<number>, io: Terminal): Promise<number> {
+/**
+ * Turns a usage error, which commander has printed, or an expected error into exit code 2. With `json` standard output
+ * has it as JSON, too.
+ */
+export async function toExitCode(work: () => Promise<number>, io: Terminal, json = false): Promise<number> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
-    if (!(error instanceof MeshError)) throw error
-    io.err(`${error.code}: ${error.message}\n`)
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok
+    if (!(error instanceof CommanderError || error instanceof MeshError)) throw error
+    if (json) io.out(errorLine(error))
+    if (error instanceof MeshError) io.err(`${error.code}: ${error.message}\n`)
     return exitCodes.usage
   }
+}
+
+/** An error as the one line that a command with `--json` prints to standard output in place of its answer. */
+export function errorLine({ code, message }: { readonly code: string; readonly message: string }): string {
+  return `${JSON.stringify({ error: { code, message } })}\n`
 }
 
 /** The exit codes of all commands. */

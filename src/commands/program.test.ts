@@ -30,6 +30,23 @@ test('a usage error: exit code 2, with a suggestion', async () => {
   assert.equal((await runCommand()).code, 2)
 })
 
+test('an error with --json: standard output has it as one line of JSON, standard error as text', async () => {
+  const cases = [
+    [['doctor', '--json', '--from', 'noon'], 2, 'MESH_CONFIG_INVALID', /--from is "noon"/],
+    [['doctor', '--json', '--form', 'noon'], 2, 'commander.unknownOption', /unknown option '--form'/],
+    [['doctor', '--json', '--file', 'no-such-file'], 2, 'MESH_SPAN_FILE_UNREADABLE', /no-such-file/],
+    [['doctor', '--json', '--url', 'http://127.0.0.1:1'], 3, 'MESH_TRACES_UNREACHABLE', /does not answer/],
+    [['soak', '--json', '--for', 'long'], 2, 'MESH_CONFIG_INVALID', /--for is "long"/],
+  ] as const
+  for (const [args, code, name, message] of cases) {
+    const answer = await runCommand(...args)
+    const { error } = JSON.parse(answer.out) as { error: { code: string; message: string } }
+    assert.deepEqual([answer.code, error.code], [code, name], args.join(' '))
+    assert.match(error.message, message)
+    assert.match(answer.err, message)
+  }
+})
+
 test('spans: a text list, and JSON with --json', async () => {
   const text = await runCommand('spans')
   assert.match(text.out, /^mesh\.seed\.giveup +\S/m)

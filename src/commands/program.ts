@@ -72,17 +72,21 @@ const entries: readonly CommandEntry[] = [
 
 /** Runs one command line, without the program name, to its exit code. Throws only for defects. */
 export function run(args: readonly string[], io: Terminal = terminal): Promise<number> {
-  return toExitCode(async () => {
-    const [first, ...rest] = args
-    const entry = findEntry(first)
-    if (entry !== undefined) return await (await entry.load())(rest, io)
-    const helpEntry = first === 'help' ? findEntry(rest[0]) : undefined
-    if (helpEntry !== undefined) return await (await helpEntry.load())(['--help'], io)
-    const program = createProgram(io)
-    if (first === undefined) program.help({ error: true })
-    await program.parseAsync(args, { from: 'user' })
-    return exitCodes.ok
-  }, io)
+  return toExitCode(
+    async () => {
+      const [first, ...rest] = args
+      const entry = findEntry(first)
+      if (entry !== undefined) return await (await entry.load())(rest, io)
+      const helpEntry = first === 'help' ? findEntry(rest[0]) : undefined
+      if (helpEntry !== undefined) return await (await helpEntry.load())(['--help'], io)
+      const program = createProgram(io)
+      if (first === undefined) program.help({ error: true })
+      await program.parseAsync(args, { from: 'user' })
+      return exitCodes.ok
+    },
+    io,
+    args.includes('--json'),
+  )
 }
 
 function findEntry(name: string | undefined): CommandEntry | undefined {

@@ -4,7 +4,7 @@ import { errorMessage, MeshError } from '../core/errors.ts'
 import { stopWithinMs } from '../lab/stop.ts'
 import { readSoakFlags, type SoakOptions, soakFlags } from '../soak/flags.ts'
 import type { SoakReport } from '../soak/report.ts'
-import { addFlags, type CommandAction, command, exitCodes, rawFlags, type Terminal } from './command.ts'
+import { addFlags, type CommandAction, command, errorLine, exitCodes, rawFlags, type Terminal } from './command.ts'
 import { host, runUntilStopped } from './run-until-stopped.ts'
 
 /** The last reading, the verdict's export, and the stop of the lab. */
@@ -48,7 +48,7 @@ async function soak(options: SoakOptions, json: boolean, io: Terminal): Promise<
   }
   return runUntilStopped(
     async () => {
-      const code = run().catch((error: unknown) => failureCode(error, aborting.signal, io))
+      const code = run().catch((error: unknown) => failureCode(error, aborting.signal, json, io))
       return {
         stopRequest: code.then(() => 'done'),
         stop: (cause) => {
@@ -80,11 +80,12 @@ async function save(report: SoakReport, directory: string, log: (text: string) =
   }
 }
 
-function failureCode(error: unknown, signal: AbortSignal, io: Terminal): number {
+function failureCode(error: unknown, signal: AbortSignal, json: boolean, io: Terminal): number {
   if (signal.aborted) {
     io.err('soak: ended before the churn began\n')
     return exitCodes.inconclusive
   }
+  if (json && error instanceof MeshError) io.out(errorLine(error))
   io.err(`${error instanceof MeshError ? `${error.code}: ${error.message}` : String(error)}\n`)
   return error instanceof MeshError ? exitCodes.usage : exitCodes.failure
 }

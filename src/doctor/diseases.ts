@@ -38,6 +38,8 @@ const handles = [
   { disease: 'listeners-left', at: 'owner' },
   { disease: 'streams-left', at: 'owner' },
 ] as const satisfies readonly Symptom[]
+const probe =
+  'tracemesh doctor --probe HOST:PORT names the functions that grow; HOST:PORT is the address of the node’s --pprof.'
 /** A stop finds what leaked still open. */
 const stop = { disease: 'incomplete-shutdown', at: 'owner' } as const satisfies Symptom
 
@@ -163,8 +165,8 @@ export const diseases = {
   },
   'limits-off': {
     title: 'A limit that does not limit',
-    meaning: 'A count is above its limit, or a limit is switched off.',
-    remedy: 'Set the limit that mesh.node.limits shows as off; report a count above its limit.',
+    meaning: 'A count stays above its limit.',
+    remedy: 'Restart the node to get below the limit; report it with these traces: a limit that is set has to hold.',
     next: '',
   },
   'link-left-open': {
@@ -234,14 +236,14 @@ export const diseases = {
     title: 'Timers that nobody clears',
     meaning: 'The timers of the process grow.',
     remedy: 'Clear the timers when their subject ends.',
-    next: 'The list of handles names each timer’s origin: see Profiles.',
+    next: 'The list of handles names each timer’s origin: see "Profiles" in docs/operating.md.',
     causes: memory,
   },
   'sockets-left': {
     title: 'Sockets that nobody closes',
     meaning: 'The open sockets of one kind grow beyond what the connections need.',
     remedy: 'Close the sockets in the code that opens them.',
-    next: 'The list of handles names each socket: see Profiles.',
+    next: 'The list of handles names each socket: see "Profiles" in docs/operating.md.',
     causes: [...memory, { disease: 'descriptors-left', at: 'node' }, stop],
   },
   'descriptors-left': {
@@ -261,7 +263,8 @@ export const diseases = {
   'telemetry-lost': {
     title: 'Lost telemetry',
     meaning: 'Spans of a node were lost, so other verdicts about it are less sure.',
-    remedy: 'See "Were spans lost?": start the receiver, or raise OTEL_BSP_MAX_QUEUE_SIZE.',
+    remedy:
+      'Start the receiver, or raise OTEL_BSP_MAX_QUEUE_SIZE: see "Were spans lost?" in docs/diagnosing.md for the cure of each cause.',
     next: '',
   },
   'telemetry-growth': {
@@ -275,40 +278,41 @@ export const diseases = {
     title: 'JavaScript objects that nobody frees',
     meaning: 'The heap that major collections leave grows, and no counted thing grows with it.',
     remedy: 'The functions at the heap sites allocate what stays: free it there.',
-    next: 'tracemesh doctor --probe HOST:PORT, of its --pprof, names the functions that grow.',
+    next: probe,
     causes: [unnamedMemory],
   },
   'external-growth': {
     title: 'Buffers that nobody frees',
     meaning: 'Memory outside the heap that JavaScript objects hold grows over major collections.',
     remedy: 'The functions at the heap sites allocate the buffers that stay: free them there.',
-    next: 'tracemesh doctor --probe HOST:PORT, of its --pprof, names the functions that grow.',
+    next: probe,
     causes: [unnamedMemory],
   },
   'native-growth': {
     title: 'Native memory that grows',
     meaning: 'Resident memory grows while the heap and the buffers of JavaScript do not: it is in native code.',
-    remedy: 'Set the malloc variables of the README; compare versions of @libp2p/quic.',
+    remedy:
+      'Start it once with MALLOC_ARENA_MAX=2: if the growth ends, it was fragmentation; if not, try another version of its native modules, such as @libp2p/quic.',
     next: 'Compare the maps of the process (/proc/PID/smaps_rollup) over an hour.',
     causes: [unnamedMemory],
   },
   'growth-unknown': {
     title: 'Growth, cause unknown',
     meaning: 'Something that the census counts grows, and no rule knows why.',
-    remedy: 'The owner that the verdict names holds it.',
-    next: 'tracemesh doctor --probe HOST:PORT, of its --pprof, names the functions that grow.',
+    remedy: 'Look in the code of the named owner for what it adds and never removes.',
+    next: probe,
     causes: memory,
   },
   'busy-alone': {
     title: 'Busy without peers',
     meaning: 'The process uses CPU that none of its peers or messages explains.',
-    remedy: 'Take a CPU profile: see Profiles.',
-    next: 'A CPU profile of the node.',
+    remedy: 'Give the loop or the retries that a CPU profile shows a wait between two turns.',
+    next: 'A CPU profile of the node: see "Profiles" in docs/operating.md.',
   },
   alone: {
     title: 'Alone',
     meaning: 'The node has no peer.',
-    remedy: 'See "Why is this node alone?".',
+    remedy: 'Correct what its attempts to join report: see "Why is this node alone?" in docs/diagnosing.md.',
     next: '',
   },
 } as const satisfies Readonly<Record<string, Disease>>

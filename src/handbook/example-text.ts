@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { reportLines } from '../commands/doctor/report-text.ts'
 import { type Diagnosis, diagnose } from '../doctor/diagnose.ts'
 import type { DiseaseName } from '../doctor/diseases.ts'
@@ -8,8 +9,9 @@ import { rules } from '../doctor/rules/all.ts'
 import { exampleOf } from '../testing/doctor/examples.ts'
 import type { TraceSpan } from '../traces/trace.ts'
 
-/** Examples are moved to 2001: the text of a time of today has no date. */
-const agoMs = 800_000_000_000
+/** Stories of tests begin then. Examples are moved to a morning in the past: the text of a time of today has no date. */
+const storiesMs = 1_800_000_000_000
+const laterMs = Date.UTC(2026, 2, 12, 9, 15) - storiesMs
 const columns = 100
 
 /** What the doctor finds in the example of a disease. */
@@ -36,20 +38,40 @@ export function exampleText(disease: DiseaseName): readonly string[] {
   return lines.slice(begin, lines.indexOf('', begin))
 }
 
-/** With ids as a store has them. */
+/** With ids as nodes make them. */
 function printable(span: TraceSpan): TraceSpan {
-  const { traceId, spanId, parentSpanId, startMs } = span
+  const { traceId, spanId, parentSpanId, startMs, attributes, resource } = span
+  const instance = String(resource['service.instance.id'])
+  const idOf = (id: string) => (id === '' ? '' : hashOf(`${instance} ${id}`, 16))
   return {
     ...span,
-    traceId: hex(traceId, 32),
-    spanId: hex(spanId, 16),
-    parentSpanId: parentSpanId === '' ? '' : hex(parentSpanId, 16),
-    startMs: startMs - agoMs,
+    traceId: hashOf(`${instance} ${traceId}`, 32),
+    spanId: idOf(spanId),
+    parentSpanId: idOf(parentSpanId),
+    startMs: startMs + laterMs,
+    attributes: withPeerIds(attributes),
+    resource: { ...withPeerIds(resource), 'service.instance.id': uuidOf(instance) },
   }
 }
 
-function hex(id: string, digits: number): string {
-  return /^[0-9a-f]+$/.test(id) ? id : Buffer.from(id).toString('hex').slice(-digits).padStart(digits, '0')
+/** Stories name a peer after its node. */
+function withPeerIds<T>(values: T): T {
+  return JSON.parse(JSON.stringify(values).replaceAll(/\bpeer-(?:of-)?(?:node-\d+|seed)\b/g, peerIdOf)) as T
+}
+
+const base58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
+
+function peerIdOf(name: string): string {
+  const bytes = createHash('sha512').update(name).digest().subarray(0, 44)
+  return `12D3KooW${Array.from(bytes, (byte) => base58[byte % base58.length]).join('')}`
+}
+
+function hashOf(text: string, digits: number): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, digits)
+}
+
+function uuidOf(text: string): string {
+  return hashOf(text, 32).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5')
 }
 
 /** Pages are the same wherever they are generated. */

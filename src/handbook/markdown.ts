@@ -13,14 +13,20 @@ export function headingAnchor(heading: string): string {
     .replaceAll(' ', '-')
 }
 
-/** Links `See "SECTION"` to docs/diagnosing.md, and `see Profiles` to docs/operating.md. */
+/** A section of a document, as a text for people names it: `"Profiles" in docs/operating.md`. */
+const namedSection = /"([^"]+)" in docs\/([\w-]+\.md)/g
+
+/** The sections that a text names, each with its document. */
+export function sectionsIn(text: string): readonly { readonly section: string; readonly document: string }[] {
+  return Array.from(text.matchAll(namedSection), ([, section = '', document = '']) => ({ section, document }))
+}
+
+/** Makes each section that a text names a link, for a page one directory below. */
 export function sectionsLinked(text: string): string {
-  return text
-    .replaceAll(
-      /See "([^"]+)"/g,
-      (_, section: string) => `See [${section}](../diagnosing.md#${headingAnchor(section)})`,
-    )
-    .replaceAll(/see Profiles/g, 'see [Profiles](../operating.md#profiles)')
+  return text.replaceAll(
+    namedSection,
+    (_, section: string, document: string) => `[${section}](../${document}#${headingAnchor(section)})`,
+  )
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -90,7 +90,7 @@ browserTest(
     }
     assert.match(
       texts[0] ?? '',
-      /Healthy: nothing found.*1 node \(1 process\) of mesh-a: \d+ spans from .*A leak that nothing counts would show from/,
+      /Healthy: nothing found.*1 node \(1 process\) of mesh-a, \d+ spans, .*A leak that nothing counts would show from/,
     )
     assert.match(
       texts[1] ?? '',

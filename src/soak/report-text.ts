@@ -1,12 +1,13 @@
 import { hang } from '../commands/text-list.ts'
 import { diseaseOf } from '../doctor/diseases.ts'
+import { bytesText } from '../doctor/report/amounts.ts'
 import { type Column, cut, table } from '../lab/lines.ts'
 import type { CountRow } from './counts.ts'
 import { largestBound } from './emit-verdict.ts'
 import type { MemoryBound } from './memory-bounds.ts'
 import type { SoakReport } from './report.ts'
 import { sparkline } from './sparkline.ts'
-import { bytesText, leakText } from './verdict.ts'
+import { leakText } from './verdict.ts'
 
 /** Counts that a report for people shows. */
 const shownCounts = 16

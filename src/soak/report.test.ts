@@ -6,7 +6,7 @@ import { reportMarkdown } from './markdown.ts'
 import { makeReport, planText, type SoakReport } from './report.ts'
 import { reportLines } from './report-text.ts'
 import { sparkline } from './sparkline.ts'
-import { type Judged, judgeSoak } from './verdict.ts'
+import { judgeSoak, type SoakBasis } from './verdict.ts'
 
 leakCheck()
 
@@ -23,7 +23,7 @@ const target = {
   collectGarbage: async () => {},
   close: async () => [],
 }
-const judged: Judged = {
+const basis: SoakBasis = {
   diagnosis: { findings: [], partial: [] },
   counts: [
     {
@@ -51,15 +51,15 @@ const judged: Judged = {
   disturbances: [],
 }
 
-function report(part: Partial<Judged> = {}): SoakReport {
-  const all = { ...judged, ...part }
+function report(part: Partial<SoakBasis> = {}): SoakReport {
+  const all = { ...basis, ...part }
   const judgement = judgeSoak(all)
   return makeReport({
     target,
     options,
     startedMs: 1_800_000_000_000,
     churnMs: 300_000,
-    judged: all,
+    basis: all,
     judgement,
     failures: ['Error: nobody to talk to'],
     spans: 4_000,
@@ -68,10 +68,10 @@ function report(part: Partial<Judged> = {}): SoakReport {
 
 test('the report of a pass: its bounds, the achieved rate, and the tables', () => {
   const text = reportLines(report()).join('\n')
-  assert.match(text, /^pass: no leak, at most 2\.0 KiB of heap, and nothing counted that one of 10 lives leaves$/m)
+  assert.match(text, /^pass: no leak, at most 2\.05 kB of heap, and nothing counted that one of 10 lives leaves$/m)
   assert.match(text, /^240 lives at 0\.8 per second, 1 failed; /m)
   assert.match(text, /^note: the machine achieved 0\.8 lives per second of the 2 asked for$/m)
-  assert.match(text, /^node-1 +heap +28\.6 MiB +29\.6 MiB +100 B +-300 B to 2\.0 KiB +▁▅█▁$/m)
+  assert.match(text, /^node-1 +heap +30 MB +31 MB +100 B +-300 B to 2\.05 kB +▁▅█▁$/m)
   assert.match(text, /^streams \/a\|b\/1\.0\.0 in +3 +5 +2 +0\.010 +node-1$/m)
 })
 

@@ -1,9 +1,10 @@
 import type { RankedFinding } from '../doctor/diagnose.ts'
+import { printable } from '../doctor/report/printable.ts'
 import type { CountRow } from './counts.ts'
 import { type SoakOptions, soakMs } from './flags.ts'
 import type { MemoryBound } from './memory-bounds.ts'
 import type { SoakTarget } from './target.ts'
-import { type Judged, type Judgement, leastCountedPart, type Verdict } from './verdict.ts'
+import { type Judgement, leastCountedPart, type SoakBasis, type Verdict } from './verdict.ts'
 
 /** What a soak ended in; with `--json` one line of JSON. */
 export interface SoakReport {
@@ -39,7 +40,7 @@ interface ReportInput {
   readonly options: SoakOptions
   readonly startedMs: number
   readonly churnMs: number
-  readonly judged: Judged
+  readonly basis: SoakBasis
   readonly judgement: Judgement
   readonly failures: readonly string[]
   readonly spans: number
@@ -49,18 +50,18 @@ interface ReportInput {
 const nearlyAll = 0.9
 
 export function makeReport(input: ReportInput): SoakReport {
-  const { target, options, startedMs, churnMs, judged, judgement, failures, spans } = input
-  const { lives, failed, memory, counts, diagnosis } = judged
+  const { target, options, startedMs, churnMs, basis, judgement, failures, spans } = input
+  const { lives, failed, memory, counts, diagnosis } = basis
   const { verdict, reasons, leaks } = judgement
   const achieved = churnMs > 0 ? round((1_000 * lives) / churnMs) : 0
-  return {
+  return printable({
     soak: target.what,
     mesh: target.mesh,
     startedMs,
     seconds: Math.round((Date.now() - startedMs) / 1_000),
     verdict,
     reasons,
-    remarks: remarksOf(options, judged, achieved),
+    remarks: remarksOf(options, basis, achieved),
     options,
     churn: { asked: options.rate, achieved, lives, failed, failures },
     memory,
@@ -69,10 +70,10 @@ export function makeReport(input: ReportInput): SoakReport {
     leaks,
     others: diagnosis.findings.filter((finding) => !leaks.includes(finding)),
     spans,
-  }
+  })
 }
 
-function remarksOf(options: SoakOptions, { lives, failed }: Judged, achieved: number): string[] {
+function remarksOf(options: SoakOptions, { lives, failed }: SoakBasis, achieved: number): string[] {
   const slow =
     lives > 0 && achieved < nearlyAll * options.rate
       ? [`the machine achieved ${achieved} lives per second of the ${round(options.rate)} asked for`]

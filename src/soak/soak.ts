@@ -159,7 +159,7 @@ function conclude({ target, options, startedMs, watch, count, readings, disturba
   const failed = (after?.failed ?? count.failed) - (before?.failed ?? count.failed)
   const counts = before && after ? compareCounts(before.reading, after.reading, lives, options.settleMs) : []
   const memory = before && after ? boundsBetween(evidence, before, after, count) : []
-  const judged = {
+  const basis = {
     diagnosis,
     counts,
     memory,
@@ -168,10 +168,10 @@ function conclude({ target, options, startedMs, watch, count, readings, disturba
     within: options.within,
     disturbances: [...disturbances, ...endedProcesses(before, after)],
   }
-  const judgement = judgeSoak(judged)
+  const judgement = judgeSoak(basis)
   const { churnMs } = readings
   const { failures } = count
-  return makeReport({ target, options, startedMs, churnMs, judged, judgement, failures, spans: watch.spans })
+  return makeReport({ target, options, startedMs, churnMs, basis, judgement, failures, spans: watch.spans })
 }
 
 function boundsBetween({ instances }: Evidence, before: Snapshot, after: Snapshot, count: LifeCount): MemoryBound[] {

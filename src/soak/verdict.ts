@@ -1,12 +1,13 @@
 import type { Diagnosis, RankedFinding } from '../doctor/diagnose.ts'
 import type { DiseaseName } from '../doctor/diseases.ts'
+import { bytesText } from '../doctor/report/amounts.ts'
 import { type CountRow, isUnexplained, leastPart, leastRise } from './counts.ts'
 import type { MemoryBound } from './memory-bounds.ts'
 
 export type Verdict = 'pass' | 'leak' | 'undecided'
 
 /** What a verdict rests on. */
-export interface Judged {
+export interface SoakBasis {
   readonly diagnosis: Pick<Diagnosis, 'findings' | 'partial'>
   readonly counts: readonly CountRow[]
   readonly memory: readonly MemoryBound[]
@@ -56,11 +57,11 @@ const leastLives = 2 * leastRise
 const leastJoined = 0.5
 
 /** A leak is what the doctor says; a pass needs evidence that would have shown one. */
-export function judgeSoak(judged: Judged): Judgement {
-  const { findings } = judged.diagnosis
+export function judgeSoak(basis: SoakBasis): Judgement {
+  const { findings } = basis.diagnosis
   const leaks = findings.filter(isLeakFound)
   if (leaks.length > 0) return { verdict: 'leak', reasons: leaks.map(leakText), leaks }
-  const doubts = doubtsOf(judged)
+  const doubts = doubtsOf(basis)
   return { verdict: doubts.length === 0 ? 'pass' : 'undecided', reasons: doubts, leaks }
 }
 
@@ -69,7 +70,7 @@ export function leakText({ disease, certainty, owner, summary }: RankedFinding):
   return `${certainty}: ${disease} at ${owner.node === '' ? owner.mesh : owner.node}, ${owner.part}: ${summary}`
 }
 
-function doubtsOf({ diagnosis, counts, memory, lives, failed, within, disturbances }: Judged): string[] {
+function doubtsOf({ diagnosis, counts, memory, lives, failed, within, disturbances }: SoakBasis): string[] {
   const { findings, partial } = diagnosis
   return [
     ...disturbances,
@@ -127,12 +128,4 @@ function memoryDoubts(memory: readonly MemoryBound[], within: number): string[] 
 function wideText({ node, kind, perLife }: MemoryBound, within: number): string {
   const [low, high] = [perLife?.low ?? 0, perLife?.high ?? 0].map(bytesText)
   return `${kind} of ${node} grew by ${low} to ${high} per life, and a pass is up to ${bytesText(within)}: run longer`
-}
-
-/** `1.5 KiB`, with a sign if it is negative. */
-export function bytesText(bytes: number): string {
-  const size = Math.abs(bytes)
-  const [value, unit] =
-    size >= 1_048_576 ? [bytes / 1_048_576, 'MiB'] : size >= 1_024 ? [bytes / 1_024, 'KiB'] : [bytes, 'B']
-  return `${unit === 'B' ? Math.round(value) : value.toFixed(1)} ${unit}`
 }

@@ -3,10 +3,12 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { EvidenceFold } from '../../doctor/evidence/fold.ts'
 import { Life } from '../../testing/doctor/life.ts'
 import { lineOf } from '../../testing/doctor/span-source.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { readRecording, recordings } from '../../zoo/recording.ts'
+import { compare, compareLines, type DiagnosedPeriod } from './compare.ts'
 import { readDoctorFlags } from './flags.ts'
 import { startDoctor } from './run.ts'
 
@@ -119,4 +121,46 @@ test('no spans in the earlier period: a line says so, and the later one is diagn
   assert.equal(code, 0)
   assert.match(text, /^healthy/)
   assert.match(err, /^no comparison: no span of a mesh/)
+})
+
+/** What two periods of one timer leak say, with the rates of its growth. */
+function leakIn(perHour: number, node = 'node-3'): DiagnosedPeriod {
+  const finding = { disease: 'timers-left', title: 'Timers', certainty: 'likely', owner: ownerAt(node) }
+  const growth = { from: 0, to: 50, unit: 'timers', perHour, perEvent: undefined }
+  const report = { verdict: 'ill', findings: [{ ...finding, growth }], evidence: { versions: ['1.0.0'] } }
+  return { report, evidence: evidenceOf([]) } as unknown as DiagnosedPeriod
+}
+
+function ownerAt(node: string, mesh = 'mesh-a') {
+  return { mesh, node, instance: 'i', part: 'timers' }
+}
+
+function evidenceOf(lives: readonly Life[]) {
+  const fold = new EvidenceFold()
+  for (const { spans } of lives) for (const span of spans) fold.add(span)
+  return fold.evidence({ complete: true, partial: [] })
+}
+
+test('one leak in both periods: faster or slower from twice the rate on, otherwise unchanged', () => {
+  const changeOf = (before: number, after: number) => compare(leakIn(before), leakIn(after)).findings[0]?.change
+  assert.deepEqual([changeOf(3_000, 300), changeOf(300, 3_000), changeOf(300, 400)], ['slower', 'faster', 'unchanged'])
+  const lines = compareLines(compare(leakIn(3_000), leakIn(300)), () => undefined)
+  assert.ok(
+    lines.includes('   slower    Timers: timers at node-3 of mesh-a: 300 timers per hour, before 3000 timers'),
+    lines.join('\n'),
+  )
+})
+
+test('two meshes with nodes of one name: the traces to compare are of the mesh that is ill', () => {
+  const lives = (mesh: string, name: string) =>
+    new Life('node-3', { mesh, instance: `${mesh} ${name}` }).censuses(5, 95, 2)
+  const [before, after] = ['old', 'new'].map((name) => evidenceOf([lives('mesh-a', name), lives('mesh-b', name)]))
+  for (const mesh of ['mesh-a', 'mesh-b']) {
+    const finding = { ...leakIn(1).report.findings[0], owner: ownerAt('node-3', mesh) }
+    const period = (evidence: typeof before) =>
+      ({ report: { ...leakIn(1).report, findings: [finding] }, evidence }) as unknown as DiagnosedPeriod
+    const { traces } = compare(period(before), period(after))
+    const ids = [before, after].map((one) => one?.instances.find((i) => i.mesh === mesh)?.censuses.at(-1)?.traceId)
+    assert.deepEqual([traces?.mesh, traces?.before.traceId, traces?.after.traceId], [mesh, ...ids])
+  }
 })

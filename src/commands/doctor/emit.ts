@@ -1,6 +1,6 @@
 import { type AttributesOf, emitSpan, type SpanEffect } from '../../catalogue/span-effect.ts'
 import { newTrace } from '../../core/trace.ts'
-import type { Diagnosis, RankedFinding } from '../../doctor/diagnose.ts'
+import { type Diagnosis, type RankedFinding, verdictOf } from '../../doctor/diagnose.ts'
 import { diseaseOf } from '../../doctor/diseases.ts'
 import type { Evidence } from '../../doctor/evidence/evidence.ts'
 import { systemClock } from '../../kit/clock.ts'
@@ -30,7 +30,7 @@ export class DiagnosisEmitter {
       const findings = diagnosis.findings.filter(({ owner }) => owner.mesh === mesh)
       const ref = newTrace(Math.random)
       telemetry.emit(
-        emitSpan('mesh.doctor.diagnosis', diagnosisOf(mesh, findings, evidence, diagnosis), { ref, parent: null }),
+        emitSpan('mesh.doctor.diagnosis', diagnosisOf(mesh, findings, evidence), { ref, parent: null }),
         undefined,
       )
       for (const finding of findings) {
@@ -64,23 +64,20 @@ export class DiagnosisEmitter {
   }
 }
 
+/** The verdict is of this mesh: another one may be ill, or have a census. */
 function diagnosisOf(
   mesh: string,
   findings: readonly RankedFinding[],
-  { fromMs, toMs, spans, instances, complete, partial }: Evidence,
-  { verdict }: Diagnosis,
+  evidence: Evidence,
 ): AttributesOf<'mesh.doctor.diagnosis'> {
-  const isIll = findings.some(({ certainty }) => certainty !== 'insufficient')
+  const { fromMs, toMs, spans, complete, partial } = evidence
+  const instances = evidence.instances.filter((instance) => instance.mesh === mesh)
   return {
-    'mesh.doctor.verdict': isIll
-      ? 'ill'
-      : findings.length > 0 || partial.length > 0 || verdict === 'unclear'
-        ? 'unclear'
-        : 'healthy',
+    'mesh.doctor.verdict': verdictOf({ ...evidence, instances }, findings),
     'mesh.doctor.findings': findings.length,
     'mesh.doctor.period_ms': Math.round(toMs - fromMs),
     'mesh.doctor.spans': spans,
-    'mesh.doctor.processes': instances.filter((instance) => instance.mesh === mesh).length,
+    'mesh.doctor.processes': instances.length,
     'mesh.doctor.complete': complete,
     ...(partial.length > 0 && { 'mesh.doctor.partial': partial.slice(0, maxListed) }),
   }

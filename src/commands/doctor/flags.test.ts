@@ -41,11 +41,16 @@ test('the period of files: all of them, or as the flags say', () => {
 
 const wrong: readonly (readonly [
   Readonly<Record<string, string>>,
-  Partial<typeof rest> | { files: string[] },
+  Partial<Parameters<typeof readDoctorFlags>[1]>,
   RegExp,
 ])[] = [
   [{ url: 'http://x' }, { files: ['a'] }, /--url .* either --url or --file/],
-  [{}, { files: ['a'], watch: true }, /--watch/],
+  [{}, { files: ['a'], watch: true }, /--watch is with --file; expected a trace store/],
+  [{ for: '2m' }, { files: ['a'] }, /--for is without --from or --to; expected one of them/],
+  [{ every: '10s' }, {}, /--every is without --watch; expected both or neither/],
+  [{ 'probe-for': '10s' }, {}, /--probe-for is without --probe; expected both or neither/],
+  [{ 'token-file': 'a' }, {}, /--token-file is without --probe/],
+  [{}, { probeCounts: true }, /--probe-counts is without --probe/],
   [{ to: '1h' }, { watch: true }, /--to is "1h"; expected no end/],
   [{ from: '2h', to: '1h', for: '5m' }, {}, /--for/],
   [{ from: '1h', to: '2h' }, {}, /--to is "2h"; expected a time after --from/],

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { parseHostPort } from '../../admin/host-port.ts'
+import { MeshError } from '../../core/errors.ts'
 import type { Period } from '../../doctor/sources/source.ts'
 import { type Check, duration, httpUrl, parseDuration } from '../../node/config-schemas.ts'
 import { type FlagTable, type FlagValues, invalidFlag, type RawFlags, readFlags } from '../../node/flag-table.ts'
@@ -19,7 +20,11 @@ export const doctorFlags = {
   node: { description: 'only findings of this node', ...name() },
   from: { description: 'begin of the period', defaultText: '--for before its end', ...time() },
   to: { description: 'end of the period', defaultText: 'now; of files their end', ...time() },
-  for: { description: 'length of the period', defaultText: '15m; of files all', ...duration() },
+  for: {
+    description: 'length of the period; of files with --from or --to',
+    defaultText: '15m; of files all',
+    ...duration(),
+  },
   before: { description: 'an earlier period to compare with, such as that before a deployment', ...times() },
   every: { description: 'time between two diagnoses with --watch', defaultValue: '60s', ...duration() },
   ui: {
@@ -55,8 +60,11 @@ type OtherFlags = Pick<DoctorFlags, 'files' | 'json' | 'watch'> & Partial<Pick<D
 export function readDoctorFlags(raw: RawFlags, rest: OtherFlags): DoctorFlags {
   const flags = { ...readFlags(doctorFlags, raw), probeCounts: false, ...rest }
   const { files, watch, url, from, to, before, for: length } = flags
+  rejectIdleFlags(raw, flags)
   if (files.length > 0 && url !== undefined) throw invalidFlag('url', url, 'either --url or --file')
-  if (files.length > 0 && watch) throw invalidFlag('watch', 'given', 'a trace store: files are read once')
+  if (files.length > 0 && watch) throw wrongPair('watch', 'with --file', 'a trace store: files are read once')
+  if (files.length > 0 && length !== undefined && from === undefined && to === undefined)
+    throw wrongPair('for', 'without --from or --to', 'one of them: where files end is not known before they are read')
   if (watch && to !== undefined) throw invalidFlag('to', String(raw['to']), 'no end of the period with --watch')
   if (from !== undefined && to !== undefined && length !== undefined)
     throw invalidFlag('for', String(raw['for']), 'only one or two of --from, --to and --for')
@@ -68,6 +76,23 @@ export function readDoctorFlags(raw: RawFlags, rest: OtherFlags): DoctorFlags {
     before === undefined || (from === undefined ? before.toMs < (to ?? Number.POSITIVE_INFINITY) : before.toMs <= from)
   if (!isEarlier) throw invalidFlag('before', String(raw['before']), 'a period that ends before the other one begins')
   return flags
+}
+
+/** A flag that changes nothing without another one is a mistake. */
+function rejectIdleFlags(raw: RawFlags, { watch, probe, probeCounts }: DoctorFlags): void {
+  const isGiven = (name: keyof typeof doctorFlags) => raw[name] !== undefined
+  const needsProbe = [
+    ...(['probe-for', 'token-file'] as const).filter(isGiven),
+    ...(probeCounts ? ['probe-counts'] : []),
+  ]
+  const [idle] = probe === undefined ? needsProbe : []
+  if (idle !== undefined) throw wrongPair(idle, 'without --probe', 'both or neither')
+  if (isGiven('every') && !watch) throw wrongPair('every', 'without --watch', 'both or neither')
+}
+
+/** An error about a flag beside, or without, another one. */
+function wrongPair(name: string, given: string, expected: string): MeshError {
+  return new MeshError('MESH_CONFIG_INVALID', { key: `--${name}`, given, expected })
 }
 
 /** Clocks of nodes may be ahead of this one by so much. */

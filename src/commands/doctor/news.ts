@@ -1,7 +1,8 @@
 import type { Report, ReportedFinding } from '../../doctor/report/report.ts'
 import { type Paint, plain } from '../../lab/lines.ts'
+import { ownerText } from '../../page/model/doctor.ts'
 import { clock } from '../../page/model/text.ts'
-import { findingsLines, ownerText, reportLines } from './report-text.ts'
+import { findingsLines, reportLines } from './report-text.ts'
 
 export interface NewsOptions {
   readonly columns?: number | undefined

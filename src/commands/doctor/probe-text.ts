@@ -1,14 +1,16 @@
+import { bytesText } from '../../doctor/report/amounts.ts'
+import { printable } from '../../doctor/report/printable.ts'
 import { duration } from '../../page/model/text.ts'
 import type { GrowthAnswer } from '../../pprof/growth-answer.ts'
 import { hang } from '../text-list.ts'
 import { growingSites, shareOf } from './probe-spans.ts'
-import { bytesText } from './report-text.ts'
 
 /** Sites for people. */
 const maxSites = 5
 
 /** What a probe found, for people. */
-export function probeLines(answer: GrowthAnswer, columns?: number): string[] {
+export function probeLines(given: GrowthAnswer, columns?: number): string[] {
+  const answer = printable(given)
   const { process, seconds, total, counts = [] } = answer
   const sites = growingSites(answer).slice(0, maxSites)
   const name = `${process.node} of ${process.mesh}`

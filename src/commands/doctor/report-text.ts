@@ -1,10 +1,25 @@
-import { type DiseaseName, diseaseOf } from '../../doctor/diseases.ts'
-import type { FindingOwner, Growth } from '../../doctor/finding.ts'
-import type { Resolutions } from '../../doctor/judgement/resolution.ts'
 import type { Report, ReportedFinding } from '../../doctor/report/report.ts'
 import { type Paint, plain } from '../../lab/lines.ts'
 import type { Colour } from '../../lab/node-log.ts'
-import { clock, duration, plural, zoneName } from '../../page/model/text.ts'
+import {
+  certaintyText,
+  type FindingGroup,
+  gapTexts,
+  groupsOf,
+  growthText,
+  headline,
+  listText,
+  mixtureTexts,
+  othersText,
+  ownerText,
+  processText,
+  readingText,
+  resolutionText,
+  scopeText,
+  sinceText,
+  symptomsText,
+} from '../../page/model/doctor.ts'
+import { clock } from '../../page/model/text.ts'
 import { hang } from '../text-list.ts'
 
 interface TextOptions {
@@ -13,21 +28,17 @@ interface TextOptions {
 }
 
 const indent = '   '
-/** Symptoms, nodes and problems of a list that are named; further ones are counted. */
-const maxNamed = 6
 /** Links of one finding. */
 const maxLinks = 3
 
 /** A report for people, without a line end. */
 export function reportLines(report: Report, { columns, colours = plain }: TextOptions = {}): string[] {
-  const { findings, verdict } = report
-  const body = findingsLines(findings, { columns, colours })
-  const wrap = (head: string, text: string) => hang(head, text, columns)
+  const body = findingsLines(report.findings, { columns, colours })
   return [
-    colours(colourOf(verdict), headline(report)),
+    colours(colourOf(report.verdict), headline(report)),
     ...body,
     ...(body.length > 0 ? [''] : []),
-    ...basisLines(report).flatMap(([head, text]) => wrap(head.padEnd(11), text)),
+    ...basisRows(report).flatMap(([head, text]) => hang(head.padEnd(11), text, columns)),
   ]
 }
 
@@ -36,16 +47,7 @@ export function findingsLines(
   findings: readonly ReportedFinding[],
   { columns, colours = plain }: TextOptions = {},
 ): string[] {
-  const groups = [...Map.groupBy(findings, ({ disease, certainty, owner }) => `${disease} ${certainty} ${owner.mesh}`)]
-  return groups.flatMap(([, [first, ...others]], index) =>
-    first === undefined ? [] : ['', ...findingLines(first, others, index + 1, { columns, colours })],
-  )
-}
-
-function headline({ verdict, findings }: Report): string {
-  const sure = findings.filter(({ certainty }) => certainty !== 'insufficient').length
-  if (verdict === 'ill') return `ill: ${plural(sure, 'finding')}`
-  return verdict === 'healthy' ? 'healthy: nothing found' : 'unclear: not enough evidence for a verdict'
+  return groupsOf(findings).flatMap((group, index) => ['', ...findingLines(group, index + 1, { columns, colours })])
 }
 
 function colourOf(verdict: Report['verdict']): Colour {
@@ -53,29 +55,25 @@ function colourOf(verdict: Report['verdict']): Colour {
 }
 
 function findingLines(
-  finding: ReportedFinding,
-  others: readonly ReportedFinding[],
+  { first: finding, others }: FindingGroup,
   number: number,
   { columns, colours }: { readonly columns: number | undefined; readonly colours: Paint },
 ): string[] {
-  const { title, certainty, owner, sinceMs, growth, summary, missing, remedy, next, alsoAt = [] } = finding
-  const also = alsoAt.length === 0 ? '' : `; also at ${named(alsoAt)}`
+  const { title, certainty, owner, process, growth, summary, symptoms, missing, remedy, next, alsoAt = [] } = finding
+  const also = alsoAt.length === 0 ? '' : `; also at ${listText(alsoAt)}`
   const rows: readonly (readonly [string, string | undefined])[] = [
     ['what    ', summary],
     ['owner   ', `${ownerText(owner)}${also}`],
-    [
-      'same    ',
-      others.length === 0 ? undefined : named(others.map((one) => `${one.owner.part} at ${one.owner.node}`)),
-    ],
-    ['since   ', sinceMs === undefined ? 'before the first span' : `${clock(sinceMs)} ${zoneName(sinceMs)}`],
+    ['process ', process && processText(process)],
+    ['same    ', others.length === 0 ? undefined : othersText(others)],
+    ['since   ', sinceText(finding)],
     ['growth  ', growth && growthText(growth)],
     ['missing ', missing],
-    ['explains', symptomsText(finding)],
+    ['explains', symptoms.length === 0 ? undefined : symptomsText(finding)],
     ['do      ', remedy],
     ['measure ', next === '' ? undefined : next],
   ]
-  const certain = certainty === 'insufficient' ? 'not enough evidence' : certainty
-  const head = `${number}. ${title} (${certain})`
+  const head = `${number}. ${title} (${certaintyText[certainty]})`
   return [
     colours(certainty === 'certain' ? 'red' : 'yellow', head),
     ...rows.flatMap(([name, text]) => (text === undefined ? [] : hang(`${indent}${name} `, text, columns))),
@@ -93,95 +91,17 @@ function proofLines({ links, proof }: ReportedFinding): string[] {
   })
 }
 
-export function ownerText({ mesh, node, part }: FindingOwner): string {
-  return node === '' ? `${part}, of ${mesh}` : `${part} at ${node} of ${mesh}`
-}
-
-function growthText({ from, to, unit, perHour, perEvent }: Growth): string {
-  const amount = (value: number) => (unit === 'By' ? bytesText(value) : `${rounded(value)} ${unit}`)
-  const each = perEvent === undefined ? '' : `, ${amount(perEvent)} per connection`
-  return `from ${amount(from)} to ${amount(to)}: ${amount(perHour)} per hour${each}`
-}
-
-function symptomsText({ symptoms }: ReportedFinding): string | undefined {
-  if (symptoms.length === 0) return undefined
-  const titles = Map.groupBy(symptoms, ({ disease }) => disease)
-  const parts = [...titles].map(([disease, all]) => {
-    const nodes = [...new Set(all.map(({ owner }) => owner.node))].filter((node) => node !== '')
-    return `${titleOf(disease)}${nodes.length === 0 ? '' : ` (${named(nodes)})`}`
-  })
-  return parts.join('; ')
-}
-
-function titleOf(disease: DiseaseName): string {
-  return diseaseOf(disease).title
-}
-
 /** What the verdict rests on. */
-function basisLines({ evidence, resolution, verdict }: Report): (readonly [string, string])[] {
-  const { fromMs, toMs, nodes, processes, meshes, spans, churnEvents, partial, read, bytes, requests } = evidence
-  if (fromMs === null || toMs === null)
-    return [['looked at', `${spans} spans, none of a mesh`], ...problemLines(partial)]
-  const period = `${clock(fromMs)} to ${clock(toMs)} ${zoneName(toMs)}, ${duration(toMs - fromMs)}`
-  const what = `${plural(nodes, 'node')} (${plural(processes, 'process', 'processes')}) of ${named(meshes)}, ${spans} spans, ${plural(churnEvents, 'connection')} opened, ${period}`
-  const asked = requests === 0 ? '' : ` in ${plural(requests, 'request')}`
+function basisRows(report: Report): readonly (readonly [string, string])[] {
+  const { evidence, verdict } = report
+  const row = (head: string) => (text: string) => [head, text] as const
+  const gaps = gapTexts(report).map(row('missing'))
+  if (evidence.fromMs === null) return [['looked at', scopeText(report)], ...gaps]
   return [
-    ['looked at', what],
-    ['read', `${read.join('; ')}: ${bytesText(bytes)}${asked}`],
-    ...(verdict === 'ill' ? [] : resolutionLines(resolution)),
-    ...censusLine(evidence),
-    ...problemLines(partial),
+    ['looked at', scopeText(report)],
+    ...mixtureTexts(report).map(row('mixed')),
+    ['read', readingText(report)],
+    ...(verdict === 'ill' ? [] : [['resolution', resolutionText(report)] as const]),
+    ...gaps,
   ]
-}
-
-function resolutionLines({ heap, external, judged, unjudged }: Report['resolution']): (readonly [string, string])[] {
-  if (judged === 0)
-    return [
-      ['resolution', 'no process has four floors after major collections: a leak that nothing counts would not show'],
-    ]
-  const limits = [heap && `${smallestText(heap)} of heap`, external && `${smallestText(external)} of buffers`]
-  const rest = unjudged === 0 ? '' : `; ${unjudged} of ${judged + unjudged} processes have too few floors`
-  return [
-    ['resolution', `a leak that nothing counts would show from ${limits.filter(Boolean).join(', and ')} on${rest}`],
-  ]
-}
-
-function smallestText({ bytes, perHour = 0, perEvent, node }: NonNullable<Resolutions['heap']>): string {
-  const each = perEvent === undefined ? '' : `, ${bytesText(perEvent)} per connection`
-  return `${bytesText(bytes)} (${bytesText(perHour)} per hour${each}, at ${node})`
-}
-
-function censusLine({ processes, censuses, dropped, omitted, duplicates }: Report['evidence']): [string, string][] {
-  const parts = [
-    censuses < processes ? `${processes - censuses} processes have no census` : '',
-    dropped > 0 ? `${dropped} processes found no room` : '',
-    omitted > 0 ? `${omitted} series found no room` : '',
-    duplicates > 0 ? `${duplicates} spans came twice` : '',
-  ].filter((part) => part !== '')
-  return parts.length === 0 ? [] : [['missing', parts.join('; ')]]
-}
-
-function problemLines(partial: readonly string[]): (readonly [string, string])[] {
-  const more = partial.length > maxNamed ? [`${partial.length - maxNamed} more`] : []
-  return [...partial.slice(0, maxNamed), ...more].map((problem) => ['partial', problem] as const)
-}
-
-function named(names: readonly string[]): string {
-  const rest = names.length - maxNamed
-  return `${names.slice(0, maxNamed).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
-}
-
-const units = [
-  { bytes: 1e9, name: 'GB' },
-  { bytes: 1e6, name: 'MB' },
-  { bytes: 1e3, name: 'kB' },
-] as const
-
-export function bytesText(bytes: number): string {
-  const unit = units.find((one) => Math.abs(bytes) >= one.bytes)
-  return unit === undefined ? `${Math.round(bytes)} B` : `${rounded(bytes / unit.bytes)} ${unit.name}`
-}
-
-function rounded(value: number): string {
-  return String(Math.abs(value) >= 10 ? Math.round(value) : Math.round(value * 100) / 100)
 }

@@ -13,7 +13,8 @@ leakCheck()
 const reading = { complete: true, partial: [], read: ['all spans of mesh-a'], bytes: 12_300_000, requests: 7 }
 const witness = { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), span: 'mesh.audit', atMs: Date.now() }
 
-function evidenceOf(partial: readonly string[] = []) {
+/** Of a process with two censuses, and of another one with one span. */
+function evidenceOf(partial: readonly string[] = [], other?: TraceSpan['resource'], otherAgoMs = 55_000) {
   const fold = new EvidenceFold()
   for (const seq of [1, 2]) {
     const attributes = { 'mesh.seq': seq, 'mesh.audit.opened_total': 10 * seq }
@@ -27,6 +28,11 @@ function evidenceOf(partial: readonly string[] = []) {
       resource,
       ...times,
     } as unknown as TraceSpan)
+  }
+  if (other !== undefined) {
+    const times = { startMs: Date.now() - otherAgoMs, durationMs: 0 }
+    const span = { ...witness, name: 'mesh.node.started', service: 'mesh-a', attributes: { 'mesh.seq': 1 } }
+    fold.add({ ...span, resource: other, ...times } as unknown as TraceSpan)
   }
   return fold.evidence({ complete: true, partial })
 }
@@ -70,7 +76,7 @@ test('a finding: owner, time with its zone, growth, proof, remedy and its sympto
   assert.match(text, /explains +JavaScript objects that nobody frees \(node-3\)\n/)
   assert.match(text, /proof +mesh\.audit .* http:\/\/jaeger\/trace\/(ab){16}\?uiFind=(cd){8}/)
   assert.match(text, /looked at +1 node \(1 process\) of mesh-a, 2 spans, 10 connections opened/)
-  assert.match(text, /read +all spans of mesh-a: 12 MB in 7 requests/)
+  assert.match(text, /read +all spans of mesh-a: 12\.3 MB in 7 requests/)
 })
 
 test('one fault of many nodes: described once', () => {
@@ -97,13 +103,58 @@ test('not enough evidence: the words for what is missing', () => {
   assert.match(text, /^unclear: not enough evidence/)
   assert.match(text, /\(not enough evidence\)/)
   assert.match(text, /missing +censuses of the last hour/)
-  assert.match(text, /partial +spans\.jsonl: 3 lines/)
+  assert.match(text, /missing +spans\.jsonl: 3 lines/)
 })
 
 test('--node: findings of that node, or with it among others; the verdict is of these', () => {
   const findings = [findingAt('a'), findingAt('b', { alsoAt: ['c'] })]
   assert.match(linesOf(findings, 'ill', { node: 'c' }), /^ill: 1 finding\n[\s\S]*at b of mesh-a; also at c/)
-  assert.match(linesOf(findings, 'ill', { node: 'd' }), /^healthy/)
+  assert.match(linesOf(findings, 'ill', { node: 'node-3' }), /^healthy/)
+})
+
+test('--node with a name that no span has: unclear, with the known names', () => {
+  const text = linesOf([findingAt('node-3')], 'ill', { node: 'nide-3' })
+  assert.match(text, /^unclear: not enough evidence/)
+  assert.match(text, /missing +no span of a node nide-3; there are spans of node-3$/m)
+})
+
+test('--node of a node without a census, beside others with one: unclear', () => {
+  const evidence = evidenceOf([], { 'service.instance.id': 'j', 'mesh.node.name': 'node-4' })
+  assert.match(linesOf([], 'healthy', { evidence, node: 'node-4' }), /^unclear/)
+  assert.match(linesOf([], 'healthy', { evidence, node: 'node-3' }), /^healthy/)
+})
+
+test('two processes of one name at once, of two builds: both are said, and each finding names its process', () => {
+  const evidence = evidenceOf([], {
+    'service.instance.id': 'j',
+    'mesh.node.name': 'node-3',
+    'service.version': '1.3.0',
+  })
+  const [one, other] = ['i', 'j'].map((instance) =>
+    findingAt('node-3', { owner: { ...findingAt('node-3').owner, instance } }),
+  )
+  const text = linesOf(one && other ? [one, other] : [], 'ill', { evidence })
+  assert.match(text, /owner .* at node-3 of mesh-a\n {3}process {2}i, \d/)
+  assert.match(text, /same .* at node-3 \(process j\)/)
+  assert.match(text, /mixed +2 builds are mixed: 1\.2\.3, 1\.3\.0\n/)
+  assert.match(text, /mixed +several processes at once have the name node-3 of mesh-a/)
+  assert.doesNotMatch(linesOf([findingAt('node-3')], 'ill'), /process {2}|mixed/)
+})
+
+test('a restart, one process after the other: the findings name their process, and no name is shared', () => {
+  const resource = { 'service.instance.id': 'j', 'mesh.node.name': 'node-3', 'service.version': '1.2.3' }
+  const text = linesOf([findingAt('node-3')], 'ill', { evidence: evidenceOf([], resource, 120_000) })
+  assert.match(text, /process {2}i, /)
+  assert.doesNotMatch(text, /mixed/)
+})
+
+test('escapes of a terminal in a name, a summary and a problem: printed as text', () => {
+  const name = '\x1b[2Jnode\x1b]0;x\x07'
+  const finding = findingAt(name, { summary: 'a\rb\x9b0m', proof: [{ ...witness, span: 'mesh.x\x1b[8m' }] })
+  const partial = ['\x1b[1A: hidden']
+  const text = linesOf([finding], 'ill', { reading: { ...reading, partial }, links: () => 'http://x/\x1b[0m' })
+  assert.doesNotMatch(text, /(?!\n)\p{Cc}/u)
+  assert.match(text, /\\x1b\[2Jnode/)
 })
 
 test('JSON: the whole report survives', () => {

@@ -83,3 +83,20 @@ test('a watch that emits: the finding at every reading, the store away in betwee
   assert.equal(out.join('').match(/A seed that is the node itself/g)?.length, 1)
   assert.equal(err.filter((line) => /503|answers again/.test(line)).length, 2, err.join(''))
 })
+
+test('two meshes, one of them without a census: that one is unclear, the other one as its findings say', async (t) => {
+  const receiver = await startReceiver()
+  t.after(() => receiver.close())
+  const mute = new Life('node-9', { mesh: 'mesh-b' }).span('mesh.node.started', 500)
+  const { url } = await startJaeger(t, [new Life('node-1').censuses(5, 590, 2), mute])
+  const { doctor } = await start({ url, emit: receiver.endpoint }, false)
+  await doctor.stopRequest
+  await doctor.stop('done', 1_000)
+  const verdicts = receiver.spans
+    .filter(({ name }) => name === 'mesh.doctor.diagnosis')
+    .map(({ attributes, resource }) => [resource?.['service.name'], attributes['mesh.doctor.verdict']])
+  assert.deepEqual(verdicts.toSorted(), [
+    ['mesh-a', 'healthy'],
+    ['mesh-b', 'unclear'],
+  ])
+})

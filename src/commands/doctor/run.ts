@@ -1,12 +1,13 @@
 import { errorMessage, isMeshError, MeshError } from '../../core/errors.ts'
 import { EvidenceFold } from '../../doctor/evidence/fold.ts'
 import { type Examination, examine, type Subject, watchedBy, withSpans } from '../../doctor/report/examine.ts'
+import { printableText } from '../../doctor/report/printable.ts'
 import { type Report, reportOf } from '../../doctor/report/report.ts'
 import type { Period } from '../../doctor/sources/source.ts'
 import { paint, plain } from '../../lab/lines.ts'
-import { exitCodes, type Terminal } from '../command.ts'
+import { errorLine, exitCodes, type Terminal } from '../command.ts'
 import type { Stoppable } from '../run-until-stopped.ts'
-import { compare, compareLines, type Diagnosed } from './compare.ts'
+import { compare, compareLines, type DiagnosedPeriod } from './compare.ts'
 import { DiagnosisEmitter } from './emit.ts'
 import { type DoctorFlags, laterPeriod, storePeriod } from './flags.ts'
 import { linksTo, type PageLinks } from './links.ts'
@@ -21,10 +22,13 @@ const defaultUrls = ['http://127.0.0.1:16686', 'http://127.0.0.1:16700'] as cons
 /** Starts a diagnosis, or with `--watch` one after another. */
 export async function startDoctor(flags: DoctorFlags, io: Terminal): Promise<Stoppable> {
   const stopping = new AbortController()
-  const log = (text: string) => io.err(`${text}\n`)
+  const log = (text: string) => io.err(`${printableText(text)}\n`)
   const emitter = flags.emit === undefined ? undefined : new DiagnosisEmitter(flags.emit, log)
   const doctor = new Doctor({ flags, io, log, emitter, signal: stopping.signal })
-  const code = doctor.run().catch((error: unknown) => reportFailure(error, stopping.signal, log))
+  const code = doctor.run().catch((error: unknown) => {
+    if (flags.json && error instanceof MeshError) io.out(errorLine(error))
+    return reportFailure(error, stopping.signal, log)
+  })
   return {
     stopRequest: code.then(() => 'done'),
     stop: async (cause) => {
@@ -93,7 +97,7 @@ class Doctor {
   }
 
   /** Without spans of the earlier period there is no comparison, but a diagnosis of the later one. */
-  async #earlier(url: string, period: Period, links: PageLinks): Promise<Diagnosed | undefined> {
+  async #earlier(url: string, period: Period, links: PageLinks): Promise<DiagnosedPeriod | undefined> {
     try {
       const examination = await examine(this.#subject(url, period))
       return { report: this.#report(examination, links), evidence: examination.evidence }

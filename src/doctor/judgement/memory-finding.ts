@@ -4,11 +4,11 @@ import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
+import { bytesText } from '../report/amounts.ts'
 import type { Rule } from '../rule.ts'
 import { growthOver, type Judgement, partOf } from './growth.ts'
 import { judgeMemory, memoryOf } from './memory-floors.ts'
 
-const mib = 1_048_576
 /** Part of the sampled bytes from which on a function is named. */
 const leastShare = 0.25
 
@@ -37,16 +37,12 @@ export function memoryFinding(
       owner: partOf(instance, site === undefined ? part : `${part} of ${site.name}`),
       certainty: isShort ? 'insufficient' : 'likely',
       sinceMs: rise.since.atMs,
-      summary: `${what} rose from ${mebibytes(growth.from)} to ${mebibytes(growth.to)} MiB${site === undefined ? '' : `; ${site.text}`}`,
+      summary: `${what} rose from ${bytesText(growth.from)} to ${bytesText(growth.to)}${site === undefined ? '' : `; ${site.text}`}`,
       growth,
       proof: [...instance.censuses, ...(site === undefined ? [] : [witnessOf(site.span)])],
       ...(isShort && { missing: 'a longer window: there were three floors' }),
     },
   ]
-}
-
-function mebibytes(bytes: number): number {
-  return Math.round((10 * bytes) / mib) / 10
 }
 
 /** The sampling itself allocates. */

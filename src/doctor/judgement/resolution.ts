@@ -49,9 +49,9 @@ function resolutionOf(instance: Instance, kind: Resolution['kind']): Resolution 
 /** What a leak of memory that nothing counts would have had to reach to be seen, in all processes. */
 export interface Resolutions {
   /** Processes with enough floors, and those without. */
-  readonly judged: number
-  readonly unjudged: number
-  /** Of the process where it is largest; undefined without a judged one. */
+  readonly processesWith: number
+  readonly processesWithout: number
+  /** Of the process where it is largest; undefined if none has enough. */
   readonly heap: OfNode | undefined
   readonly external: OfNode | undefined
 }
@@ -63,9 +63,14 @@ interface OfNode extends Resolution {
 
 export function resolutionsIn({ instances }: Evidence): Resolutions {
   const all = instances.flatMap((instance) => resolutionsOf(instance).map((one) => ({ ...one, node: instance.node })))
-  const judged = all.filter((one): one is OfNode => one.bytes !== undefined)
+  const known = all.filter((one): one is OfNode => one.bytes !== undefined)
   const largest = (kind: Resolution['kind']) =>
-    judged.filter((one) => one.kind === kind).toSorted((a, b) => b.bytes - a.bytes)[0]
-  const heaps = judged.filter(({ kind }) => kind === 'heap').length
-  return { judged: heaps, unjudged: instances.length - heaps, heap: largest('heap'), external: largest('external') }
+    known.filter((one) => one.kind === kind).toSorted((a, b) => b.bytes - a.bytes)[0]
+  const processesWith = known.filter(({ kind }) => kind === 'heap').length
+  return {
+    processesWith,
+    processesWithout: instances.length - processesWith,
+    heap: largest('heap'),
+    external: largest('external'),
+  }
 }

@@ -3,13 +3,20 @@ import type { Report, ReportedFinding } from '../../doctor/report/report.ts'
 import type { DoctorAnswer } from '../doctor-answer.ts'
 import type { MeshView } from '../mesh-view.ts'
 import {
-  basisText,
+  capitalize,
+  certaintyText,
   gapTexts,
   groupsOf,
   growthText,
   headline,
-  named,
+  listText,
+  mixtureTexts,
+  processText,
+  readingText,
   resolutionText,
+  scopeText,
+  sentence,
+  sinceText,
   symptomsText,
 } from '../model/doctor.ts'
 import { clock, duration, hrefOf, plural } from '../model/text.ts'
@@ -41,14 +48,16 @@ export function Doctor({ view, params }: DoctorProps) {
       <PeriodForm back={back} />
       <section class="card" aria-busy={loading || isBusy} aria-labelledby="verdict">
         <div role="status">
-          <h2 id="verdict">{report === undefined ? (isBusy ? 'Diagnosing …' : 'No diagnosis') : headline(report)}</h2>
+          <h2 id="verdict">
+            {report === undefined ? (isBusy ? 'Diagnosing …' : 'No diagnosis') : capitalize(headline(report))}
+          </h2>
         </div>
         <Problem text={trouble} />
         {isBusy && <Progress answer={value} />}
         {report && <Basis report={report} />}
       </section>
       {report &&
-        groupsOf(report).map(({ first, others }) => (
+        groupsOf(report.findings).map(({ first, others }) => (
           <FindingCard key={keyOf(first)} finding={first} others={others} view={view} />
         ))}
     </>
@@ -88,8 +97,13 @@ function Basis({ report }: { readonly report: Report }) {
   const gaps = gapTexts(report)
   return (
     <>
-      <p class="quiet">{basisText(report)}</p>
-      {report.verdict !== 'ill' && <p class="quiet">{resolutionText(report)}</p>}
+      <p class="quiet">
+        {sentence(scopeText(report))} {sentence(`read ${readingText(report)}`)}
+      </p>
+      {mixtureTexts(report).map((text) => (
+        <p key={text}>{sentence(text)}</p>
+      ))}
+      {report.verdict !== 'ill' && <p class="quiet">{sentence(resolutionText(report))}</p>}
       {gaps.length > 0 && (
         <>
           <p>What is missing:</p>
@@ -115,7 +129,7 @@ interface FindingProps extends OwnerProps {
 }
 
 function FindingCard({ finding, others, view }: FindingProps) {
-  const { title, certainty, summary, sinceMs, growth, missing, remedy, next, symptoms, alsoAt = [] } = finding
+  const { title, certainty, summary, process, growth, missing, remedy, next, symptoms, alsoAt = [] } = finding
   const id = `finding-${keyOf(finding)}`
   return (
     <section class="card" aria-labelledby={id}>
@@ -126,11 +140,12 @@ function FindingCard({ finding, others, view }: FindingProps) {
         <Fact name="Owner">
           <Owner finding={finding} view={view} />
         </Fact>
+        {process && <Fact name="Process">{processText(process)}</Fact>}
         <Fact name="What">{summary}</Fact>
-        <Fact name="Since">{sinceMs === undefined ? 'the first span' : clock(sinceMs)}</Fact>
+        <Fact name="Since">{sinceText(finding)}</Fact>
         {growth && <Fact name="Growth">{growthText(growth)}</Fact>}
         {missing && <Fact name="Missing">{missing}</Fact>}
-        {alsoAt.length > 0 && <Fact name="Also at">{named(alsoAt)}</Fact>}
+        {alsoAt.length > 0 && <Fact name="Also at">{listText(alsoAt)}</Fact>}
         {others.length > 0 && (
           <Fact name="The same">
             <Others findings={others} view={view} />
@@ -168,6 +183,7 @@ function Others({ findings, view }: { readonly findings: readonly ReportedFindin
       {shown.map((finding) => (
         <div key={keyOf(finding)} class="other">
           <Owner finding={finding} view={view} />
+          {finding.process && <span class="quiet">process {processText(finding.process)}</span>}
           <Proof finding={finding} />
         </div>
       ))}
@@ -178,8 +194,6 @@ function Others({ findings, view }: { readonly findings: readonly ReportedFindin
 
 /** Owners of one fault that are listed. */
 const maxOthers = 64
-
-const certaintyText = { certain: 'certain', likely: 'likely', insufficient: 'not enough evidence' } as const
 
 /** The part, and a link to the node if this page has it. */
 function Owner({ finding: { owner }, view }: OwnerProps) {
