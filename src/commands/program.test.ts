@@ -34,8 +34,6 @@ test('an error with --json: standard output has it as one line of JSON, standard
   const cases = [
     [['doctor', '--json', '--from', 'noon'], 2, 'MESH_CONFIG_INVALID', /--from is "noon"/],
     [['doctor', '--json', '--form', 'noon'], 2, 'commander.unknownOption', /unknown option '--form'/],
-    [['doctor', '--json', '--file', 'no-such-file'], 2, 'MESH_SPAN_FILE_UNREADABLE', /no-such-file/],
-    [['doctor', '--json', '--url', 'http://127.0.0.1:1'], 3, 'MESH_TRACES_UNREACHABLE', /does not answer/],
     [['soak', '--json', '--for', 'long'], 2, 'MESH_CONFIG_INVALID', /--for is "long"/],
   ] as const
   for (const [args, code, name, message] of cases) {

@@ -44,11 +44,15 @@ function selfSeed(): Life {
   return new Life('node-3').span('mesh.seed.self', 1, own).censuses(5, 590, 2, [`${seed} self 1 0/10 0`])
 }
 
-async function start(raw: Readonly<Record<string, string>>, watch: boolean) {
+async function start(
+  raw: Readonly<Record<string, string>>,
+  watch: boolean,
+  more: { readonly files?: readonly string[]; readonly json?: true } = {},
+) {
   const out: string[] = []
   const err: string[] = []
   const io = { out: (text: string) => out.push(text), err: (text: string) => err.push(text) }
-  const doctor = await startDoctor(readDoctorFlags(raw, { files: [], json: false, watch }), io)
+  const doctor = await startDoctor(readDoctorFlags(raw, { files: [], json: false, watch, ...more }), io)
   return { doctor, out, err }
 }
 
@@ -99,4 +103,19 @@ test('two meshes, one of them without a census: that one is unclear, the other o
     ['mesh-a', 'healthy'],
     ['mesh-b', 'unclear'],
   ])
+})
+
+test('--json, no store and no file: standard output has the error as one line of JSON', async () => {
+  const cases = [
+    [{ url: 'http://127.0.0.1:1' }, { json: true }, 3, 'MESH_TRACES_UNREACHABLE'],
+    [{}, { json: true, files: ['no-such-file'] }, 2, 'MESH_SPAN_FILE_UNREADABLE'],
+  ] as const
+  for (const [raw, more, code, name] of cases) {
+    const { doctor, out, err } = await start({ ...raw }, false, { files: [], ...more })
+    await doctor.stopRequest
+    assert.equal(await doctor.stop('done', 1_000), code)
+    const { error } = JSON.parse(out.join('')) as { error: { code: string; message: string } }
+    assert.equal(error.code, name)
+    assert.equal(err.join(''), `${error.code}: ${error.message}\n`)
+  }
 })

@@ -133,7 +133,7 @@ function distinct(values: readonly string[]): string[] {
 /** Nodes that a text about an unknown one names. */
 const maxKnown = 16
 
-/** What a verdict about one node rests on: without a span of it there is none. */
+/** What a verdict about one node rests on: without a span of it nothing is known. */
 function scopeOf(evidence: Evidence, node: string): Evidence {
   const instances = evidence.instances.filter((instance) => instance.node === node)
   if (instances.length > 0) return { ...evidence, instances }

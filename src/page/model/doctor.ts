@@ -66,7 +66,7 @@ export function readingText({ evidence: { read, bytes, requests } }: Pick<Report
   return `${read.join('; ')}: ${bytesText(bytes)}${asked}`
 }
 
-/** What makes one node hard to tell from another, or from itself before. */
+/** What makes nodes of one name, or of two builds, easy to confuse. */
 export function mixtureTexts({ evidence: { versions, sharedNames } }: Pick<Report, 'evidence'>): readonly string[] {
   return [
     ...(versions.length > 1 ? [`${versions.length} builds are mixed: ${listText(versions)}`] : []),
