@@ -1,5 +1,6 @@
 import { type DiseaseName, diseaseNames, diseaseOf } from './diseases.ts'
 import type { Evidence } from './evidence/evidence.ts'
+import type { Instance } from './evidence/instance.ts'
 import type { Certainty, Finding } from './finding.ts'
 import type { Rule } from './rule.ts'
 
@@ -52,7 +53,16 @@ export function diagnose(
 export function verdictOf(evidence: Evidence, findings: readonly Finding[]): Diagnosis['verdict'] {
   if (findings.some(({ certainty }) => certainty !== 'insufficient')) return 'ill'
   const hasCensus = evidence.instances.some(({ censuses }) => censuses.length === 2)
-  return findings.length > 0 || !hasCensus || evidence.partial.length > 0 ? 'unclear' : 'healthy'
+  const isJudged = hasCensus && !evidence.instances.some(isSilent)
+  return findings.length > 0 || !isJudged || evidence.partial.length > 0 ? 'unclear' : 'healthy'
+}
+
+/** Three censuses are due within this time. */
+const censusMs = 95_000
+
+/** A process that ran long enough for a census, and has none: nothing of it could be counted. */
+function isSilent({ hasCensus, firstMs, lastMs }: Instance): boolean {
+  return !hasCensus && lastMs - firstMs >= censusMs
 }
 
 function explains(cause: Finding, symptom: Finding): boolean {

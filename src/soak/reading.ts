@@ -9,7 +9,7 @@ export interface Reading {
 }
 
 export interface ProcessReading {
-  /** `service.instance.id` */
+  /** Of this life alone: a restart counts anew. */
   readonly instance: string
   readonly node: string
   /** Time of its last census. */
@@ -44,7 +44,7 @@ function processReading(instance: Instance): ProcessReading {
   const counts = series
     .filter(([key]) => counted.test(key) && !notCounted.test(key))
     .map(([key, { last }]) => [nameOf(key, instance), line.test(key) && last.atMs < censusMs ? 0 : last.value] as const)
-  return { instance: instance.id, node: instance.node, censusMs, counts: Object.fromEntries(counts) }
+  return { instance: instance.key, node: instance.node, censusMs, counts: Object.fromEntries(counts) }
 }
 
 /** `registry members node-1/view size` is `registry members of view` at each node. */

@@ -175,17 +175,17 @@ function conclude({ target, options, startedMs, watch, count, readings, disturba
 }
 
 function boundsBetween({ instances }: Evidence, before: Snapshot, after: Snapshot, count: LifeCount): MemoryBound[] {
-  const ids = after.reading.processes.map(({ instance }) => instance)
-  const there = before.reading.processes.filter(({ instance }) => ids.includes(instance))
+  const keys = after.reading.processes.map(({ instance }) => instance)
+  const there = before.reading.processes.filter(({ instance }) => keys.includes(instance))
   const lives = [...count.series.points(), count.series.last]
   return instances
-    .filter(({ id }) => there.some(({ instance }) => instance === id))
+    .filter(({ key }) => there.some(({ instance }) => instance === key))
     .flatMap((instance) => memoryBounds(instance, lives, before.reading.atMs))
 }
 
 function endedProcesses(before: Snapshot | undefined, after: Snapshot | undefined): string[] {
   if (before === undefined || after === undefined) return []
-  const ids = after.reading.processes.map(({ instance }) => instance)
-  const ended = before.reading.processes.filter(({ instance }) => !ids.includes(instance))
+  const keys = after.reading.processes.map(({ instance }) => instance)
+  const ended = before.reading.processes.filter(({ instance }) => !keys.includes(instance))
   return ended.map(({ node }) => `${node} ended, restarted or fell silent between the readings`)
 }

@@ -49,7 +49,12 @@ export function probeEvidence({ answer, endMs, effects }: Probe, evidence: Evide
     .filter((one) => one.mesh === mesh && one.node === node && one.peer === peer)
     .sort((a, b) => b.lastMs - a.lastMs)
   if (process === undefined) return []
-  const resource = { 'service.instance.id': process.id, 'mesh.node.name': node, 'mesh.peer.self': peer }
+  const resource = {
+    'service.instance.id': process.id,
+    'mesh.node.name': node,
+    'mesh.node.incarnation': process.incarnation,
+    'mesh.peer.self': peer,
+  }
   const durationMs = answer.seconds * 1_000
   return effects.map(
     ({ span, attributes, ref, parent }): TraceSpan => ({

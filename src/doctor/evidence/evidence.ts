@@ -5,16 +5,16 @@ import type { LinkTable } from './link-table.ts'
 export interface Coverage {
   /** Whether every span of the period was asked for: only then a missing `mesh.seq` is a lost span. */
   readonly complete: boolean
-  /** Why the answer is incomplete, in words for people; empty if it is not. */
+  /** Why the answer is incomplete, in words for people; empty if it is not. What found no room is among it. */
   readonly partial: readonly string[]
 }
 
 /** What rules may ask. */
 export interface Evidence extends Coverage {
-  /** Start of the earliest span and end of the latest, milliseconds since 1970. */
+  /** Start of the earliest span and end of the latest, milliseconds since 1970; without single spans of a wrong time. */
   readonly fromMs: number
   readonly toMs: number
-  /** One per process: a node that restarted has several. */
+  /** One per life, by its begin: a node that restarted has several, whatever its `service.instance.id`. */
   readonly instances: readonly Instance[]
   readonly links: LinkTable
   /** Spans that were read, of which: */
@@ -23,7 +23,7 @@ export interface Evidence extends Coverage {
   readonly foreign: number
   /** and those that came twice. */
   readonly duplicates: number
-  /** Processes whose evidence found no room. */
+  /** Processes whose evidence found no room; `partial` says so if one of them lived long enough to be judged. */
   readonly dropped: number
   /** Series, texts and names that found no room. */
   readonly omitted: number

@@ -2,8 +2,9 @@ import type { SpanName } from '../../catalogue/spans.ts'
 import { attributeOf, listsOf } from '../../traces/listed-span.ts'
 import type { TraceSpan, Value } from '../../traces/trace.ts'
 import { BoundedMap } from './bounded-map.ts'
+import { Lifetime } from './lifetime.ts'
 import { Notes } from './notes.ts'
-import { RareSpans } from './rare-spans.ts'
+import { RareSpans, type SpanLimits } from './rare-spans.ts'
 import { SeqSet } from './seq-set.ts'
 import { Series } from './series.ts'
 
@@ -22,14 +23,29 @@ export interface Witness {
   readonly atMs: number
 }
 
+/** A registry or collection of a process. */
+export interface RegistryKey {
+  readonly name: string
+  readonly owner: string
+  /** Its numbers are the series `KEY FIELD`, such as `registry members node-1/view size`. */
+  readonly key: string
+}
+
+interface RegistryNotes extends RegistryKey {
+  readonly notes: Notes
+}
+
 /** A text or list of the censuses, as the last census has it. */
 interface LastText {
   atMs: number
   value: Value
 }
 
-/** What the spans of one process say. `service.instance.id` is new at every start. */
+/** What the spans of one life of a node say. */
 export class Instance {
+  /** Of this life alone, see `lifeKeyOf`. */
+  readonly key: string
+  /** `service.instance.id`: new at every start, unless the environment sets it. */
   readonly id: string
   readonly mesh: string
   readonly node: string
@@ -44,15 +60,17 @@ export class Instance {
   readonly #spans = new BoundedMap<string, RareSpans>(maxNames)
   /** Of the censuses. */
   readonly #notes = new Notes(this, (attribute) => attribute)
-  readonly #registries = new BoundedMap<string, Notes>(maxRegistries)
-  #firstMs = Number.POSITIVE_INFINITY
-  #lastMs = Number.NEGATIVE_INFINITY
+  readonly #registries = new BoundedMap<string, RegistryNotes>(maxRegistries)
+  readonly #lifetime = new Lifetime()
+  #hasCensus = false
   #firstCensus: Witness | undefined
   #lastCensus: Witness | undefined
   #stopMs = Number.POSITIVE_INFINITY
 
-  constructor({ resource, service }: TraceSpan) {
+  constructor(span: TraceSpan) {
+    const { resource, service } = span
     const text = (key: string) => String(resource[key] ?? '')
+    this.key = lifeKeyOf(span)
     this.id = text('service.instance.id')
     this.mesh = service
     this.node = text('mesh.node.name')
@@ -65,12 +83,12 @@ export class Instance {
 
   /** Start of its earliest span, milliseconds since 1970 by its own clock. */
   get firstMs(): number {
-    return this.#firstMs
+    return this.#lifetime.firstMs
   }
 
   /** End of its latest span. */
   get lastMs(): number {
-    return this.#lastMs
+    return this.#lifetime.lastMs
   }
 
   /** When it began to stop; Infinity while no span says so. What is counted later is of a process that lets go of all. */
@@ -83,14 +101,25 @@ export class Instance {
     return [this.#firstCensus, this.#lastCensus].filter((one) => one !== undefined)
   }
 
-  /** Series and texts that found no room: then a rule may see too little. */
+  /** Whether it emitted a census at all: a short life has only the one of its stop. */
+  get hasCensus(): boolean {
+    return this.#hasCensus
+  }
+
+  /** Series, texts and registries that found no room: then a rule may see too little. */
   get omitted(): number {
-    return this.#series.omitted + this.#texts.omitted + this.#spans.omitted
+    return this.#series.omitted + this.#texts.omitted + this.#spans.omitted + this.#registries.omitted
+  }
+
+  /** Spans that take memory. */
+  get retainedSpans(): number {
+    return [...this.#spans.values()].reduce((sum, { size }) => sum + size, 0)
   }
 
   /** Spans of a name by start, at most 128; `countOf` has their number. */
   spans(name: SpanName): readonly TraceSpan[] {
-    return this.#spans.get(name)?.retained() ?? []
+    const retained = this.#spans.get(name)?.retained() ?? []
+    return this.#lifetime.hasOdd ? retained.filter(({ startMs }) => this.#lifetime.isPlausible(startMs)) : retained
   }
 
   countOf(name: SpanName): number {
@@ -102,12 +131,23 @@ export class Instance {
    * of a registry as `registry NAME OWNER FIELD`.
    */
   series(key: string): Series | undefined {
-    return this.#series.get(key)
+    const series = this.#series.get(key)
+    return this.#lifetime.hasOdd ? series?.within(this.firstMs, this.lastMs) : series
   }
 
   /** All series whose key begins with the prefix. */
   seriesOf(prefix: string): [string, Series][] {
-    return [...this.#series].filter(([key]) => key.startsWith(prefix))
+    const all = [...this.#series].filter(([key]) => key.startsWith(prefix))
+    if (!this.#lifetime.hasOdd) return all
+    return all.flatMap(([key]): [string, Series][] => {
+      const series = this.series(key)
+      return series === undefined ? [] : [[key, series]]
+    })
+  }
+
+  /** Its registries and collections: a name may have spaces, so a key does not say where the name ends. */
+  registries(): readonly RegistryKey[] {
+    return [...this.#registries.values()]
   }
 
   /** The last value of a text or a list of the census. */
@@ -122,17 +162,26 @@ export class Instance {
 
   /** Extends its life by a span. */
   noteTimes(span: TraceSpan): void {
-    this.#firstMs = Math.min(this.#firstMs, span.startMs)
-    this.#lastMs = Math.max(this.#lastMs, span.startMs + span.durationMs)
+    this.#lifetime.add(span.startMs)
+    if (span.durationMs > 0) this.#lifetime.add(span.startMs + span.durationMs)
     this.#stopMs = Math.min(this.#stopMs, stopOf(span))
   }
 
-  noteSpan(span: TraceSpan): void {
-    this.#spans.getOrCreate(span.name, () => new RareSpans())?.add(span)
+  /** Returns whether one span more takes memory. */
+  noteSpan(span: TraceSpan, limits: SpanLimits): boolean {
+    const spans = this.#spans.getOrCreate(span.name, () => new RareSpans(limits))
+    const before = spans?.size ?? 0
+    spans?.add(span)
+    return (spans?.size ?? 0) > before
+  }
+
+  shrinkSpans(limits: SpanLimits): void {
+    for (const spans of this.#spans.values()) spans.shrink(limits)
   }
 
   /** The census after the stop counts what is left: `mesh.node.stopped` says that, too, and it is no point of a series. */
   noteCensus(span: TraceSpan): void {
+    this.#hasCensus = true
     if (isOfStop(span)) return
     const witness = witnessOf(span)
     if (this.#firstCensus === undefined || witness.atMs < this.#firstCensus.atMs) this.#firstCensus = witness
@@ -142,15 +191,14 @@ export class Instance {
   }
 
   noteRegistry(span: TraceSpan): void {
-    const name = attributeOf(span, 'mesh.registry.name') ?? span.name.slice('mesh.audit.'.length)
-    const owner = attributeOf(span, 'mesh.registry.owner') ?? 'application'
-    const registry = `registry ${name} ${owner}`
+    const name = String(attributeOf(span, 'mesh.registry.name') ?? span.name.slice('mesh.audit.'.length))
+    const owner = String(attributeOf(span, 'mesh.registry.owner') ?? 'application')
+    const key = `registry ${name} ${owner}`
     // Its texts, such as bands, are not asked for.
     const target = { noteNumber: this.noteNumber.bind(this), noteText: () => {} }
-    const create = () => new Notes(target, (attribute) => registryKey(registry, attribute))
+    const create = () => ({ name, owner, key, notes: new Notes(target, (attribute) => registryKey(key, attribute)) })
     const { keys, values } = listsOf(span)
-    const numbers = this.#registries.getOrCreate(registry, create)
-    numbers?.add(keys, values, span.startMs)
+    this.#registries.getOrCreate(key, create)?.notes.add(keys, values, span.startMs)
   }
 
   noteNumber(key: string, atMs: number, value: number): Series | undefined {
@@ -171,6 +219,15 @@ export class Instance {
 function registryKey(registry: string, attribute: string): string | undefined {
   const prefix = 'mesh.registry.'
   return attribute.startsWith(prefix) ? `${registry} ${attribute.slice(prefix.length)}` : undefined
+}
+
+/**
+ * What distinguishes one life of a node from all others. The environment may set `service.instance.id` to the same for
+ * all starts, for all nodes of a pod, or for the two meshes of a bridge, and each counts its spans from 1.
+ */
+export function lifeKeyOf({ service, resource }: TraceSpan): string {
+  const parts = ['mesh.node.name', 'mesh.peer.self', 'service.instance.id'].map((key) => resource[key] ?? '')
+  return [service, ...parts, Number(resource['mesh.node.incarnation'] ?? 0)].join('\n')
 }
 
 /** A stop emits its spans at its end, the last census first. */

@@ -5,7 +5,7 @@ import { type Instance, type Witness, witnessOf } from './instance.ts'
 /** Open links of a mesh of a thousand nodes with ten neighbours each, and those of which one end is late. */
 const maxLinks = 20_000
 
-/** One end of a link, by its process. */
+/** One end of a link, by the `key` of its process. */
 export interface LinkEnd {
   readonly instance: string
   opened?: Witness
@@ -50,9 +50,9 @@ export class LinkTable {
     if (typeof id !== 'string' || id === '') return
     const link = this.#links.getOrCreate(id, () => ({ id, ends: [] }))
     if (link === undefined) return
-    let end = link.ends.find(({ instance: owner }) => owner === instance.id)
+    let end = link.ends.find(({ instance: owner }) => owner === instance.key)
     if (end === undefined) {
-      end = { instance: instance.id }
+      end = { instance: instance.key }
       link.ends.push(end)
     }
     if (isOpened) end.opened = witnessOf(span)

@@ -81,6 +81,16 @@ export class Series {
     return this.#times.map((atMs, index) => ({ atMs, value: this.#values[index] as number }))
   }
 
+  /** The same without the points before and after two times; undefined if none is left. */
+  within(fromMs: number, toMs: number): Series | undefined {
+    if (this.#firstMs >= fromMs && this.#lastMs <= toMs) return this
+    const [first, ...others] = [...this.points(), this.last].filter(({ atMs }) => atMs >= fromMs && atMs <= toMs)
+    if (first === undefined) return undefined
+    const series = new Series(first)
+    for (const point of others) series.add(point)
+    return series
+  }
+
   #retain(atMs: number, value: number): void {
     const times = this.#times
     const latest = times[times.length - 1] as number

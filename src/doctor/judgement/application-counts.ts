@@ -2,6 +2,7 @@ import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import { type CountedGrowth, growthOfPoints } from './counted-growth.ts'
 import { mergePoints, pointsOf, riseIn } from './growth.ts'
+import { isOfApplication } from './registry-counts.ts'
 
 const list = 'mesh.audit.applications '
 /** Entries that some users of an application add at once. */
@@ -28,10 +29,10 @@ export function grownCollections(instance: Instance): GrownCollection[] {
   })
 }
 
-/** A count of a registry; a watched collection has only its size. */
+/** A count of a registry of the application; a watched collection has only its size. */
 export function countsIn(instance: Instance, name: string, field: string): readonly Point[] {
-  const key = instance.seriesOf(`registry ${name} `).find(([one]) => one.endsWith(` ${field}`))?.[0]
-  return key === undefined ? [] : pointsOf(instance, key)
+  const registry = instance.registries().find((one) => one.name === name && isOfApplication(one))
+  return registry === undefined ? [] : pointsOf(instance, `${registry.key} ${field}`)
 }
 
 /** Connections ended while entries were added, and no entry has ever left. */

@@ -22,19 +22,17 @@ export const retentionMs: Readonly<Record<string, number>> = {
 export const rings: readonly string[] = ['messages']
 
 const prefix = 'registry '
-const suffix = ' size'
 
 /** The registries of the mesh itself: those of the application are in `mesh.audit.applications`. */
 export function meshRegistriesOf(instance: Instance): Registry[] {
-  return instance.seriesOf(prefix).flatMap(([key]): Registry[] => {
-    if (!key.endsWith(suffix)) return []
-    const [name = '', ...owner] = key.slice(prefix.length, -suffix.length).split(' ')
-    const registry = { instance, name, owner: owner.join(' ') }
-    return isOfApplication(registry) ? [] : [registry]
-  })
+  return instance
+    .registries()
+    .filter((one) => !isOfApplication(one) && instance.series(`${one.key} size`) !== undefined)
+    .map(({ name, owner }) => ({ instance, name, owner }))
 }
 
-function isOfApplication({ owner }: Registry): boolean {
+/** Whether it is a registry or a watched collection of the application. */
+export function isOfApplication({ owner }: Pick<Registry, 'owner'>): boolean {
   return owner === 'application' || owner.endsWith('/application')
 }
 

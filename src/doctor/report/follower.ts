@@ -168,7 +168,12 @@ export class StoreFollower {
 
 /** What a process has is over with it. */
 function lastSeenMs({ lastMs, owner }: Finding, { instances }: Evidence): number {
-  return lastMs ?? instances.find(({ id }) => id === owner.instance)?.lastMs ?? Number.POSITIVE_INFINITY
+  if (lastMs !== undefined) return lastMs
+  // The environment may give several lives one id.
+  const lives = instances.filter(
+    ({ id, mesh, node }) => id === owner.instance && mesh === owner.mesh && node === owner.node,
+  )
+  return lives.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...lives.map((life) => life.lastMs))
 }
 
 function timeOf(ms: number): string {

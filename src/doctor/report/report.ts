@@ -107,7 +107,7 @@ export function reportOf({ evidence, diagnosis, reading, links, search, node }: 
       meshes: distinct(instances.map(({ mesh }) => mesh)),
       nodes: distinct(instances.map(({ mesh, node: name }) => `${mesh} ${name}`)).length,
       processes: instances.length,
-      censuses: instances.filter(({ censuses }) => censuses.length > 0).length,
+      censuses: instances.filter(({ hasCensus }) => hasCensus).length,
       spans: evidence.spans,
       foreign: evidence.foreign,
       duplicates: evidence.duplicates,

@@ -14,8 +14,8 @@ export function linksWithOneEnd(evidence: Evidence, instance: Instance): Finding
   if (!evidence.complete || evidence.links.omitted > 0 || instance.seqs.missing > 0) return undefined
   const untilMs = Math.min(instance.lastMs, instance.stopMs)
   const closedElsewhere = evidence.links.open().flatMap(({ ends }): Witness[] => {
-    const own = ends.find((end) => end.instance === instance.id)
-    const other = ends.find((end) => end.instance !== instance.id)
+    const own = ends.find((end) => end.instance === instance.key)
+    const other = ends.find((end) => end.instance !== instance.key)
     if (own?.opened === undefined || own.closed !== undefined || other?.closed === undefined) return []
     return other.opened !== undefined && other.closed.atMs < untilMs - lateMs ? [other.closed] : []
   })

@@ -106,6 +106,26 @@ test('a file without a span of a mesh: an error with its path and a cure', async
   }
 })
 
+test('a mesh or a period that the files lack: an error with what they have', async () => {
+  const files = { 'spans.jsonl': `${lineOf(9)}\n${lineOf(1, 10, 'mesh-b')}\nhello\n` }
+  const errorOf = async (mesh: string | undefined, period = everything) => {
+    const error = await readingOf(files, mesh, period).catch((problem: unknown) => problem)
+    assert.ok(isMeshError(error, 'MESH_SPANS_ABSENT'))
+    return error.message
+  }
+  const typo = await errorOf('mesh-x')
+  assert.match(
+    typo,
+    /3 lines, 10 spans, none of mesh-x but of mesh-a, mesh-b; .*1 lines are no spans.*; correct --mesh/,
+  )
+  const early = await errorOf('mesh-a', { fromMs: Number.NEGATIVE_INFINITY, toMs: 1_796_000_000_000 })
+  assert.match(
+    early,
+    / of mesh-a from 2026-11-30T19:41:01 to 2026-11-30T19:41:09, none from the begin to 2026-11-30T00:53:20/,
+  )
+  assert.match(early, /; give --from, --to or --before that the files have/)
+})
+
 test('a path that is missing, and a directory without spans: an error that names it', async () => {
   const { signal } = new AbortController()
   const options = { period: everything, add: () => {}, progress: () => {}, signal }

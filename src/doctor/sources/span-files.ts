@@ -13,6 +13,8 @@ const maxLineBytes = 32 * 1_048_576
 /** Lines between two looks at the clock. */
 const linesPerLook = 256
 const progressMs = 5_000
+/** Meshes that an error names. */
+const maxMeshes = 8
 /** A line that is cut off at the end of a file which has changed within this time is being written. */
 const freshMs = 10_000
 
@@ -27,7 +29,7 @@ export async function readSpanFiles(paths: readonly string[], options: ReadOptio
   const files = (await Promise.all(paths.map(filesAt))).flat()
   const reader = new SpanFileReader(options)
   for (const file of files) await reader.read(file)
-  if (reader.meshSpans === 0) throw absent(files, reader)
+  if (reader.wanted === 0) throw absent(files, reader, options)
   return {
     complete: reader.problems.length === 0,
     partial: reader.problems,
@@ -49,10 +51,38 @@ async function filesAt(path: string): Promise<string[]> {
   }
 }
 
-function absent(files: readonly string[], { spans, lines }: SpanFileReader): MeshError {
-  const found = `${lines} lines, ${spans} spans, none of a mesh node`
-  const cure = 'name files that the Collector wrote for nodes of tracemesh, and widen --from and --to'
-  return new MeshError('MESH_SPANS_ABSENT', { where: files.join(', '), found, cure })
+/** Problems of the files that the error names: they may be why. */
+const maxProblems = 3
+
+function absent(files: readonly string[], reader: SpanFileReader, { period, mesh }: ReadOptions): MeshError {
+  const { spans, lines, meshSpans, problems } = reader
+  const all = `${lines} lines, ${spans} spans`
+  const names = reader.meshes.join(', ')
+  const times = `from ${timeOf(reader.firstMs)} to ${timeOf(reader.lastMs)}`
+  const [found, cure] =
+    meshSpans === 0
+      ? [`${all}, none of a mesh node`, 'name files that the Collector wrote for nodes of tracemesh']
+      : mesh !== undefined && !reader.hasMesh
+        ? [`${all}, none of ${mesh} but of ${names}`, 'correct --mesh']
+        : [
+            `${all} of ${mesh ?? names} ${times}, none from ${timeOf(period.fromMs)} to ${timeOf(period.toMs)}`,
+            'give --from, --to or --before that the files have',
+          ]
+  const where = files.join(', ')
+  return new MeshError('MESH_SPANS_ABSENT', {
+    where,
+    found: [found, ...problems.slice(0, maxProblems)].join('; '),
+    cure,
+  })
+}
+
+function timeOf(ms: number): string {
+  return ms === Number.NEGATIVE_INFINITY ? 'the begin' : ms === Number.POSITIVE_INFINITY ? 'the end' : isoOf(ms)
+}
+
+/** A span may have a time that no calendar has. */
+function isoOf(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString().slice(0, 19) : String(ms)
 }
 
 /** What was skipped of one file. */
@@ -71,7 +101,13 @@ class SpanFileReader {
   bytes = 0
   lines = 0
   spans = 0
+  /** Of any mesh and time. */
   meshSpans = 0
+  /** Of these, those of the mesh and the period that are asked about. */
+  wanted = 0
+  firstMs = Number.POSITIVE_INFINITY
+  lastMs = Number.NEGATIVE_INFINITY
+  readonly #meshes: string[] = []
 
   constructor(options: ReadOptions) {
     this.#options = options
@@ -81,6 +117,14 @@ class SpanFileReader {
   get problems(): readonly string[] {
     return this.#problems
   }
+
+  /** The first meshes of the files. */
+  get meshes(): readonly string[] {
+    return this.#meshes.map(printable)
+  }
+
+  /** Whether the files have the mesh that is asked about, at any time. */
+  hasMesh = false
 
   async read(file: string): Promise<void> {
     const { signal } = this.#options
@@ -128,9 +172,21 @@ class SpanFileReader {
 
   #add(span: TraceSpan): void {
     this.spans++
+    const isOfMesh = span.resource['mesh.node.name'] !== undefined && span.name.startsWith('mesh.')
+    if (isOfMesh) this.#noteMesh(span)
     if (!this.#isWanted(span)) return
-    if (span.resource['mesh.node.name'] !== undefined && span.name.startsWith('mesh.')) this.meshSpans++
+    if (isOfMesh) this.wanted++
     this.#options.add(span, false)
+  }
+
+  #noteMesh({ service, startMs }: TraceSpan): void {
+    const { mesh } = this.#options
+    this.meshSpans++
+    if (this.#meshes.length < maxMeshes && !this.#meshes.includes(service)) this.#meshes.push(service)
+    if (mesh !== undefined && service !== mesh) return
+    this.hasMesh = true
+    this.firstMs = Math.min(this.firstMs, startMs)
+    this.lastMs = Math.max(this.lastMs, startMs)
   }
 
   #look(file: string): void {

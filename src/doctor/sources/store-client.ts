@@ -16,6 +16,8 @@ export interface StoreClientOptions {
   readonly url: string
   readonly signal: AbortSignal
   readonly fetch?: typeof fetch
+  /** The store has answered before: not even a failure of the first request throws. */
+  readonly isKnown?: boolean
 }
 
 /** Asks a trace store, counts what that costs, and notes what it did not get. */
@@ -25,12 +27,13 @@ export class StoreClient {
   readonly #signal: AbortSignal
   readonly #problems: string[] = []
   #failures = 0
-  #hasAnswered = false
+  #hasAnswered: boolean
   bytes = 0
   requests = 0
 
-  constructor({ url, signal, fetch: ask = fetch }: StoreClientOptions) {
+  constructor({ url, signal, fetch: ask = fetch, isKnown = false }: StoreClientOptions) {
     this.url = url
+    this.#hasAnswered = isKnown
     this.#signal = signal
     const counted: typeof fetch = async (input, init) => {
       this.requests++
@@ -50,8 +53,9 @@ export class StoreClient {
     return (await this.#attempt('services', () => this.#reader.services())) ?? []
   }
 
-  async operations(service: string): Promise<string[]> {
-    return (await this.#attempt(`names of ${service}`, () => this.#reader.operations(service))) ?? []
+  /** Undefined if the store does not answer. */
+  async operations(service: string): Promise<string[] | undefined> {
+    return await this.#attempt(`names of ${service}`, () => this.#reader.operations(service))
   }
 
   /** Without traces if the store does not answer: `problems` has the reason. */
@@ -64,7 +68,7 @@ export class StoreClient {
     if (!this.#problems.includes(problem)) this.#problems.push(problem)
   }
 
-  /** Throws if it is the first request, and after some failures in a row: then nothing more will come. */
+  /** Throws if it is the first request of a store that is not known, and after some failures in a row: then nothing more will come. */
   async #attempt<T>(what: string, ask: () => Promise<T>): Promise<T | undefined> {
     this.#signal.throwIfAborted()
     try {

@@ -22,7 +22,7 @@ interface StoredSpan {
 /** A store as Jaeger is: it returns whole traces, the newest first, and as many as asked for. */
 class FakeStore {
   readonly #spans: readonly StoredSpan[]
-  readonly searches: { readonly span: string | null; readonly fromMs: number }[] = []
+  readonly searches: { readonly service: string | null; readonly span: string | null; readonly fromMs: number }[] = []
   /** Answers of searches from that many on are 503. */
   failsFrom = Number.POSITIVE_INFINITY
 
@@ -34,10 +34,10 @@ class FakeStore {
     const url = new URL(input)
     if (url.pathname.endsWith('/services')) return json({ services: ['jaeger', ...new Set(this.#spans.map(meshOf))] })
     if (url.pathname.endsWith('/operations'))
-      return json({ operations: [...new Set(this.#spans.map(({ name }) => name))].map((name) => ({ name })) })
+      return json({ operations: this.#namesOf(url.searchParams.get('service')).map((name) => ({ name })) })
     const get = (key: string) => url.searchParams.get(`query.${key}`)
     const [fromMs, toMs] = [Date.parse(get('startTimeMin') ?? ''), Date.parse(get('startTimeMax') ?? '')]
-    this.searches.push({ span: get('operationName'), fromMs })
+    this.searches.push({ service: get('serviceName'), span: get('operationName'), fromMs })
     if (this.searches.length > this.failsFrom) return json({ error: { message: 'overloaded' } }, 503)
     const matching = this.#spans.filter(
       (span) =>
@@ -50,6 +50,10 @@ class FakeStore {
     const traces = [...new Set(newest)].slice(0, Number(get('searchDepth')))
     return json(answerOf(this.#spans.filter(({ trace }) => traces.includes(trace))))
   }) as unknown as typeof fetch
+
+  #namesOf(service: string | null): string[] {
+    return [...new Set(this.#spans.filter((span) => meshOf(span) === service).map(({ name }) => name))]
+  }
 }
 
 function meshOf({ mesh = 'mesh-a' }: StoredSpan): string {
@@ -149,6 +153,34 @@ test('one mesh of two: its spans alone', async () => {
   assert.deepEqual([...new Set(spans.map(({ service }) => service))], ['mesh-b'])
 })
 
+test('a store that other software uses: only the names of its spans are read, of a short and of a long period', async () => {
+  const shop = Array.from({ length: 300 }, (_, index) => ({
+    trace: 50_000 + index,
+    name: 'GET /orders',
+    atMs: beginMs + 10_000 * index,
+    mesh: 'shop',
+  }))
+  for (const minutes of [5, 50]) {
+    const store = new FakeStore([...minutesOf(minutes), ...shop])
+    const { spans, meshes, partial } = await readingOf(store, minutes)
+    assert.deepEqual([...new Set(store.searches.map(({ service }) => service))], ['mesh-a'])
+    assert.ok(spans.length > 0)
+    assert.deepEqual([meshes, partial], [['mesh-a'], []])
+  }
+  await assert.rejects(readingOf(new FakeStore(shop), 5), /its services are jaeger, shop/)
+})
+
+test('a short period of more bytes than are read: its latest part, and a word', async () => {
+  const { spans, partial, complete } = await readingOf(new FakeStore(minutesOf(10)), 10, { maxBytes: 2_500 })
+  assert.equal(complete, false)
+  assert.ok(spans.length > 0 && spans.length < 30, `${spans.length} spans`)
+  assert.ok(spans.every(({ startMs }) => startMs >= beginMs + 5 * minuteMs))
+  assert.match(
+    partial.join(),
+    /mesh-a: stopped before 2026-11-30T12:0\d, after 0 MB; give a shorter period, or one --mesh/,
+  )
+})
+
 test('a day: its ends, one minute per hour and all rare spans, from a fraction of the traces', async () => {
   const store = new FakeStore(minutesOf(24 * 60))
   const { spans, complete, partial } = await readingOf(store, 24 * 60)
@@ -198,7 +230,7 @@ test('a store that stops answering: what was read, and words for the rest', asyn
   const { spans, complete, partial } = await readingOf(store, 10)
   assert.equal(complete, false)
   assert.ok(spans.length >= 10 && spans.length < 30)
-  assert.match(partial.join('\n'), /mesh-a, 2026-11-30T12:04: http:\/\/store\S+ answered 503: overloaded/)
+  assert.match(partial.join('\n'), /mesh-a, 2026-11-30T12:05: http:\/\/store\S+ answered 503: overloaded/)
   assert.match(partial.at(-1) ?? '', /stopped answering/)
 })
 
@@ -232,6 +264,16 @@ test('around a moment of a long period: minutes on both sides', async () => {
   await readAround(options, 'mesh-a', beginMs + 600 * minuteMs)
   const minutes = spans.map(({ startMs }) => Math.floor((startMs - beginMs) / minuteMs))
   assert.ok(minutes.some((one) => one < 600) && minutes.some((one) => one > 600))
+})
+
+test('around a moment, from a store that fails since: no error, but words', async () => {
+  const store = new FakeStore(minutesOf(24 * 60))
+  store.failsFrom = 0
+  const period = { fromMs: beginMs, toMs: beginMs + 24 * 60 * minuteMs }
+  const { signal } = new AbortController()
+  const options = { url: 'http://store', fetch: store.fetch, period, add: () => {}, progress: () => {}, signal }
+  const { partial } = await readAround(options, 'mesh-a', beginMs + 600 * minuteMs)
+  assert.match(partial[0] ?? '', /mesh-a, \S+: http:\/\/store\S+ answered 503/)
 })
 
 test('sampledParts: the ends, never more than about thirty parts, none beyond the period', () => {

@@ -1,3 +1,4 @@
+import { spans as declared } from '../../catalogue/spans.ts'
 import { MeshError } from '../../core/errors.ts'
 import type { Trace, TraceSpan } from '../../traces/trace.ts'
 import { partsAround, rareNames, sampledParts } from './sample-plan.ts'
@@ -14,13 +15,15 @@ const [latestTraces, earliestTraces] = [96, 32]
 const earliestParts = [1 / 64, 1 / 8, 1]
 /** Requests at the same time. */
 const atOnce = 3
-/** Beyond these a longer period is not read further. */
-const bounds = { bytes: 256 * 1_048_576, ms: 100_000 }
+/** Beyond these a period is not read further; one that is read whole may be of hundreds of nodes. */
+const bounds = { sampledBytes: 256 * 1_048_576, wholeBytes: 1_024 * 1_048_576, ms: 100_000 }
 const progressMs = 5_000
 
 export interface StoreReadOptions extends ReadOptions {
   readonly url: string
   readonly fetch?: typeof fetch
+  /** A test replaces the bound. */
+  readonly maxBytes?: number
 }
 
 /** One reading of a trace store. */
@@ -50,16 +53,22 @@ export async function readTraceStore(options: StoreReadOptions): Promise<StoreRe
   const client = new StoreClient(options)
   let meshSpans = 0
   const isMeshSpan = (span: TraceSpan) => span.resource['mesh.node.name'] !== undefined && span.name.startsWith('mesh.')
-  const job = jobOf(options, client, (span, again) => {
+  const isWhole = options.period.toMs - options.period.fromMs <= wholeMs
+  const add: ReadOptions['add'] = (span, again) => {
     if (isMeshSpan(span)) meshSpans++
     options.add(span, again)
-  })
+  }
+  const job = jobOf(options, client, add, isWhole ? bounds.wholeBytes : bounds.sampledBytes)
   const services = await client.services()
-  const meshes = services.filter((name) => (options.mesh === undefined ? name !== 'jaeger' : name === options.mesh))
+  const meshes: string[] = []
   const read: string[] = []
-  const isWhole = options.period.toMs - options.period.fromMs <= wholeMs
   try {
-    for (const mesh of meshes) read.push(isWhole ? await readWhole(job, mesh) : await readSamples(job, mesh))
+    for (const service of services) {
+      const names = await namesOf(job, service)
+      if (names === undefined) continue
+      meshes.push(service)
+      read.push(isWhole ? await readWhole(job, service) : await readSamples(job, service, names))
+    }
   } catch (error) {
     if (!(error instanceof StoreGone)) throw error
     client.note(`${options.url} stopped answering; the rest was not read`)
@@ -69,10 +78,13 @@ export async function readTraceStore(options: StoreReadOptions): Promise<StoreRe
   return { complete: isWhole && problems.length === 0, partial: problems, read, bytes, requests, meshes }
 }
 
-/** Reads minutes around some moments, of which the first reading had only samples: it may have had some of their spans. */
+/**
+ * Reads minutes around some moments, of which the first reading had only samples: it may have had some of their spans. A
+ * store that fails now costs these minutes alone.
+ */
 export async function readAround(options: StoreReadOptions, mesh: string, atMs: number): Promise<Reading> {
-  const client = new StoreClient(options)
-  const job = jobOf(options, client, (span) => options.add(span, true))
+  const client = new StoreClient({ ...options, isKnown: true })
+  const job = jobOf(options, client, (span) => options.add(span, true), bounds.sampledBytes)
   const parts = partsAround(atMs, options.period)
   await inTurns(parts, (part) => readPart(job, mesh, part)).catch((error: unknown) => {
     if (!(error instanceof StoreGone)) throw error
@@ -81,7 +93,7 @@ export async function readAround(options: StoreReadOptions, mesh: string, atMs: 
   return { complete: false, partial: problems, read: [], bytes, requests }
 }
 
-function jobOf(options: StoreReadOptions, client: StoreClient, add: ReadOptions['add']): Job {
+function jobOf(options: StoreReadOptions, client: StoreClient, add: ReadOptions['add'], maxBytes: number): Job {
   const startedMs = performance.now()
   const seen = new Map<string, number>()
   let reportedMs = startedMs
@@ -96,13 +108,24 @@ function jobOf(options: StoreReadOptions, client: StoreClient, add: ReadOptions[
       seen.set(traceId, spans.length)
       for (const span of spans) if (isWanted(span)) add(span, known > 0)
     },
-    isSpent: () => client.bytes > bounds.bytes || performance.now() - startedMs > bounds.ms,
+    isSpent: () => client.bytes > (options.maxBytes ?? maxBytes) || performance.now() - startedMs > bounds.ms,
     report: (text) => {
       if (performance.now() - reportedMs < progressMs) return
       reportedMs = performance.now()
       options.progress(`${text}: ${client.requests} requests, ${Math.round(client.bytes / 1e6)} MB`)
     },
   }
+}
+
+/**
+ * The names of a service's spans; undefined for one that is not asked about: other software shares the store, and has far
+ * more spans than a mesh. Without an answer it may be a mesh.
+ */
+async function namesOf({ client, mesh }: Job, service: string): Promise<readonly string[] | undefined> {
+  if (mesh === undefined ? service === 'jaeger' : service !== mesh) return undefined
+  const names = await client.operations(service)
+  const isMesh = mesh !== undefined || names === undefined || names.some((name) => Object.hasOwn(declared, name))
+  return isMesh ? (names ?? []) : undefined
 }
 
 /** Each span is in one slice, by its start, whatever other slices its trace is in. */
@@ -113,7 +136,12 @@ async function readWhole(job: Job, mesh: string): Promise<string> {
     const fromMs = period.fromMs + index * sliceMs
     return { fromMs, toMs: Math.min(fromMs + sliceMs, period.toMs) }
   })
-  for (const [index, slice] of slices.entries()) {
+  // The latest first: if the bound is reached, they say more than the earliest.
+  for (const [index, slice] of slices.toReversed().entries()) {
+    if (job.isSpent()) {
+      client.note(`${mesh}: stopped before ${nameOf(slices[count - index] ?? slice)}, ${spentText(job)}`)
+      break
+    }
     const { traces, partial } = await client.find(`${mesh}, ${nameOf(slice)}`, { service: mesh, ...slice })
     if (partial !== undefined) client.note(`${mesh}, ${nameOf(slice)}: ${partial}`)
     for (const { spans } of traces)
@@ -123,10 +151,10 @@ async function readWhole(job: Job, mesh: string): Promise<string> {
   return `all spans of ${mesh}`
 }
 
-async function readSamples(job: Job, mesh: string): Promise<string> {
+async function readSamples(job: Job, mesh: string, operations: readonly string[]): Promise<string> {
   const { client, period } = job
   const parts = sampledParts(period)
-  const names = rareNames(await client.operations(mesh))
+  const names = rareNames(operations)
   // The ends first: their difference is the growth.
   const ordered = [parts.at(-1), ...parts.slice(0, -1)].filter((part) => part !== undefined)
   await inTurns(ordered, (part) => readPart(job, mesh, part))
@@ -134,10 +162,13 @@ async function readSamples(job: Job, mesh: string): Promise<string> {
   await inTurns(names, async (name) => {
     if (await readRare(job, mesh, name)) cut.push(name)
   })
-  if (job.isSpent())
-    client.note(`${mesh}: stopped after ${Math.round(client.bytes / 1e6)} MB; give a shorter period for the rest`)
+  if (job.isSpent()) client.note(`${mesh}: stopped, ${spentText(job)}`)
   const some = cut.length === 0 ? '' : `, of ${cut.length} names the earliest and latest`
   return `${parts.length} parts of the time of ${mesh}, and its spans of ${names.length} rare names${some}`
+}
+
+function spentText({ client }: Job): string {
+  return `after ${Math.round(client.bytes / 1e6)} MB; give a shorter period, or one --mesh, for the rest`
 }
 
 async function readPart(job: Job, mesh: string, part: Period): Promise<void> {
