@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { diseasePages, diseasesOfAlerts } from '../handbook/pages.ts'
+import { readmePage, withSample } from '../handbook/readme-sample.ts'
 import { withConfigDocs } from '../node/config-table.ts'
 import { renderSizes, sizesPage, withSizes } from '../stack/clustered-sizes.ts'
 import { sampleTraces } from '../testing/sim/sample-traces.ts'
@@ -37,6 +38,7 @@ export const pages: readonly Page[] = [
   { file: sizesPage.env, render: () => renderSizes() },
   { file: sizesPage.readme, render: () => withSizes(readFileSync(sizesPage.readme, 'utf8')) },
   ...diseasePages,
+  { file: readmePage, render: () => withSample(readFileSync(readmePage, 'utf8')) },
   { file: configPage, render: () => withConfigDocs(readFileSync(configPage, 'utf8')) },
 ]
 

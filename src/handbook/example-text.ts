@@ -75,7 +75,7 @@ function uuidOf(text: string): string {
 }
 
 /** Pages are the same wherever they are generated. */
-function inUtc<T>(run: () => T): T {
+export function inUtc<T>(run: () => T): T {
   const zone = process.env['TZ']
   process.env['TZ'] = 'UTC'
   try {

@@ -28,6 +28,7 @@ const cases: readonly (readonly [string, Truth, readonly Partial<Finding>[], Out
   ['nothing', truth, [], 'missed'],
   ['nothing in a clean run', healthy, [], 'right'],
   ['something in a clean run', healthy, [{}], 'wrong name'],
+  ['too little evidence in a clean run', healthy, [{ certainty: 'insufficient' }], 'unclear'],
 ]
 
 for (const [title, of, findings, outcome] of cases)
@@ -46,6 +47,7 @@ const lossy: typeof cases = [
   ['a wrong clock alone', truth, [{ disease: 'clock-skew' }], 'missed'],
   ['nothing', truth, [], 'missed'],
   ['lost spans in a clean run', healthy, [lost], 'right'],
+  ['too little evidence in a clean run', healthy, [lost, { certainty: 'insufficient' }], 'insufficient'],
   ['lost spans that were planted', telemetry, [{ ...lost, certainty: 'certain' }], 'right'],
 ]
 

@@ -18,6 +18,8 @@ export type Outcome =
   | 'unknown'
   /** Not enough evidence. */
   | 'insufficient'
+  /** Not enough evidence for a verdict about a run without a disease: no alarm, and no all-clear. */
+  | 'unclear'
   /** Nothing found. */
   | 'missed'
 
@@ -26,7 +28,7 @@ const effectsOfLoss: readonly DiseaseName[] = ['telemetry-lost', 'clock-skew']
 export type Truth = Pick<RecordedTruth, 'disease' | 'nodes' | 'part' | 'also'>
 
 /** What the doctor says of these spans. */
-export function examine(spans: readonly TraceSpan[], rules: readonly Rule[]): Diagnosis {
+export function diagnoseSpans(spans: readonly TraceSpan[], rules: readonly Rule[]): Diagnosis {
   return diagnose(evidenceOf(spans), rules)
 }
 
@@ -44,14 +46,14 @@ export function evidenceOf(spans: readonly TraceSpan[]): Evidence {
 export function judgeLossy({ findings }: Pick<Diagnosis, 'findings'>, truth: Truth): Outcome {
   const outcome = judge({ findings }, { ...truth, also: [...truth.also, ...effectsOfLoss] })
   const saysLost = findings.some(({ disease }) => disease === 'telemetry-lost')
-  return outcome === 'missed' && saysLost ? 'insufficient' : outcome
+  return (outcome === 'missed' && saysLost) || outcome === 'unclear' ? 'insufficient' : outcome
 }
 
 /** Judges the first answer, of those about the planted disease or about nothing that is true. */
 export function judge({ findings }: Pick<Diagnosis, 'findings'>, truth: Truth): Outcome {
   const first = findings.find(({ disease }) => disease === truth.disease || !truth.also.includes(disease))
   if (first === undefined) return truth.disease === null ? 'right' : 'missed'
-  if (first.certainty === 'insufficient') return 'insufficient'
+  if (first.certainty === 'insufficient') return truth.disease === null ? 'unclear' : 'insufficient'
   if (truth.disease === null) return 'wrong name'
   if (first.disease === truth.disease) return ownsIt(first, truth) ? 'right' : 'wrong owner'
   if (first.disease === 'growth-unknown') return isAtNode(first, truth) ? 'unknown' : 'wrong owner'

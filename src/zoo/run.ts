@@ -3,7 +3,7 @@ import { MeshError } from '../core/errors.ts'
 import type { Diagnosis } from '../doctor/diagnose.ts'
 import { rules } from '../doctor/rules/all.ts'
 import type { TraceSpan } from '../traces/trace.ts'
-import { examine, judge, type Outcome, type Truth } from './judge.ts'
+import { diagnoseSpans, judge, type Outcome, type Truth } from './judge.ts'
 import type { Source } from './score-all.ts'
 import { recordedSubject, simulatedSubjects } from './subject.ts'
 
@@ -20,10 +20,14 @@ export async function replay(name: string, source: Source, directory: string, se
 }
 
 function report(spans: readonly TraceSpan[], truth: Truth, io: Terminal): number {
-  const diagnosis = examine(spans, rules)
+  const diagnosis = diagnoseSpans(spans, rules)
   const outcome = judge(diagnosis, truth)
   io.out(`${textOf(diagnosis, truth, outcome)}\n`)
-  return outcome === 'right' ? exitCodes.ok : outcome === 'insufficient' ? exitCodes.inconclusive : exitCodes.failure
+  return outcome === 'right'
+    ? exitCodes.ok
+    : outcome === 'insufficient' || outcome === 'unclear'
+      ? exitCodes.inconclusive
+      : exitCodes.failure
 }
 
 function textOf({ verdict, findings }: Diagnosis, truth: Truth, outcome: Outcome): string {

@@ -10,6 +10,9 @@ import { isPassed, summaryOf } from './summary.ts'
 /** Where runs come from: the spans of real processes, or the simulator. */
 export type Source = 'recorded' | 'simulated'
 
+/** What a whole score has at least: runs of each disease, and clean ones in all. */
+export const wholeScore = { runs: 20, cleanRuns: 300 } as const
+
 interface ScoreOptions {
   readonly runs: number
   readonly cleanRuns: number
@@ -17,6 +20,7 @@ interface ScoreOptions {
   readonly source: Source
   readonly directory: string
   readonly io: Pick<Terminal, 'err'>
+  readonly signal?: AbortSignal
 }
 
 /** The score of all runs. */
@@ -29,25 +33,27 @@ export interface ScoreReport {
 }
 
 export async function scoreAll(options: ScoreOptions): Promise<ScoreReport> {
-  const { runs, cleanRuns, pattern, source, directory, io } = options
+  const { runs, cleanRuns, pattern, source, directory, io, signal } = options
   const hash = rulesHash()
   const all = source === 'simulated' ? await simulatedSubjects() : await recordedSubjects(directory)
   const subjects = all.filter(({ name }) => pattern.test(name))
   const cleanCount = subjects.filter(({ disease }) => disease === null).length
   const scores: SubjectScore[] = []
   for (const subject of subjects) {
+    signal?.throwIfAborted()
     const count = subject.disease === null ? Math.ceil(cleanRuns / cleanCount) : runs
     const score = await scoreSubject(subject, rules, hash, count)
     io.err(`${subject.name}: ${score.doctor.right ?? 0} of ${count} right\n`)
     scores.push(score)
   }
   const summary = summaryOf(scores)
-  const isWhole = subjects.length === all.length && directory === recordings
+  const isFull = runs >= wholeScore.runs && cleanRuns >= wholeScore.cleanRuns
+  const isWhole = isFull && subjects.length === all.length && directory === recordings
   if (isWhole) await keepFirstScore(hash, source, summary)
   return { hash, scores, summary, isPassed: isPassed(summary) }
 }
 
-async function recordedSubjects(directory: string): Promise<readonly Subject[]> {
+export async function recordedSubjects(directory: string): Promise<readonly Subject[]> {
   const names = await recordingNames(directory)
   return Promise.all(names.map((name) => recordedSubject(name, directory)))
 }

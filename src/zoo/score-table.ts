@@ -23,7 +23,7 @@ export function scoreTable({ hash, scores, summary }: ScoreReport): string {
     disease ?? '-',
     `${count(doctor, 'right')}/${runs}`,
     String(wrong(doctor)),
-    String(count(doctor, 'missed', 'unknown', 'insufficient')),
+    String(count(doctor, 'missed', 'unknown', 'insufficient', 'unclear')),
     leftOut === undefined ? '-' : `${count(leftOut, 'unknown')}/${runs}`,
     leftOut === undefined ? '-' : String(wrong(leftOut)),
     `${count(lossy, 'right')}/${runs}`,
@@ -40,10 +40,11 @@ export function scoreTable({ hash, scores, summary }: ScoreReport): string {
 }
 
 function summaryText(summary: Summary): string {
-  const { diseases, recognized, runs, right, cleanRuns, falseAlarms, leftOut, lossy, errors, baselineErrors } = summary
+  const { diseases, recognized, runs, right, cleanRuns, falseAlarms, unclear, leftOut, lossy, errors, baselineErrors } =
+    summary
   return [
     `diseases named in 19 of 20 runs: ${recognized} of ${diseases}; runs right: ${right} of ${runs}`,
-    `clean runs with a false alarm: ${falseAlarms} of ${cleanRuns}`,
+    `clean runs with a false alarm: ${falseAlarms} of ${cleanRuns}; without enough evidence: ${unclear}`,
     `without the rule: ${leftOut.unknown} of ${leftOut.runs} runs that grow have growth of unknown cause at the right node; wrong names: ${leftOut.wrong} of ${runs}`,
     `with losses: ${lossy.right} of ${lossy.runs} right, ${lossy.insufficient} not enough evidence, ${lossy.missed} missed, ${lossy.wrong} wrong names`,
     ...Object.entries(baselineErrors).map(

@@ -4,7 +4,7 @@ import type { Rule } from '../doctor/rule.ts'
 import { seededRandom } from '../testing/random.ts'
 import type { TraceSpan } from '../traces/trace.ts'
 import { type Baseline, baselines } from './baselines/baselines.ts'
-import { evidenceOf, examine, judge, judgeLossy, type Outcome, without } from './judge.ts'
+import { diagnoseSpans, evidenceOf, judge, judgeLossy, type Outcome, without } from './judge.ts'
 import * as mutations from './mutate.ts'
 import { seedOf } from './rules-hash.ts'
 import type { Subject } from './subject.ts'
@@ -71,16 +71,16 @@ export async function scoreSubject(
   for (let run = 0; run < runs; run++) {
     const seed = seedOf(hash, subject.name, run)
     const { spans, truth } = await subject.run(seed)
-    const diagnosis = examine(spans, rules)
+    const diagnosis = diagnoseSpans(spans, rules)
     const outcome = judge(diagnosis, truth)
     counts.doctor.add(outcome)
     if (outcome !== 'right') note('', seed, outcome, diagnosis)
-    const lossy = examine(withLosses(spans, truth.nodes, seed), rules)
+    const lossy = diagnoseSpans(withLosses(spans, truth.nodes, seed), rules)
     const lossyOutcome = judgeLossy(lossy, truth)
     counts.lossy.add(lossyOutcome)
     if (lossyOutcome !== 'right') note('lossy', seed, lossyOutcome, lossy)
     if (disease !== null) {
-      const leftOut = examine(spans, without(rules, disease))
+      const leftOut = diagnoseSpans(spans, without(rules, disease))
       const leftOutOutcome = judge(leftOut, truth)
       counts.leftOut.add(leftOutOutcome)
       if (leftOutOutcome !== 'unknown') note('left out', seed, leftOutOutcome, leftOut)

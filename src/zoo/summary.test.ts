@@ -32,6 +32,21 @@ for (const [situation, lossy] of Object.entries({
 } as const))
   test(`runs with losses, ${situation}: not passed`, () => assert.equal(passes({ ...subject, lossy }), false))
 
+const clean: SubjectScore = {
+  ...{ subject: 'clean-quiet', disease: null, runs, baselines: {}, mistakes: [] },
+  ...{ doctor: { right: runs }, lossy: { right: runs } },
+}
+
+test('clean runs: one false alarm does not pass; one in twenty without enough evidence does, and counts apart', () => {
+  assert.equal(passes(subject, clean), true)
+  assert.equal(passes(subject, { ...clean, doctor: { right: 19, 'wrong name': 1 } }), false)
+  const unclear = { ...clean, doctor: { right: 19, unclear: 1 } }
+  const { falseAlarms, unclear: count } = summaryOf([subject, unclear])
+  assert.deepEqual([falseAlarms, count], [0, 1])
+  assert.equal(passes(subject, unclear), true)
+  assert.equal(passes(subject, { ...clean, doctor: { right: 18, unclear: 2 } }), false)
+})
+
 test('a fault that does not grow, without its rule: nothing is to be found', () => {
   const { leftOut } = summaryOf([subject, retries])
   assert.deepEqual(leftOut, { runs, unknown: runs, wrong: 0 })

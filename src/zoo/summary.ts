@@ -31,6 +31,8 @@ export interface Summary {
   readonly right: number
   readonly cleanRuns: number
   readonly falseAlarms: number
+  /** Clean runs without an all-clear, for lack of evidence: the command ends with exit code 3. */
+  readonly unclear: number
   /** Without the rule of their disease: `runs` and `unknown` are of diseases that grow, `wrong` is of all. */
   readonly leftOut: { readonly runs: number; readonly unknown: number; readonly wrong: number }
   /** `missed`: nothing was found. What is left is growth of unknown cause: what is missing would say the cause. */
@@ -61,6 +63,7 @@ export function summaryOf(scores: readonly SubjectScore[]): Summary {
     right: sum(ill, ({ doctor }) => count(doctor, 'right')),
     cleanRuns: runs(clean),
     falseAlarms: sum(clean, ({ doctor }) => wrong(doctor)),
+    unclear: sum(clean, ({ doctor }) => count(doctor, 'unclear')),
     leftOut: {
       runs: runs(grown),
       unknown: sum(grown, ({ leftOut = {} }) => count(leftOut, 'unknown')),
@@ -84,11 +87,16 @@ export function isRecognized({ doctor, runs }: SubjectScore): boolean {
   return count(doctor, 'right') >= 0.95 * runs
 }
 
+/** Of the clean runs, so many may lack an all-clear. */
+export const mostUnclear = 0.05
+
 export function isPassed(summary: Summary): boolean {
-  const { diseases, recognized, runs, falseAlarms, leftOut, lossy, errors, baselineErrors } = summary
+  const { diseases, recognized, runs, cleanRuns, falseAlarms, unclear, leftOut, lossy, errors, baselineErrors } =
+    summary
   return (
     recognized === diseases &&
     falseAlarms === 0 &&
+    unclear <= mostUnclear * cleanRuns &&
     leftOut.unknown >= 0.9 * leftOut.runs &&
     leftOut.wrong <= 0.05 * runs &&
     lossy.right >= 0.9 * lossy.runs &&

@@ -1,5 +1,5 @@
 import type { Rule } from '../doctor/rule.ts'
-import { examine, judge } from './judge.ts'
+import { diagnoseSpans, judge } from './judge.ts'
 import type { Recording } from './recording.ts'
 
 /** How soon the doctor names a disease for good. */
@@ -18,7 +18,7 @@ export function timeToName({ spans, truth }: Recording, rules: readonly Rule[]):
   let namedMs: number | undefined
   for (let untilMs = lastMs; untilMs > truth.plantedAtMs; untilMs -= stepMs) {
     const part = spans.filter((span) => endOf(span) <= untilMs)
-    if (judge(examine(part, rules), truth) !== 'right') break
+    if (judge(diagnoseSpans(part, rules), truth) !== 'right') break
     namedMs = untilMs
   }
   if (namedMs === undefined) return undefined

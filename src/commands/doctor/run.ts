@@ -1,6 +1,6 @@
 import { errorMessage, isMeshError, MeshError } from '../../core/errors.ts'
 import { EvidenceFold } from '../../doctor/evidence/fold.ts'
-import { type Examination, examine, type Subject, watchedBy, withSpans } from '../../doctor/report/examine.ts'
+import { type Examination, examine, firstReading, type Subject, withSpans } from '../../doctor/report/examine.ts'
 import { printableText } from '../../doctor/report/printable.ts'
 import { type Report, reportOf } from '../../doctor/report/report.ts'
 import type { Period } from '../../doctor/sources/source.ts'
@@ -88,7 +88,7 @@ class Doctor {
   async #examine(url: string, probe: Probe | undefined): Promise<Examination> {
     const { flags, log } = this.#options
     const fold = new EvidenceFold()
-    const examination = await examine(this.#subject(url, laterPeriod(flags, Date.now())), watchedBy(fold))
+    const examination = await examine(this.#subject(url, laterPeriod(flags, Date.now())), firstReading(fold))
     if (probe === undefined) return examination
     const { mesh, node } = probe.answer.process
     const spans = probeEvidence(probe, examination.evidence)

@@ -27,7 +27,7 @@ export interface Examination {
 }
 
 /** What several readings of one mesh share. */
-export interface Watched {
+export interface ReadingState {
   readonly fold: EvidenceFold
   /** Whether the readings before had every span, and why not. */
   readonly earlier: Coverage
@@ -39,24 +39,24 @@ export interface Watched {
 const maxMoments = 3
 
 /**
- * Reads the spans of a period, and says what is wrong. The evidence also has the spans that `watched` had before.
+ * Reads the spans of a period, and says what is wrong. The evidence also has the spans that `state` had before.
  *
  * @throws MeshError if there is nothing to read
  */
 export async function examine(
   subject: Subject,
-  watched: Watched = watchedBy(new EvidenceFold()),
+  state: ReadingState = firstReading(new EvidenceFold()),
 ): Promise<Examination> {
-  const { fold, readMs } = watched
+  const { fold, readMs } = state
   const add = (span: TraceSpan, again: boolean) => fold.add(span, again || span.startMs < readMs)
   const options = { ...subject, add }
-  if (subject.files.length > 0) return conclude(watched, await readSpanFiles(subject.files, options))
-  const examined = conclude(watched, await readTraceStore(options))
+  if (subject.files.length > 0) return conclude(state, await readSpanFiles(subject.files, options))
+  const examined = conclude(state, await readTraceStore(options))
   if (examined.reading.complete) return examined
   const moments = examined.diagnosis.findings.filter(({ sinceMs }) => sinceMs !== undefined).slice(0, maxMoments)
   let reading = examined.reading
   for (const { owner, sinceMs = 0 } of moments) reading = sum(reading, await readAround(options, owner.mesh, sinceMs))
-  return moments.length === 0 ? examined : conclude(watched, reading)
+  return moments.length === 0 ? examined : conclude(state, reading)
 }
 
 /** The same examination with spans that no source has. */
@@ -68,11 +68,11 @@ export function withSpans({ evidence, reading }: Examination, fold: EvidenceFold
 }
 
 /** A single reading. */
-export function watchedBy(fold: EvidenceFold): Watched {
+export function firstReading(fold: EvidenceFold): ReadingState {
   return { fold, earlier: { complete: true, partial: [] }, readMs: Number.NEGATIVE_INFINITY }
 }
 
-function conclude({ fold, earlier }: Watched, reading: Reading): Examination {
+function conclude({ fold, earlier }: ReadingState, reading: Reading): Examination {
   const evidence = fold.evidence({
     complete: reading.complete && earlier.complete,
     partial: [...new Set([...earlier.partial, ...reading.partial])],

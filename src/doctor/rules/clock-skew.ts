@@ -6,7 +6,7 @@ import { missingSpans } from '../judgement/absence.ts'
 import { blameOf } from '../judgement/blame.ts'
 import type { Rule } from '../rule.ts'
 
-interface Report {
+interface SkewReport {
   readonly mesh: string
   readonly by: string
   readonly about: string
@@ -24,7 +24,7 @@ export const clockSkew: Rule = {
   },
 }
 
-function reportsOf(instance: Instance): Report[] {
+function reportsOf(instance: Instance): SkewReport[] {
   return instance.spans('mesh.clock.skewed').map((span) => ({
     mesh: instance.mesh,
     by: instance.node,
@@ -34,7 +34,7 @@ function reportsOf(instance: Instance): Report[] {
   }))
 }
 
-function findingsOf(mesh: string, reports: readonly Report[], evidence: Evidence): Finding[] {
+function findingsOf(mesh: string, reports: readonly SkewReport[], evidence: Evidence): Finding[] {
   const { instances } = evidence
   const neighboursOf = (node: string) => linkedTo(instances.filter((one) => one.mesh === mesh && one.node === node))
   return blameOf(reports, neighboursOf).map(({ node, others, isAmbiguous }): Finding => {

@@ -7,7 +7,7 @@ import type { Rule } from '../rule.ts'
 /** Two lives of one identity that overlap this long are no restart, and no difference of clocks. */
 const leastOverlapMs = 60_000
 
-interface Report {
+interface ConflictReport {
   readonly reporter: Instance
   readonly span: TraceSpan
 }
@@ -33,9 +33,9 @@ export const duplicateIdentity: Rule = {
   },
 }
 
-function statedFinding(reports: readonly Report[], { instances }: Evidence): Finding {
+function statedFinding(reports: readonly ConflictReport[], { instances }: Evidence): Finding {
   const inOrder = reports.toSorted((a, b) => a.span.startMs - b.span.startMs)
-  const [first] = inOrder as [Report, ...Report[]]
+  const [first] = inOrder as [ConflictReport, ...ConflictReport[]]
   const { 'mesh.peer.id': peer, 'mesh.peer.name': name, 'mesh.identity.addresses': addresses } = first.span.attributes
   const lives = instances.filter((one) => one.mesh === first.reporter.mesh && one.peer === peer)
   const copy = copyAmong(lives, reports) ?? concurrentWith(lives)?.[1]
@@ -53,7 +53,7 @@ function statedFinding(reports: readonly Report[], { instances }: Evidence): Fin
 }
 
 /** A third node lists the process that it met first before the other. */
-function copyAmong(lives: readonly Instance[], reports: readonly Report[]): Instance | undefined {
+function copyAmong(lives: readonly Instance[], reports: readonly ConflictReport[]): Instance | undefined {
   const byOthers = reports.find(({ span }) => span.attributes['mesh.identity.own'] === false)
   const listed = byOthers?.span.attributes['mesh.identity.instances']
   const later = Array.isArray(listed) ? listed[1] : undefined

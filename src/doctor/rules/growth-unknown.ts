@@ -43,9 +43,9 @@ const limitsByKey: Readonly<Record<string, Limits>> = {
 }
 
 /** The load itself, what only rises by design, other units, and what is counted of neighbours or in another number too. */
-const notJudged =
+const exceptedNames =
   /_total$|_bytes$|_s$|^mesh\.audit\.(peers|members|links|guests|connections|sweeps|frames_|closed\.|refused\.|limits|seeds|dht_|applications |sockets)|^mesh\.audit\.(gossip\.(topics|most_topics)|listeners_largest|protocols .* in)$|^mesh\.telemetry\.(?!queued)|^mesh\.registry\./
-const judged = /^mesh\.(audit|telemetry)\./
+const countedNames = /^mesh\.(audit|telemetry)\./
 /** What is counted expires with its messages, scores or addresses: only a longer rise is one. */
 const slow =
   /^mesh\.audit\.(observed_addresses|gossip\.(seen|cached|deliveries|promises|backoff|scores|score_cache|peer_ips))$/
@@ -77,7 +77,7 @@ function isOtherEnd({ id, mesh }: Instance, growths: readonly ProtocolGrowth[]):
 /** Bytes: a clean process rises by 30 MiB in its first minutes. */
 const leastResident = 96 * 1_048_576
 
-interface Grown {
+interface UnknownGrowth {
   readonly name: string
   readonly found: CountedGrowth
 }
@@ -143,9 +143,9 @@ function statedFinding(statement: Statement): Finding {
   }
 }
 
-function grownCounts(instance: Instance, isOtherEnd: boolean): Grown[] {
-  return instance.seriesOf('mesh.').flatMap(([key]): Grown[] => {
-    if (!judged.test(key) || notJudged.test(key) || (isOtherEnd && ofStreams.test(key))) return []
+function grownCounts(instance: Instance, isOtherEnd: boolean): UnknownGrowth[] {
+  return instance.seriesOf('mesh.').flatMap(([key]): UnknownGrowth[] => {
+    if (!countedNames.test(key) || exceptedNames.test(key) || (isOtherEnd && ofStreams.test(key))) return []
     const limits = limitsByKey[key] ?? usual
     const atLimit = isStreams.test(key) ? growthUntilLimit(instance, key) : undefined
     const found = atLimit ?? growthIn(instance, { key, isLine: isLine.test(key), ...limits })
@@ -161,7 +161,7 @@ function isExplained(instance: Instance, key: string, found: CountedGrowth): boo
   return riseIn({ found }) <= perConnection * churnOf(instance, found.rise) + least
 }
 
-function grownRegistries(instance: Instance): Grown[] {
+function grownRegistries(instance: Instance): UnknownGrowth[] {
   const registries = [
     ...meshRegistriesOf(instance).map((one) => ({
       name: `registry ${one.name} of ${one.owner}`,
@@ -169,7 +169,7 @@ function grownRegistries(instance: Instance): Grown[] {
     })),
     ...sizesAlone(instance).map(({ name, points }) => ({ name: `registry ${name}`, points })),
   ]
-  return registries.flatMap(({ name, points }): Grown[] => {
+  return registries.flatMap(({ name, points }): UnknownGrowth[] => {
     const found = growthOfPoints(instance, points, usual)
     return found === undefined ? [] : [{ name, found }]
   })
@@ -179,6 +179,6 @@ function nameOf(key: string): string {
   return key.replace(/^mesh\.audit\.(protocols |owned )?/, '').replace(/ held$/, '')
 }
 
-function riseIn({ found: { points, rise } }: Pick<Grown, 'found'>): number {
+function riseIn({ found: { points, rise } }: Pick<UnknownGrowth, 'found'>): number {
   return valueAt(points, rise.last.atMs) - valueAt(points, rise.since.atMs)
 }

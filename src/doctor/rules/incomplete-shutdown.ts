@@ -42,7 +42,7 @@ function findingOf(instance: Instance): Finding | undefined {
     owner: partOf(instance, `stop: ${problems[0]?.names[0] ?? 'process'}`),
     certainty: isStarved ? 'insufficient' : isOnlyOpen || (isSlow && isWhole) ? 'likely' : 'certain',
     sinceMs: instance.stopMs,
-    summary: problems.map(({ what, names }) => `${what}: ${listed(names)}`).join('; '),
+    summary: problems.map(({ what, names }) => `${what}: ${listText(names)}`).join('; '),
     proof: [stop, ...steps.slice(0, 7)].map(witnessOf),
     ...(isStarved && {
       missing: isKnown ? 'a stop of a process that gets enough CPU' : `the error of the step ${unexplained.join(', ')}`,
@@ -85,7 +85,7 @@ function problemsOf(stop: TraceSpan): Problem[] {
   return problems.filter(({ names }) => names.length > 0)
 }
 
-function listed(names: readonly string[]): string {
+function listText(names: readonly string[]): string {
   const more = names.length - most
   return `${names.slice(0, most).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }

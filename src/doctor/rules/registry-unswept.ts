@@ -54,13 +54,13 @@ function statedFinding(statement: ReturnType<typeof statementsOf>[number]): Find
 }
 
 /** A registry that grows, with its kind: its name and its owner without the node. */
-interface Grown {
+interface RegistryFinding {
   readonly registry: Registry
   readonly kind: string
   readonly finding: Finding
 }
 
-function grownFinding(registry: Registry): Grown[] {
+function grownFinding(registry: Registry): RegistryFinding[] {
   const { instance, name, owner } = registry
   const keptMs = retentionMs[name]
   const found = growthOfPoints(instance, growingPoints(registry), {
@@ -103,7 +103,7 @@ function sizeFindings(instance: Instance): Finding[] {
 const makesRoom = ['messages', 'relay_seen', 'relay_waiting', 'grudges', 'disconnected', 'unanswered']
 
 /** A full registry evicts an entry for each that comes: it no longer grows, and nothing else empties it. */
-function fullFinding(registry: Registry): Grown[] {
+function fullFinding(registry: Registry): RegistryFinding[] {
   const { instance, name, owner } = registry
   const [sizes, capacities] = [countsOf(registry, 'size'), countsOf(registry, 'capacity')]
   const [size, capacity] = [sizes.at(-1), capacities.at(-1)]
@@ -131,7 +131,7 @@ function releasesOf(registry: Registry): string {
 }
 
 /** A registry that grows nearly everywhere has one cause: the node where it began first. */
-function joinFindings({ instances }: Evidence, all: readonly Grown[]): Finding[] {
+function joinFindings({ instances }: Evidence, all: readonly RegistryFinding[]): Finding[] {
   return [...Map.groupBy(all, ({ kind }) => kind).values()].flatMap((grown): Finding[] => {
     const running = instances.filter(
       ({ mesh, censuses }) => mesh === grown[0]?.finding.owner.mesh && censuses.length === 2,

@@ -23,7 +23,7 @@ export const topicsLeft: Rule = {
     const affected = evidence.instances.filter(isAffected)
     const guilty = evidence.instances.flatMap((instance) => guiltyFinding(instance, affected) ?? [])
     const named = new Set(guilty.map(({ owner }) => owner.node))
-    return guilty.length > 0 ? guilty : accused(evidence, affected).filter(({ owner }) => !named.has(owner.node))
+    return guilty.length > 0 ? guilty : ownersOf(evidence, affected).filter(({ owner }) => !named.has(owner.node))
   },
 }
 
@@ -53,7 +53,7 @@ function guiltyFinding(instance: Instance, affected: readonly Instance[]): Findi
 }
 
 /** Peers that neighbours name, each with one finding at the first of them. */
-function accused(evidence: Evidence, affected: readonly Instance[]): Finding[] {
+function ownersOf(evidence: Evidence, affected: readonly Instance[]): Finding[] {
   const byPeer = Map.groupBy(affected, mostTopicsPeer)
   return [...byPeer].flatMap(([peer, [witness, ...others]]): Finding[] => {
     const found = witness && growthIn(witness, { key: 'mesh.audit.gossip.topics', least: leastRise, perConnection: 0 })

@@ -86,7 +86,7 @@ function isoOf(ms: number): string {
 }
 
 /** What was skipped of one file. */
-interface Skipped {
+interface SkipCount {
   count: number
   /** Of the first one. */
   readonly reason: string
@@ -128,7 +128,7 @@ class SpanFileReader {
 
   async read(file: string): Promise<void> {
     const { signal } = this.#options
-    const skipped: Record<string, Skipped> = {}
+    const skipped: Record<string, SkipCount> = {}
     const skip = (what: string, reason: string) => {
       skipped[what] ??= { count: 0, reason }
       skipped[what].count++

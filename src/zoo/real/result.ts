@@ -1,7 +1,7 @@
 import type { Diagnosis } from '../../doctor/diagnose.ts'
 import type { DiseaseName } from '../../doctor/diseases.ts'
 import type { Rule } from '../../doctor/rule.ts'
-import { examine, judge, type Outcome } from '../judge.ts'
+import { diagnoseSpans, judge, type Outcome } from '../judge.ts'
 import type { RecordedTruth, Recording } from '../recording.ts'
 import type { Scene } from '../scene.ts'
 import { timeToName } from '../time-to-name.ts'
@@ -33,7 +33,7 @@ export function resultOf(
   { spans, truth }: Pick<Recording, 'spans' | 'truth'>,
   rules: readonly Rule[],
 ): Pick<RealResult, 'disease' | 'outcome' | 'answer' | 'seconds' | 'events'> {
-  const diagnosis = examine(spans, rules)
+  const diagnosis = diagnoseSpans(spans, rules)
   const judged = judge(diagnosis, truth)
   const outcome = scene.truth?.isOutside === true && modest.includes(judged) ? 'right' : judged
   const named = truth.disease === null ? undefined : timeToName({ name: scene.name, spans, truth }, rules)
