@@ -107,7 +107,7 @@ export class LinkStreams {
     const connection = record.connection.id
     const deliverFrame = (frame: Frame, proof?: Proof) =>
       deliver({ type: 'frame', connection, frame, wall: clock.wall(), ...(proof && { proof }) })
-    const prover = this.#prover(record.connection.remotePeer.toString(), deliverFrame)
+    const prover = this.#prover(record.connection, deliverFrame)
     const link: LinkStream = new LinkStream(stream, clock, this.counters, {
       onFrame: prover ?? deliverFrame,
       onRefused: (reason, flooding) => {
@@ -127,13 +127,16 @@ export class LinkStreams {
   }
 
   /** Delivers frames in their order, those with credentials together with what these prove. */
-  #prover(peer: string, deliverFrame: (frame: Frame, proof?: Proof) => void): ((frame: Frame) => void) | undefined {
+  #prover(
+    { remotePeer }: Connection,
+    deliverFrame: (frame: Frame, proof?: Proof) => void,
+  ): ((frame: Frame) => void) | undefined {
     const { prove } = this.#options
     if (prove === undefined) return undefined
     let hello: Hello | undefined
     let pending: Promise<void> | undefined
     return (frame) => {
-      const proof = prove(peer, frame, hello)
+      const proof = prove(remotePeer.toString(), frame, hello)
       if (frame.type === 'hello') hello ??= frame.hello
       if (proof === undefined && pending === undefined) return deliverFrame(frame)
       const before = pending
