@@ -131,7 +131,7 @@ const links: readonly Scene[] = [
   {
     name: 'join-storm',
     truth: { disease: 'join-storm', nodes: ['node-1', ''], part: '' },
-    nodes: [{ name: 'node-1', env: { MESH_CONNECTIONS_HIGH: '6' } }, ...named(2, 3, 4)],
+    nodes: [{ name: 'node-1', env: { MESH_CONNECTIONS_HIGH: '6', MESH_NEIGHBOURS: '4' } }, ...named(2, 3, 4)],
     acts: [{ do: 'crowd', count: 24 }],
   },
   planted('skewed-clock', 'clock-skew', '', { faults: 'skew-clock' }),
@@ -144,7 +144,7 @@ const links: readonly Scene[] = [
     'slow-receiver',
     'telemetry-growth',
     '',
-    { plant: 'unsampled-messages', answerMs: 2_000, env: { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '96' } },
+    { plant: 'unsampled-messages', answerMs: 2_000, env: { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '72' } },
     { watchMs: 140_000 },
   ),
   planted(
@@ -154,7 +154,10 @@ const links: readonly Scene[] = [
     { plant: 'spin', seeds: [] },
     { nodes: [{ name: ill, plant: 'spin' }], churn: 'none' },
   ),
-  planted('creeping-dials', 'busy-alone', ''),
+  // Each dial has a timer until its time is over.
+  planted('creeping-dials', 'busy-alone', '', undefined, {
+    truth: { disease: 'busy-alone', nodes: [ill], part: '', also: ['timers-left'] },
+  }),
   planted('alone', 'alone', '', { seeds: [] }),
 ]
 

@@ -39,7 +39,7 @@ export const libp2pPlants = {
   /** Ever more dials of addresses that do not answer. */
   'creeping-dials': {
     tick: ({ libp2p }, count) => {
-      const most = Math.min(maxDials, count / 4)
+      const most = Math.min(maxDials, count / 3)
       for (let i = 0; i < most; i++) libp2p.dial(multiaddr(`/ip4/127.9.1.${i}/tcp/9`)).catch(() => {})
     },
   },
@@ -88,7 +88,7 @@ type Gossip = GossipInternals
 const phantomBytes = 1_048_576
 const gossipSweepMs = 3_000
 /** Hosts that refuse a dial in a tick: fewer than the dials that a node may run at once. */
-const maxDials = 160
+const maxDials = 190
 const known: [string, PeerId][] = []
 const outbound: [string, Parameters<Gossip['streamsOutbound']['set']>[1]][] = []
 
