@@ -144,7 +144,7 @@ const links: readonly Scene[] = [
     'slow-receiver',
     'telemetry-growth',
     '',
-    { plant: 'unsampled-messages', answerMs: 2_000, env: { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '72' } },
+    { plant: 'unsampled-messages', answerMs: 2_000, env: { OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '96' } },
     { watchMs: 140_000 },
   ),
   planted(

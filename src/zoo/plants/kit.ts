@@ -8,7 +8,7 @@ import { replaceMethod } from './replace-method.ts'
 
 /** How many entries, timers and resources a peer leaves behind. */
 const perPeer = 8
-const messagesPerSecond = 48
+const messagesPerSecond = 64
 
 /** Faults in registries, owners and jobs of the kit. */
 export const kitPlants = {
