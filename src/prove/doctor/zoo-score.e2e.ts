@@ -15,7 +15,7 @@ export const proof = endToEnd({
   name: 'zoo-score',
   about: `every disease of the zoo in ${wholeScore.runs} runs, recorded and simulated, each also with losses and without its rule, and ${wholeScore.cleanRuns} clean runs: named with its owner, without a false alarm, and better than two baselines`,
   quick: false,
-  seconds: 3_600,
+  seconds: 1_500,
   async run(context) {
     const recorded = await scoreOf('recorded', context)
     const simulated = await scoreOf('simulated', context)
