@@ -45,15 +45,24 @@ const secret = randomBytes(secretBytes)
 /** An application in a closed mesh; its trust can be changed while it runs. */
 async function startNode(options: NodeOptions = {}) {
   const { mode = 'enforce', guests = 'none', role = 'compute' } = options
-  const state: { trust?: Trust; peer: string } = { peer: '' }
-  const source: TrustSource = { read: async () => state.trust ?? (await trustOf(options, state.peer)) }
+  const state: { trust?: Trust; peer: string; reads: number } = { peer: '', reads: 0 }
+  const source: TrustSource = {
+    read: async () => {
+      const trust = state.trust ?? (await trustOf(options, state.peer))
+      state.reads++
+      return trust
+    },
+  }
   const app = await createApp({ mesh, role, closes: 'all', admission: { mode, guests, source }, ...options.init })
   state.peer = app.mesh.peer
   await app.libp2p.start()
   return {
     ...app,
-    change: (trust: Trust) => {
+    /** Resolves when the node has read it. */
+    change: async (trust: Trust) => {
       state.trust = trust
+      const { reads } = state
+      await until(() => state.reads > reads + 1, waitMs, 'the node reads its trust')
     },
     refusals: () =>
       app.spansNamed('mesh.admission.refused').map(({ attributes }) => attributes['mesh.admission.cause']),
@@ -201,13 +210,13 @@ test('a secret that is exchanged, add, swap, remove: no link ends', async () => 
     const { own } = await trustOf({ secret: signer }, app.mesh.peer)
     return { authorities: [...(first?.authorities ?? []), ...(second?.authorities ?? [])], own }
   }
-  for (const app of [one, other]) app.change(await both(app, secret))
-  await until(async () => true, 0, 'add')
-  for (const app of [one, other]) app.change(await both(app, young))
-  const shows = (app: App) =>
-    [...(app.mesh.frames()?.frames.credentials ? [app.mesh.frames()?.frames.credentials.in ?? 0] : [0])][0] ?? 0
-  await until(() => shows(one) > 0 && shows(other) > 0, waitMs, 'new credentials')
-  for (const app of [one, other]) app.change(await trustOf({ secret: young }, app.mesh.peer))
+  const changeBoth = (trust: (app: App) => Promise<Trust>) =>
+    Promise.all([one, other].map(async (app) => app.change(await trust(app))))
+  await changeBoth((app) => both(app, secret))
+  await changeBoth((app) => both(app, young))
+  const hasSeen = (app: App) => (app.mesh.frames()?.frames.credentials.in ?? 0) > 0
+  await until(() => hasSeen(one) && hasSeen(other), waitMs, 'new credentials')
+  await changeBoth((app) => trustOf({ secret: young }, app.mesh.peer))
   const closed = () => one.spansNamed('mesh.connection.closed').length
   await until(() => one.mesh.peers === 1, waitMs, 'the link')
   assert.equal(closed(), 0)
@@ -221,7 +230,7 @@ test('a revoked credential: its link ends within seconds', async () => {
   await linked(one, other)
   // The same as a revocation to the machines: the authority counts no longer.
   const trust = await trustOf({ secret: randomBytes(secretBytes) }, one.mesh.peer)
-  one.change(trust)
+  await one.change(trust)
   await until(() => !areLinked(one, other), waitMs, 'the end of the link')
   assert.deepEqual(one.refusals(), ['unknown-authority'])
 })
