@@ -196,8 +196,8 @@ test('many names of many processes: each retains fewer of their spans, the earli
       for (let seq = 1; seq <= 130; seq++) fold.add(spanOf(name, 130 * index + seq, {}, `node-${node}`))
   const { instances } = fold.evidence(complete)
   const retained = instances.flatMap((one) => names.map((name) => one.spans(name).length))
-  assert.ok(retained.reduce((sum, count) => sum + count) <= 131_072)
-  assert.deepEqual([Math.max(...retained), Math.min(...retained)], [64, 64])
+  assert.ok(retained.reduce((sum, count) => sum + count) <= 65_536)
+  assert.ok(Math.max(...retained) <= 64 && Math.min(...retained) >= 16)
   const [first] = instances
   assert.equal(first?.countOf('mesh.seed.dial'), 130)
   const spans = first?.spans('mesh.seed.dial') ?? []

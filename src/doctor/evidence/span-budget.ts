@@ -1,8 +1,8 @@
 import type { Instance } from './instance.ts'
 import { mostSpans, type SpanLimits } from './rare-spans.ts'
 
-/** Spans that all processes together retain: some 150 MB. */
-const maxRetained = 131_072
+/** Spans that all processes together retain: some 80 MB. */
+const maxRetained = 65_536
 /** After a cut there is room for some time, since cuts take time. */
 const afterCut = 0.9 * maxRetained
 /** How often the limits are halved at most. */

@@ -69,9 +69,9 @@ export const growthUnknown: Rule = {
 const ofStreams = /^mesh\.audit\.(streams|streams_half_closed|listeners_connections)$/
 
 /** Whether the streams that grow at a process are those of another one. */
-function isOtherEnd({ id, mesh }: Instance, growths: readonly ProtocolGrowth[]): boolean {
+function isOtherEnd({ key, mesh }: Instance, growths: readonly ProtocolGrowth[]): boolean {
   const owners = growths.flatMap((one) => one.owners.map(({ instance }) => instance))
-  return owners.some((owner) => owner.mesh === mesh) && !owners.some((owner) => owner.id === id)
+  return owners.some((owner) => owner.mesh === mesh) && !owners.some((owner) => owner.key === key)
 }
 
 /** Bytes: a clean process rises by 30 MiB in its first minutes. */

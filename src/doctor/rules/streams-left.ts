@@ -31,10 +31,10 @@ const leastCensuses = 3
 /** Processes that may have opened what grows at the other end: their censuses of that time are missing. */
 function unseenOpeners(
   evidence: Evidence,
-  { instance: { id, mesh }, found: { rise } }: GrownStreams,
+  { instance: { key, mesh }, found: { rise } }: GrownStreams,
 ): readonly Instance[] {
   return evidence.instances.filter((one) => {
-    if (one.id === id || one.mesh !== mesh || missingSpans(evidence, one) === undefined) return false
+    if (one.key === key || one.mesh !== mesh || missingSpans(evidence, one) === undefined) return false
     const censuses = pointsOf(one, everyCensus).filter(
       ({ atMs }) => atMs >= rise.since.atMs && atMs <= rise.last.atMs + censusMs,
     )
