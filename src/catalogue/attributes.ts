@@ -33,6 +33,12 @@ export const attributes = {
     brief:
       'Process settings that differ from the recommended ones, a second version of the OpenTelemetry API, parts of the pubsub that the mesh does not know, and injected faults.',
   },
+  'mesh.node.sweep_ms': { type: 'int', unit: 'ms', brief: 'Time between two sweeps for stale members, as set.' },
+  'mesh.node.staleness_ms': {
+    type: 'int',
+    unit: 'ms',
+    brief: 'Least silence after which a member expires, as set.',
+  },
   'mesh.node.limits': {
     type: 'string[]',
     brief:

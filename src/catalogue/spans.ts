@@ -135,6 +135,8 @@ export const spans = {
       'mesh.node.settings',
     ],
     optional: {
+      'mesh.node.sweep_ms': 'recommended',
+      'mesh.node.staleness_ms': 'recommended',
       'mesh.node.limits': 'recommended',
       'mesh.node.caps_bytes': 'if the node is a process of its own',
     },

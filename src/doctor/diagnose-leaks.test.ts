@@ -79,3 +79,67 @@ test('spans that a node lost: what is likely in spite of them comes first, what 
     'timers-left node-1',
   ])
 })
+
+const grew = (to: number, unit: string) => ({ growth: { from: 0, to, unit, perHour: 4 * to, perEvent: undefined } })
+
+test('a few entries beside far more memory than they can hold: two causes, the larger first', () => {
+  const few = finding('application-collection', 'node-1', 'application collection tabs', grew(28, 'entries'))
+  const heap = (mebibytes: number) => finding('heap-growth', 'node-1', 'heap', grew(mebibytes * 1_048_576, 'By'))
+  assert.deepEqual(causesOf(few, heap(290)), ['heap-growth node-1', 'application-collection node-1'])
+  assert.deepEqual(causesOf(few, heap(20)), ['application-collection node-1'])
+})
+
+test('timers, or a job that stopped, beside hundreds of MiB: two causes', () => {
+  const heap = finding('heap-growth', 'node-1', 'heap', grew(580 * 1_048_576, 'By'))
+  const timers = finding('timers-left', 'node-1', 'timers', grew(580, 'timers'))
+  assert.equal(causesOf(timers, heap).length, 2)
+  const job = finding('job-stopped', 'node-1', 'sweep', { certainty: 'certain' })
+  assert.deepEqual(causesOf(job, heap), ['job-stopped node-1', 'heap-growth node-1'])
+  const small = finding('heap-growth', 'node-1', 'heap', grew(80 * 1_048_576, 'By'))
+  assert.deepEqual(causesOf(job, small), ['job-stopped node-1'])
+})
+
+test('two leaks of one node: the one that grows by far more comes first', () => {
+  const tabs = finding('application-collection', 'node-1', 'tabs', grew(29, 'entries'))
+  const sockets = (count: number) => finding('sockets-left', 'node-1', 'tcp sockets', grew(count, 'sockets'))
+  assert.deepEqual(causesOf(tabs, sockets(560)), ['sockets-left node-1', 'application-collection node-1'])
+  assert.deepEqual(causesOf(tabs, sockets(30)), ['application-collection node-1', 'sockets-left node-1'])
+})
+
+test('a fault of one pair beside a leak that grows by far more, equally certain: the fault comes first', () => {
+  const job = finding('job-stopped', 'node-1', 'sweep')
+  assert.deepEqual(causesOf(finding('sockets-left', 'node-2', 'tcp', grew(9_000, 'sockets')), job), [
+    'job-stopped node-1',
+    'sockets-left node-2',
+  ])
+})
+
+const sure = { certainty: 'certain' } as const
+
+test('two processes of one identity: they explain what their own nodes have, and nothing elsewhere', () => {
+  const double = finding('duplicate-identity', 'node-1', 'identity', { ...sure, alsoAt: ['node-2'] })
+  const open = (other: string) =>
+    finding('link-left-open', 'node-3', 'connections of a pair', { ...sure, alsoAt: [other] })
+  assert.deepEqual(causesOf(double, open('node-2')), ['duplicate-identity node-1'])
+  assert.deepEqual(causesOf(double, open('node-4')), ['duplicate-identity node-1', 'link-left-open node-3'])
+  const storm = (...nodes: readonly string[]) =>
+    finding('retry-storm', '', 'seed /ip4/10.0.0.9', { ...sure, alsoAt: nodes })
+  assert.deepEqual(causesOf(double, storm('node-2', 'node-4', 'node-5')), ['duplicate-identity node-1'])
+  assert.equal(causesOf(double, storm('node-3', 'node-4', 'node-5')).length, 2)
+})
+
+test('a retry storm: it explains a seed that does not answer for its own seed, and who is alone for its own nodes', () => {
+  const nodes = ['node-1', 'node-2', 'node-3']
+  const storm = finding('retry-storm', '', 'seed /ip4/10.0.0.9', { ...sure, alsoAt: nodes })
+  const unreachable = (seed: string) => finding('seed-unreachable', '', `seed ${seed}`, { ...sure, alsoAt: nodes })
+  assert.equal(causesOf(storm, unreachable('/ip4/10.0.0.9')).length, 1)
+  assert.equal(causesOf(storm, unreachable('/ip4/10.0.0.8')).length, 2)
+  assert.equal(causesOf(storm, finding('alone', 'node-2', 'links', sure)).length, 1)
+  assert.equal(causesOf(storm, finding('alone', 'node-9', 'links', sure)).length, 2)
+})
+
+test('a join storm: it explains who is alone among those that joined, and not elsewhere', () => {
+  const storm = finding('join-storm', 'node-1', 'limit peers', { ...sure, alsoAt: ['node-2', 'node-3'] })
+  assert.equal(causesOf(storm, finding('alone', 'node-3', 'links', sure)).length, 1)
+  assert.equal(causesOf(storm, finding('alone', 'node-9', 'links', sure)).length, 2)
+})

@@ -1,7 +1,9 @@
-import { type DiseaseName, diseaseNames, diseaseOf } from './diseases.ts'
+import { type DiseaseName, diseaseNames, growing } from './diseases.ts'
 import type { Evidence } from './evidence/evidence.ts'
 import type { Instance } from './evidence/instance.ts'
+import { explains } from './explanation.ts'
 import type { Certainty, Finding } from './finding.ts'
+import { currentMs, timesLeast } from './judgement/thresholds.ts'
 import type { Rule } from './rule.ts'
 
 /** A finding with the findings that it explains. */
@@ -19,8 +21,6 @@ export interface Diagnosis {
   readonly partial: readonly string[]
 }
 
-/** A symptom may be seen this much earlier than its cause: censuses are 30 s apart, floors up to minutes. */
-const slackMs = 180_000
 const certainties: readonly Certainty[] = ['certain', 'likely', 'insufficient']
 
 /**
@@ -57,34 +57,36 @@ export function verdictOf(evidence: Evidence, findings: readonly Finding[]): Dia
   return findings.length > 0 || !isJudged || evidence.partial.length > 0 ? 'unclear' : 'healthy'
 }
 
-/** Three censuses are due within this time. */
-const censusMs = 95_000
-
-/** A process that ran long enough for a census, and has none: nothing of it could be counted. */
+/** A process that ran long enough for three censuses, and has none: nothing of it could be counted. */
 function isSilent({ hasCensus, firstMs, lastMs }: Instance): boolean {
-  return !hasCensus && lastMs - firstMs >= censusMs
+  return !hasCensus && lastMs - firstMs >= currentMs
 }
 
-function explains(cause: Finding, symptom: Finding): boolean {
-  const match = diseaseOf(cause.disease).causes?.find(({ disease }) => disease === symptom.disease)
-  if (match === undefined || cause.certainty === 'insufficient' || cause.owner.mesh !== symptom.owner.mesh) return false
-  if (match.at === 'owner' && symptom.owner.node !== cause.owner.node) return false
-  if (match.at === 'node' && !namesOf(symptom).some((node) => namesOf(cause).includes(node))) return false
-  if (match.part !== undefined && !symptom.owner.part.startsWith(match.part)) return false
-  return symptom.sinceMs === undefined || cause.sinceMs === undefined || symptom.sinceMs >= cause.sinceMs - slackMs
-}
-
-/** The nodes of a finding: a pair, for example, has two, and which of them is the owner may be open. */
-function namesOf({ owner, alsoAt = [] }: Finding): readonly string[] {
-  return [owner.node, ...alsoAt]
-}
-
+/** Of what grows, that which grows by far more comes first; of the same size, the one that names its owner more exactly. */
 function byRank(a: Finding, b: Finding): number {
   return (
     certaintyRank(a) - certaintyRank(b) ||
+    groupOf(a.disease) - groupOf(b.disease) ||
+    sizeOf(b) - sizeOf(a) ||
     rankOf(a.disease) - rankOf(b.disease) ||
     (b.growth?.perHour ?? 0) - (a.growth?.perHour ?? 0)
   )
+}
+
+/** Faults, what grows, what is known only to grow, and what is left. */
+function groupOf(disease: DiseaseName): number {
+  if (disease === 'growth-unknown') return 2
+  if (growing.includes(disease)) return 1
+  return rankOf(disease) < Math.min(...growing.map(rankOf)) ? 0 : 3
+}
+
+/** Rises of which one is less than this many times the other are of one size. */
+const sizeStep = 4
+
+/** The size of a growth, in steps; 0 if none is known. */
+function sizeOf({ growth }: Finding): number {
+  const times = growth === undefined ? 1 : timesLeast(growth.to - growth.from, growth.unit)
+  return Math.max(0, Math.floor(Math.log(Math.max(1, times)) / Math.log(sizeStep)))
 }
 
 /** Lost spans are why something is not sure, so they come before that; what is sure in spite of them comes first. */

@@ -19,6 +19,8 @@ export interface Symptom {
   readonly at: 'owner' | 'node' | 'mesh'
   /** Of the owner, if only a finding about this part is a symptom. */
   readonly part?: string
+  /** Only a finding about the seed of the cause is a symptom. */
+  readonly isSameSeed?: boolean
 }
 
 /** Part of a process where nothing that is counted grows, and its memory does. */
@@ -54,10 +56,10 @@ export const diseases = {
     remedy: 'Stop one of the two, remove its copy of the key file (MESH_IDENTITY), and start it again.',
     next: 'Look which machine has the other address (mesh.identity.addresses).',
     causes: [
-      { disease: 'link-left-open', at: 'mesh' },
+      { disease: 'link-left-open', at: 'node' },
       { disease: 'alone', at: 'node' },
-      { disease: 'retry-storm', at: 'mesh' },
-      { disease: 'join-storm', at: 'mesh' },
+      { disease: 'retry-storm', at: 'node' },
+      { disease: 'join-storm', at: 'node' },
     ],
   },
   'self-seed': {
@@ -97,8 +99,8 @@ export const diseases = {
     remedy: 'Start the seed that all of them name, or correct the name, firewall or setting at the common stage.',
     next: 'Compare mesh.dial.stage and mesh.seed.address of the campaigns.',
     causes: [
-      { disease: 'seed-unreachable', at: 'mesh' },
-      { disease: 'alone', at: 'mesh' },
+      { disease: 'seed-unreachable', at: 'node', isSameSeed: true },
+      { disease: 'alone', at: 'node' },
     ],
   },
   'seed-unreachable': {
@@ -127,9 +129,9 @@ export const diseases = {
     remedy: 'Spread the starts, add seeds, or raise MESH_INBOUND_RATE and MESH_CONNECTIONS_HIGH.',
     next: '',
     causes: [
-      { disease: 'alone', at: 'mesh' },
-      { disease: 'retry-storm', at: 'mesh' },
-      { disease: 'seed-unreachable', at: 'mesh' },
+      { disease: 'alone', at: 'node' },
+      { disease: 'retry-storm', at: 'node' },
+      { disease: 'seed-unreachable', at: 'node' },
     ],
   },
   'clock-skew': {
@@ -304,7 +306,7 @@ export const diseases = {
     causes: memory,
   },
   'busy-alone': {
-    title: 'Busy without peers',
+    title: 'CPU that no peer explains',
     meaning: 'The process uses CPU that none of its peers or messages explains.',
     remedy: 'Give the loop or the retries that a CPU profile shows a wait between two turns.',
     next: 'A CPU profile of the node: see "Profiles" in docs/operating.md.',
@@ -319,6 +321,28 @@ export const diseases = {
 
 export type DiseaseName = keyof typeof diseases
 export const diseaseNames = Object.keys(diseases) as readonly DiseaseName[]
+
+/** Diseases of which something grows without end, those without a known cause left out. */
+export const growing: readonly DiseaseName[] = [
+  'link-left-open',
+  'gossip-ghosts',
+  'topics-left',
+  'peer-store-unswept',
+  'application-collection',
+  'registry-unswept',
+  'streams-left',
+  'listeners-left',
+  'timers-left',
+  'sockets-left',
+  'descriptors-left',
+  'owned-left',
+  'telemetry-growth',
+  'heap-growth',
+  'external-growth',
+  'native-growth',
+]
+/** Those with which something stays that should have gone with its peer, for whatever cause. */
+export const leaking: readonly DiseaseName[] = [...growing, 'job-stopped', 'growth-unknown']
 
 /** A disease with its defaults. */
 export function diseaseOf(name: DiseaseName): Disease {

@@ -7,9 +7,16 @@ import type { Reading } from './reading.ts'
 leakCheck()
 
 const restMs = 200_000
+const settings = { sweepMs: 5_000, stalenessMs: 30_000, isSweepKnown: true }
 
 function reading(atMs: number, byNode: Readonly<Record<string, Readonly<Record<string, number>>>>): Reading {
-  const processes = Object.entries(byNode).map(([node, counts]) => ({ instance: node, node, censusMs: atMs, counts }))
+  const processes = Object.entries(byNode).map(([node, counts]) => ({
+    instance: node,
+    node,
+    censusMs: atMs,
+    settings,
+    counts,
+  }))
   return { atMs, processes }
 }
 

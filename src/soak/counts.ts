@@ -1,4 +1,6 @@
-import { retentionMs } from '../doctor/judgement/registry-counts.ts'
+import { retentionMsOf } from '../doctor/judgement/registry-counts.ts'
+import { longestOf, type Settings } from '../doctor/judgement/settings.ts'
+import { thresholds } from '../doctor/judgement/thresholds.ts'
 import type { ProcessReading, Reading } from './reading.ts'
 
 /** One counted thing, over all processes that both readings have. */
@@ -15,7 +17,7 @@ export interface CountRow {
 }
 
 /** The doctor judges a rise of so many entries. */
-export const leastRise = 16
+export const leastRise = thresholds.registry.least
 /** Part of the lives that something which each of them leaves behind has at least. */
 export const leastPart = 0.1
 
@@ -50,7 +52,7 @@ function rowOf(
   const sum = (of: (one: (typeof values)[number]) => number) => values.reduce((total, one) => total + of(one), 0)
   const [before, after] = [sum((one) => one.before), sum((one) => one.after)]
   const [most] = values.toSorted((a, b) => b.after - b.before - (a.after - a.before))
-  const byDesign = designOf(what, restMs)
+  const byDesign = designOf(what, restMs, longestOf(pairs.map(([, now]) => now.settings)))
   return {
     what,
     before,
@@ -62,21 +64,17 @@ function rowOf(
   }
 }
 
-/** Expired entries leave at the next sweep. */
-const sweepMs = 20_000
+/** Expired entries leave at one of the next sweeps. */
+const [sweepMs, sweeps] = [20_000, 2]
 /** Gossipsub’s records of messages and of peers that left with a penalty or a backoff. */
 const gossipMs = 4_500_000
 const ofGossip = /^gossip\.(seen|cached|deliveries|promises|backoff|scores|score_cache|peer_ips)$/
 
 /** What a table retains for a while whatever happens, unless the rest was longer. */
-function designOf(what: string, restMs: number): string | undefined {
+function designOf(what: string, restMs: number, settings: Settings): string | undefined {
   const registry = /^registry (\S+) of /.exec(what)?.[1] ?? ''
-  const keptMs = Object.hasOwn(retentionMs, registry)
-    ? retentionMs[registry]
-    : ofGossip.test(what)
-      ? gossipMs
-      : undefined
+  const keptMs = retentionMsOf(registry, settings) ?? (ofGossip.test(what) ? gossipMs : undefined)
   if (registry === 'messages') return 'a ring, full by design'
-  if (keptMs === undefined || restMs >= keptMs + sweepMs) return undefined
+  if (keptMs === undefined || restMs >= keptMs + Math.max(sweepMs, sweeps * settings.sweepMs)) return undefined
   return `entries stay for ${keptMs >= 600_000 ? `${Math.round(keptMs / 60_000)} min` : `${keptMs / 1_000} s`} by design`
 }

@@ -1,6 +1,8 @@
 import type { Evidence } from '../doctor/evidence/evidence.ts'
 import type { Instance } from '../doctor/evidence/instance.ts'
 import { everyCensus } from '../doctor/judgement/growth.ts'
+import { type Settings, settingsOf } from '../doctor/judgement/settings.ts'
+import { currentMs } from '../doctor/judgement/thresholds.ts'
 
 /** What the last censuses before a moment count, by process. */
 export interface Reading {
@@ -14,6 +16,8 @@ export interface ProcessReading {
   readonly node: string
   /** Time of its last census. */
   readonly censusMs: number
+  /** What decides how long it retains entries. */
+  readonly settings: Settings
   readonly counts: Readonly<Record<string, number>>
 }
 
@@ -24,10 +28,7 @@ const counted = /^mesh\.audit\.|^registry .* size$|^mesh\.telemetry\.queued$/
 /** Lines of lists are absent while there is nothing to count. */
 const line = /^mesh\.audit\.(protocols|applications) /
 
-/** Processes whose last census is older have ended, or say nothing. */
-const currentMs = 95_000
-
-/** Reads what the processes of a mesh hold at the end of the evidence. */
+/** Reads what the processes of a mesh hold at the end of the evidence; those whose last census is old have ended. */
 export function readingOf({ instances }: Pick<Evidence, 'instances'>, mesh: string, atMs: number): Reading {
   const running = instances.filter((one) => one.mesh === mesh && hasCensusSince(one, atMs - currentMs))
   return { atMs, processes: running.map(processReading) }
@@ -44,7 +45,8 @@ function processReading(instance: Instance): ProcessReading {
   const counts = series
     .filter(([key]) => counted.test(key) && !notCounted.test(key))
     .map(([key, { last }]) => [nameOf(key, instance), line.test(key) && last.atMs < censusMs ? 0 : last.value] as const)
-  return { instance: instance.key, node: instance.node, censusMs, counts: Object.fromEntries(counts) }
+  const settings = settingsOf(instance)
+  return { instance: instance.key, node: instance.node, censusMs, settings, counts: Object.fromEntries(counts) }
 }
 
 /** `registry members node-1/view size` is `registry members of view` at each node. */

@@ -1,5 +1,5 @@
 import type { Diagnosis, RankedFinding } from '../doctor/diagnose.ts'
-import type { DiseaseName } from '../doctor/diseases.ts'
+import { type DiseaseName, leaking } from '../doctor/diseases.ts'
 import { bytesText } from '../doctor/report/amounts.ts'
 import { type CountRow, isUnexplained, leastPart, leastRise } from './counts.ts'
 import type { MemoryBound } from './memory-bounds.ts'
@@ -28,27 +28,6 @@ export interface Judgement {
   readonly leaks: readonly RankedFinding[]
 }
 
-/** Diseases with which something stays that should have gone with the lives. */
-const leakDiseases: readonly DiseaseName[] = [
-  'link-left-open',
-  'gossip-ghosts',
-  'topics-left',
-  'peer-store-unswept',
-  'application-collection',
-  'registry-unswept',
-  'streams-left',
-  'listeners-left',
-  'timers-left',
-  'sockets-left',
-  'descriptors-left',
-  'owned-left',
-  'job-stopped',
-  'telemetry-growth',
-  'heap-growth',
-  'external-growth',
-  'native-growth',
-  'growth-unknown',
-]
 /** Diseases of the evidence: with one of them less was seen than a pass claims. */
 const blindDiseases: readonly DiseaseName[] = ['telemetry-lost', 'starved-judge']
 /** With fewer lives even something that every second one leaves behind is not seen. */
@@ -104,7 +83,7 @@ export function leastCountedPart(lives: number): number | null {
 }
 
 function isLeak(disease: DiseaseName): boolean {
-  return leakDiseases.includes(disease)
+  return leaking.includes(disease)
 }
 
 function riseText({ what, worst, perLife }: CountRow): string {

@@ -1,26 +1,6 @@
-import type { DiseaseName } from '../doctor/diseases.ts'
+import { growing } from '../doctor/diseases.ts'
 import type { Outcome } from './judge.ts'
 import type { SubjectScore, Tally } from './score.ts'
-
-/** Diseases of which something grows without end, so that the doctor has growth to report without their rule. */
-const growing: readonly DiseaseName[] = [
-  'link-left-open',
-  'gossip-ghosts',
-  'topics-left',
-  'peer-store-unswept',
-  'application-collection',
-  'registry-unswept',
-  'streams-left',
-  'listeners-left',
-  'timers-left',
-  'sockets-left',
-  'descriptors-left',
-  'owned-left',
-  'telemetry-growth',
-  'heap-growth',
-  'external-growth',
-  'native-growth',
-]
 
 /** What all runs come to. */
 export interface Summary {

@@ -8,7 +8,7 @@ import type { Exhaustion, ResourceOperation } from '../resource-watch.ts'
 import type { TraceRef } from '../trace.ts'
 
 export function emitNodeStarted(
-  of: Pick<Required<MeshNodeOptions>, 'name' | 'role' | 'incarnation' | 'instance'> &
+  of: Pick<Required<MeshNodeOptions>, 'name' | 'role' | 'incarnation' | 'instance' | 'sweepMs' | 'stalenessMs'> &
     Pick<MeshNodeOptions, 'limitList' | 'capsBytes'> & {
       readonly settings: readonly string[]
     },
@@ -19,6 +19,8 @@ export function emitNodeStarted(
     'mesh.node.incarnation': of.incarnation,
     'mesh.node.instance': of.instance,
     'mesh.node.settings': of.settings,
+    'mesh.node.sweep_ms': of.sweepMs,
+    'mesh.node.staleness_ms': of.stalenessMs,
     ...(of.limitList !== undefined && { 'mesh.node.limits': of.limitList }),
     ...(of.capsBytes !== undefined && { 'mesh.node.caps_bytes': of.capsBytes }),
   })

@@ -3,6 +3,8 @@ import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
 import { beyondLoad, growthOver, judgeGrowth, partOf, pointsOf, type Rise, valueAt } from './growth.ts'
+import { connections, isOfLoad } from './load.ts'
+import { scaleOutFactor } from './thresholds.ts'
 
 /** A count of the census, and what of it is no leak. */
 export interface Count {
@@ -17,7 +19,7 @@ export interface Count {
   readonly load?: string
 }
 
-type Limits = Pick<Count, 'least' | 'perConnection' | 'load'>
+export type Limits = Pick<Count, 'least' | 'perConnection' | 'load'>
 
 export interface CountedGrowth {
   readonly points: readonly Point[]
@@ -44,6 +46,8 @@ export function growthOfPoints(
 ): CountedGrowth | undefined {
   const judgement = judgeGrowth(beyondLoad(instance, points, perConnection, load), least)
   if (judgement.is === 'level') return undefined
+  const scaleOut = { ...connections, per: scaleOutFactor * perConnection }
+  if (isOfLoad(instance, points, judgement.rise, [scaleOut])) return undefined
   const { rise } = judgement
   const total = rise.last.value - rise.since.value
   // Where connections go, what is beyond them rises although the count does not.

@@ -1,11 +1,10 @@
 import type { Instance } from '../evidence/instance.ts'
 import { type CountedGrowth, growthIn } from './counted-growth.ts'
 import { pointsOf, riseIn } from './growth.ts'
-import { growthUntilLimit, leastStreams } from './stream-limits.ts'
+import { growthUntilLimit } from './stream-limits.ts'
+import { thresholds } from './thresholds.ts'
 
 export const protocolList = 'mesh.audit.protocols '
-/** A protocol has a stream per connection and direction; another one is open while its successor opens. */
-const perConnection = 2
 /** Part of the rise that is half closed where the end that accepted the streams does not close them. */
 const halfClosedPart = 0.5
 
@@ -48,8 +47,7 @@ function grownStreams(instance: Instance): GrownStreams[] {
   return instance.seriesOf(protocolList).flatMap(([key]): GrownStreams[] => {
     const [protocol = '', direction = ''] = key.slice(protocolList.length).split(' ')
     if (direction !== 'in' && direction !== 'out') return []
-    const limits = { least: leastStreams, perConnection }
-    const found = growthUntilLimit(instance, key) ?? growthIn(instance, { key, isLine: true, ...limits })
+    const found = growthUntilLimit(instance, key) ?? growthIn(instance, { key, isLine: true, ...thresholds.streams })
     return found === undefined ? [] : [{ instance, protocol, direction, found }]
   })
 }

@@ -1,29 +1,12 @@
 import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
-import { type Judgement, judgeGrowth, pointsOf, valueAt } from './growth.ts'
+import { type Judgement, judgeGrowth, pointsOf, type Rise, riseIn, valueAt } from './growth.ts'
+import { isOfLoad } from './load.ts'
+import { externalBounds, heapBounds, type MemoryBounds } from './thresholds.ts'
 import { trendOf } from './trend.ts'
 
 /** A new process compiles its code, and fills its caches. */
 export const warmUpMs = 120_000
-
-/** Bytes that memory rises by at least. */
-export interface MemoryBounds {
-  /** Floors, within the warm-up and after it. */
-  readonly anytime: number
-  readonly warm: number
-  /** Three floors, if the memory in use rises by `inUse` at each census meanwhile, too. */
-  readonly three: number
-  readonly inUse: number
-}
-
-const mib = 1_048_576
-/**
- * The heap of clean nodes: floors rise by up to 9 MiB while it warms up, and spread over 5 MiB with the load; what is in
- * use rises by up to 11 MiB. Measured.
- */
-export const heapBounds: MemoryBounds = { anytime: 18 * mib, warm: 6 * mib, three: 14 * mib, inUse: 24 * mib }
-/** Buffers that wait for the network show as single floors of up to 4 MiB more. */
-export const externalBounds: MemoryBounds = { anytime: 12 * mib, warm: 3 * mib, three: 12 * mib, inUse: 24 * mib }
 
 /** Memory of a process: what major collections leave, and what is in use at each census, garbage included. */
 export interface Memory {
@@ -53,20 +36,36 @@ export function floorsOf(instance: Instance, kind: 'heap' | 'external'): readonl
   return floors.filter(isNew).map(({ atMs, value }) => ({ atMs: atMs - valueAt(ages, atMs), value }))
 }
 
+/** What rises slows down to less than this part of its first third: a cache that fills, a warm-up. */
+const leastLastThird = 0.4
+
 /**
- * Whether memory rises for good: its floors by a bound, in each third, and with a slope whose interval lies above zero.
- * A heap that grows has few collections, so three floors suffice if what is in use rises with them until the end.
+ * Whether memory rises for good: its floors by a bound, in each third, hardly slower in the last one than in the first,
+ * with a slope whose interval lies above zero, and by more than peers and messages bring that become more all the time. A
+ * heap that grows has few collections, so three floors suffice if what is in use rises with them until the end.
  */
 export function judgeMemory(instance: Instance, { floors, inUse, bounds }: Memory): Judgement {
   const warm = floors.filter(({ atMs }) => atMs >= instance.firstMs + warmUpMs)
   const judgements = [judgeGrowth(warm, bounds.warm), judgeGrowth(floors, bounds.anytime)]
+  const isGrowth = (rise: Rise) => !slowsDown(floors, rise) && !isOfLoad(instance, floors, rise, bounds.loads)
   const rising = judgements.find(
-    (one) => one.is === 'rises' && (trendOf(since(floors, one.rise.since.atMs))?.low ?? 0) > 0,
+    (one) => one.is === 'rises' && isGrowth(one.rise) && (trendOf(since(floors, one.rise.since.atMs))?.low ?? 0) > 0,
   )
   if (rising !== undefined) return rising
   const three = judgeGrowth(floors, bounds.three)
-  if (three.is === 'short' && judgeGrowth(inUse, bounds.inUse).is === 'rises') return { ...three, is: 'rises' }
-  return judgements[1] ?? { is: 'level' }
+  const isThree = three.is === 'short' && isGrowth(three.rise)
+  if (isThree && judgeGrowth(inUse, bounds.inUse).is === 'rises') return { ...three, is: 'rises' }
+  const anytime = judgements[1]
+  return anytime === undefined || anytime.is === 'level' || !isGrowth(anytime.rise) ? { is: 'level' } : anytime
+}
+
+/** Whether it rises by much less in the last third than in the first; three points say nothing of that. */
+export function slowsDown(points: readonly Point[], { since: first, last }: Rise): boolean {
+  const third = (last.atMs - first.atMs) / 3
+  const from = since(points, first.atMs)
+  if (from.length <= 3) return false
+  const begun = riseIn(from, first.atMs, first.atMs + third)
+  return riseIn(from, last.atMs - third, last.atMs) < leastLastThird * begun
 }
 
 function since(points: readonly Point[], fromMs: number): readonly Point[] {

@@ -1,6 +1,7 @@
 import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import { pointsOf, valueAt } from './growth.ts'
+import { type Settings, settingsOf } from './settings.ts'
 
 /** The series of one registry of a process. */
 export interface Registry {
@@ -10,13 +11,22 @@ export interface Registry {
   readonly owner: string
 }
 
-/** Registries that retain entries by design, with the milliseconds: the longest expiry and a sweep. */
-export const retentionMs: Readonly<Record<string, number>> = {
-  /** Silence of 30 s, then four such windows. */
-  members: 160_000,
+/** Milliseconds for which registries retain entries by design, the longest expiry and two sweeps. */
+const retained: Readonly<Record<string, number>> = {
   disconnected: 180_000,
   relay_seen: 150_000,
   grudges: 3_700_000,
+}
+/** A member stays for its silence, and then for four such windows. */
+const memberWindows = 5
+
+/** For how long a registry retains an entry by design; undefined for one that has no expiry. */
+export function retentionMsOf(
+  name: string,
+  { stalenessMs, sweepMs }: Pick<Settings, 'stalenessMs' | 'sweepMs'>,
+): number | undefined {
+  if (name === 'members') return memberWindows * stalenessMs + 2 * sweepMs
+  return Object.hasOwn(retained, name) ? retained[name] : undefined
 }
 /** Registries that are full by design. */
 export const rings: readonly string[] = ['messages']
@@ -50,7 +60,7 @@ export function riseOf(registry: Registry, field: string): number {
 export function growingPoints(registry: Registry): readonly Point[] {
   const { name } = registry
   if (rings.includes(name)) return []
-  const keptMs = retentionMs[name]
+  const keptMs = retentionMsOf(name, settingsOf(registry.instance))
   return keptMs === undefined ? countsOf(registry, 'size') : entriesOlderThan(registry, keptMs)
 }
 
@@ -79,10 +89,12 @@ export interface RegistrySize {
 
 /** Sizes of registries whose own spans sampling dropped; without those that retain entries, since only spans say how many. */
 export function sizesAlone(instance: Instance): RegistrySize[] {
+  const settings = settingsOf(instance)
   const listed = new Set(meshRegistriesOf(instance).map(({ name }) => name))
   return instance.seriesOf(sizePrefix).flatMap(([key]): RegistrySize[] => {
     const name = key.slice(sizePrefix.length, -'.size'.length)
-    const isJudged = key.endsWith('.size') && !listed.has(name) && !(name in retentionMs) && !rings.includes(name)
+    const isJudged =
+      key.endsWith('.size') && !listed.has(name) && retentionMsOf(name, settings) === undefined && !rings.includes(name)
     return isJudged ? [{ name, points: pointsOf(instance, key) }] : []
   })
 }

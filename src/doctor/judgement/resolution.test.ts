@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { evidenceOf, mib, ProcessStory } from '../../testing/doctor/process-story.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { heapGrowth } from '../rules/heap-growth.ts'
-import { resolutionsOf } from './resolution.ts'
+import { resolutionsIn, resolutionsOf } from './resolution.ts'
 
 leakCheck()
 
@@ -34,4 +34,14 @@ test('a leak above the resolution is found, and one below is not', () => {
 
 test('a short window: no leak would show, and what is missing', () => {
   assert.match(heapOf(leaking(0, 1))?.missing ?? '', /4 are needed/)
+})
+
+test('counts: the entries that would show, per hour and per connection, of the process seen for the shortest time', () => {
+  const evidence = evidenceOf([
+    new ProcessStory('node-1').censuses(60),
+    new ProcessStory('node-2').censuses(15, (s) => ({ 'mesh.audit.opened_total': s })),
+    new ProcessStory('node-3').censuses(1),
+  ])
+  assert.deepEqual(resolutionsIn(evidence).counts, { node: 'node-2', entries: 16, perHour: 67, perEvent: 0.02 })
+  assert.equal(resolutionsIn(evidenceOf([new ProcessStory('node-3').censuses(1)])).counts, undefined)
 })

@@ -1,7 +1,8 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import type { Instance } from '../evidence/instance.ts'
-import { largestFall, pointsOf, valueAt } from './growth.ts'
-import { externalBounds, floorsOf, heapBounds, warmUpMs } from './memory-floors.ts'
+import { everyCensus, largestFall, pointsOf, valueAt } from './growth.ts'
+import { floorsOf, warmUpMs } from './memory-floors.ts'
+import { externalBounds, heapBounds, thresholds } from './thresholds.ts'
 
 const hourMs = 3_600_000
 
@@ -46,6 +47,29 @@ function resolutionOf(instance: Instance, kind: Resolution['kind']): Resolution 
   }
 }
 
+/** The smallest leak of something counted that the evidence of a process would show. */
+export interface CountResolution {
+  readonly node: string
+  readonly entries: number
+  readonly perHour: number
+  readonly perEvent: number | undefined
+}
+
+/** Undefined if no rise of a count at all would show, for too few censuses. */
+function countResolutionOf(instance: Instance): CountResolution | undefined {
+  const censuses = pointsOf(instance, everyCensus)
+  const [first, last] = [censuses[0], censuses.at(-1)]
+  if (first === undefined || last === undefined || censuses.length < leastFloors) return undefined
+  const { least } = thresholds.collection
+  const events = last.value - first.value
+  return {
+    node: instance.node,
+    entries: least,
+    perHour: Math.ceil((least / (last.atMs - first.atMs)) * hourMs),
+    perEvent: events > 0 ? Math.round((100 * least) / events) / 100 : undefined,
+  }
+}
+
 /** What a leak of memory that nothing counts would have had to reach to be seen, in all processes. */
 export interface Resolutions {
   /** Processes with enough floors, and those without. */
@@ -54,6 +78,8 @@ export interface Resolutions {
   /** Of the process where it is largest; undefined if none has enough. */
   readonly heap: OfNode | undefined
   readonly external: OfNode | undefined
+  /** Of something counted; of the process that was seen for the shortest time. */
+  readonly counts?: CountResolution | undefined
 }
 
 interface OfNode extends Resolution {
@@ -67,10 +93,12 @@ export function resolutionsIn({ instances }: Evidence): Resolutions {
   const largest = (kind: Resolution['kind']) =>
     known.filter((one) => one.kind === kind).toSorted((a, b) => b.bytes - a.bytes)[0]
   const processesWith = known.filter(({ kind }) => kind === 'heap').length
+  const counted = instances.flatMap((instance) => countResolutionOf(instance) ?? [])
   return {
     processesWith,
     processesWithout: instances.length - processesWith,
     heap: largest('heap'),
     external: largest('external'),
+    counts: counted.toSorted((a, b) => b.perHour - a.perHour)[0],
   }
 }

@@ -2,11 +2,9 @@ import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import { type CountedGrowth, growthOfPoints } from './counted-growth.ts'
 import { churnOf, pointsOf, riseIn, valueAt } from './growth.ts'
+import { thresholds } from './thresholds.ts'
 
 const kinds = ['udp', 'tcp', 'unix'] as const
-/** A dial has a socket of its own for a while. */
-const leastRise = 12
-const perConnection = 2
 /** The native part of QUIC closes a socket only when the collector frees its JavaScript side. */
 const perOpened = 1.5
 
@@ -19,13 +17,13 @@ export interface GrownSockets {
 /** Open sockets beyond those of the connections, and of connections that wait for a collection. */
 export function grownSockets(instance: Instance): GrownSockets[] {
   return kinds.flatMap((kind): GrownSockets[] => {
-    const limits = { least: leastRise, perConnection }
+    const limits = thresholds.sockets
     const points = pointsOf(instance, `mesh.audit.sockets_${kind}`)
     const grown = growthOfPoints(instance, points, limits)
     if (grown === undefined) return []
     const { rise } = grown
     const sockets = riseIn(points, rise.since.atMs, rise.last.atMs)
-    const isMore = sockets > perOpened * churnOf(instance, rise) + leastRise
+    const isMore = sockets > perOpened * churnOf(instance, rise) + limits.least
     const found = isMore ? grown : growthOfPoints(instance, afterCollections(instance, points), limits)
     return found === undefined ? [] : [{ kind, found }]
   })

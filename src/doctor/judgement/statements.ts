@@ -1,11 +1,10 @@
 import type { TraceSpan } from '../../traces/trace.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import type { Instance } from '../evidence/instance.ts'
+import { currentMs } from './thresholds.ts'
 
 /** More than one interval of the census: a node that is starved of CPU breaks its invariants for a moment. */
 const leastMs = 25_000
-/** Three intervals: the latest statements may be among the spans that were lost. */
-const currentMs = 95_000
 
 /** An invariant that a node itself has found broken for a while, and that is not known to be whole again. */
 export interface Statement {

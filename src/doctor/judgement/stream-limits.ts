@@ -1,12 +1,11 @@
 import type { Instance } from '../evidence/instance.ts'
 import type { CountedGrowth } from './counted-growth.ts'
 import { pointsOf } from './growth.ts'
+import { thresholds } from './thresholds.ts'
 
 const limitList = 'mesh.audit.limits '
 /** Part of a limit that one protocol has; part of the rise in which a count is still near its least value. */
 const [mostOfLimit, nearLeast] = [0.5, 0.05]
-/** Above what a handful of peers that join opens at once. */
-export const leastStreams = 16
 
 /** Limits that a leak reaches, and that then stop it. */
 const streamLimits = ['streamsPerPeer', 'streamsPerProtocol']
@@ -17,7 +16,7 @@ export function growthUntilLimit(instance: Instance, key: string): CountedGrowth
   const last = points.at(-1)
   const least = Math.min(...points.map(({ value }) => value))
   const since = points.findLast(({ value }) => value <= least + nearLeast * ((last?.value ?? 0) - least))
-  if (last === undefined || since === undefined || last.value - since.value < leastStreams) return undefined
+  if (last === undefined || since === undefined || last.value - since.value < thresholds.streams.least) return undefined
   const isStopped = streamLimits.some((name) => {
     const [refusals, limits] = ['refusals', 'limit'].map((field) =>
       pointsOf(instance, `${limitList}${name} ${field}`, 'none'),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evidenceOf, growing, ProcessStory, processWith } from '../../testing/doctor/process-story.ts'
+import { cleanCounts, evidenceOf, growing, ProcessStory, processWith } from '../../testing/doctor/process-story.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { applicationCollection } from './application-collection.ts'
 
@@ -103,4 +103,76 @@ test('a collection that grows, of which the censuses in the middle are missing: 
   const spans = story.spans.filter(({ name }, index) => name !== 'mesh.audit' || index < 4 || index > 9)
   const lossy = Object.create(story, { spans: { value: spans } }) as ProcessStory
   assert.equal(find(lossy)[0]?.certainty, 'likely')
+})
+
+interface Ledger {
+  readonly added: number
+  readonly removed?: number
+}
+
+/** A registry with what it counts at each second. */
+function registryWith(ledgerAt: (seconds: number) => Ledger, capacity = 100_000, minutes = 15): ProcessStory {
+  const story = new ProcessStory('node-1')
+  const sizeAt = (s: number) => ledgerAt(s).added - (ledgerAt(s).removed ?? 0)
+  return story.censuses(
+    minutes,
+    (s) => ({ 'mesh.audit.applications': [`carts ${sizeAt(s)}`] }),
+    (s) => {
+      const { added, removed = 0 } = ledgerAt(s)
+      story.span('mesh.audit.application', s, {
+        'mesh.registry.name': 'carts',
+        'mesh.registry.capacity': capacity,
+        'mesh.registry.size': added - removed,
+        'mesh.registry.added': added,
+        'mesh.registry.released': removed,
+        'mesh.registry.removed': removed,
+        'mesh.registry.expired': 0,
+      })
+    },
+  )
+}
+const answers = (story: ProcessStory) =>
+  find(story).map(({ certainty, missing = '' }) => [certainty, missing.split(':')[0]])
+
+test('a cache that fills to the capacity that its application set: not enough evidence, and likely far from it', () => {
+  const filling = (s: number) => ({ added: 3 * s })
+  assert.deepEqual(answers(registryWith(filling, 10_000)), [['insufficient', 'what it does at its capacity of 10000']])
+  assert.deepEqual(answers(registryWith(filling, 1_000_000)), [['likely', '']])
+})
+
+test('sessions of ever more users, nearly all of which end: not enough evidence', () => {
+  const sessions = (s: number) => ({ added: 1_000 + 7 * s, removed: 950 + Math.round(6.6 * s) })
+  assert.deepEqual(answers(registryWith(sessions)), [['insufficient', 'a longer window with a steady load']])
+})
+
+test('sessions of which a part stays, at a steady load over hours: likely', () => {
+  const sessions = (s: number) => ({ added: 1_000 + 7 * s, removed: 950 + Math.round(6.6 * s) })
+  assert.deepEqual(answers(registryWith(sessions, 100_000, 120)), [['likely', '']])
+})
+
+test('sessions of which half stay: likely', () => {
+  assert.deepEqual(answers(registryWith((s) => ({ added: 4 * s, removed: 2 * s }))), [['likely', '']])
+})
+
+test('entries that come in bulk and never leave: not enough evidence, and nothing if they came once', () => {
+  const inBulk = (everyS: number) => registryWith((s) => ({ added: 200 * Math.floor(s / everyS) }))
+  assert.deepEqual(answers(inBulk(300)), [['insufficient', 'a longer window']])
+  assert.deepEqual(find(inBulk(500)), [])
+  const atStart = registryWith((s) => ({ added: Math.min(300, 2 * s) }))
+  assert.deepEqual(find(atStart), [])
+})
+
+test('entries that come in bulk, of which some leave: nothing', () => {
+  assert.deepEqual(find(registryWith((s) => ({ added: 200 * Math.floor(s / 300), removed: Math.floor(s / 300) }))), [])
+})
+
+const scaledOut = (each: number) =>
+  processWith((s) => {
+    const connections = 4 + Math.round(s / 15)
+    return { ...cleanCounts({ connections }), 'mesh.audit.applications': [`offers ${each * connections}`] }
+  }, 15)
+
+test('five entries of each peer in a mesh that scales out: nothing, and likely where they are far more', () => {
+  assert.deepEqual(find(scaledOut(5)), [])
+  assert.equal(find(scaledOut(50)).length, 1)
 })

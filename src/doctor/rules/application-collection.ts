@@ -37,7 +37,7 @@ function statedFindings(instance: Instance): Finding[] {
 }
 
 function grownFindings(instance: Instance): Finding[] {
-  return grownCollections(instance).map(({ name, found }): Finding => {
+  return grownCollections(instance).map(({ name, found, doubt }): Finding => {
     const text = {
       disease: 'application-collection',
       part: partNamed(name),
@@ -45,7 +45,8 @@ function grownFindings(instance: Instance): Finding[] {
       unit: 'entries',
     } as const
     const finding = growthFinding(instance, found, text)
-    return { ...finding, summary: `${finding.summary}${releases(instance, name)}` }
+    const summary = `${finding.summary}${releases(instance, name)}`
+    return { ...finding, summary, ...(doubt !== undefined && { certainty: 'insufficient', missing: doubt }) }
   })
 }
 

@@ -51,3 +51,14 @@ test('the same while peers join: nothing', () => {
   const story = processWith((s) => ({ ...creeping(s), 'mesh.audit.connections': s / 10 }))
   assert.deepEqual(busyAlone.find(evidenceOf([story])), [])
 })
+
+test('a process that computes more and more without a sign of the mesh: not enough evidence, it may be the application', () => {
+  const [finding] = busyAlone.find(evidenceOf([processWith(creeping)]))
+  assert.equal(finding?.certainty, 'insufficient')
+  assert.match(finding?.missing ?? '', /the application may compute more/)
+})
+
+test('the same while dials become more: likely', () => {
+  const story = processWith((s) => ({ ...creeping(s), 'mesh.audit.dial_queue': Math.round(s / 20) }))
+  assert.equal(busyAlone.find(evidenceOf([story]))[0]?.certainty, 'likely')
+})

@@ -14,6 +14,8 @@ const leastMs = 55_000
 const [leastCreep, perConnection] = [0.15, 0.02]
 /** What a node does besides may rise by this factor in the same time. */
 const mostWork = 1.5
+/** Counts of dials under way, and how many of them no mesh needs at once: then the mesh itself computes more. */
+const [dials, manyDials] = [['mesh.audit.dial_queue', 'mesh.audit.pending_out'], 4] as const
 /** Cumulative counts of that. */
 const work = ['mesh.audit.frames_in', 'mesh.audit.frames_out', 'mesh.audit.opened_total']
 
@@ -44,7 +46,11 @@ function creepingFinding(instance: Instance): Finding | undefined {
   if (valueAt(usage, last.atMs) - valueAt(usage, since.atMs) < leastCreep) return undefined
   if (work.some((key) => doesMore(pointsOf(instance, key), judgement.rise))) return undefined
   const [from, to] = [since, last].map(({ atMs }) => percent(valueAt(usage, atMs)))
-  return finding(instance, since.atMs, `its use of CPU rose from ${from} to ${to}, and its peers and frames did not`)
+  const summary = `its use of CPU rose from ${from} to ${to}, and its peers and frames did not`
+  const found = finding(instance, since.atMs, summary)
+  if (dials.some((key) => areMany(pointsOf(instance, key), judgement.rise))) return found
+  // The application of the process may compute more, which nothing in its traces says.
+  return { ...found, certainty: 'insufficient', missing: 'a CPU profile: the application may compute more' }
 }
 
 function cpuOf(instance: Instance): readonly Point[] {
@@ -64,6 +70,14 @@ function doesMore(points: readonly Point[], { since, last }: Rise): boolean {
   const third = (last.atMs - since.atMs) / 3
   const riseFrom = (atMs: number) => valueAt(points, atMs + third) - valueAt(points, atMs)
   return riseFrom(last.atMs - third) > mostWork * riseFrom(since.atMs)
+}
+
+/** Whether more dials are under way in the second half of a rise than in the first, and more than a mesh needs. */
+function areMany(points: readonly Point[], { since, last }: Rise): boolean {
+  const middle = (since.atMs + last.atMs) / 2
+  const mostIn = (fromMs: number, toMs: number) =>
+    Math.max(0, ...points.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs).map(({ value }) => value))
+  return mostIn(middle, last.atMs) >= Math.max(manyDials, mostWork * mostIn(since.atMs, middle))
 }
 
 function percent(usage: number): string {

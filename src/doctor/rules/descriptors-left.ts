@@ -1,8 +1,7 @@
 import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
-/** The mesh itself opens a file for moments only. */
-const leastRise = 8
 const kinds = { file: 'files', pipe: 'pipes', other: 'devices and event queues' } as const
 
 /** Open descriptors of files, pipes or devices: no load of the mesh needs more of them. */
@@ -11,7 +10,7 @@ export const descriptorsLeft: Rule = {
   find: ({ instances }) =>
     instances.flatMap((instance) =>
       Object.entries(kinds).flatMap(([kind, what]) => {
-        const found = growthIn(instance, { key: `mesh.audit.descriptors_${kind}`, least: leastRise, perConnection: 0 })
+        const found = growthIn(instance, { key: `mesh.audit.descriptors_${kind}`, ...thresholds.descriptors })
         if (found === undefined) return []
         const text = {
           disease: 'descriptors-left',

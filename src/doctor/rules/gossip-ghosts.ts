@@ -3,10 +3,9 @@ import type { Finding } from '../finding.ts'
 import { type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../judgement/counted-growth.ts'
 import { partOf, pointsOf, valueAt } from '../judgement/growth.ts'
 import { brokenSinceMs, numberOf, statementsOf } from '../judgement/statements.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
-/** A few peers connect or leave between the two counts. */
-const leastRise = 8
 /** Tables with one entry per connected peer. */
 const tables = {
   'mesh.audit.gossip_peers': 'peers',
@@ -26,7 +25,7 @@ export const gossipGhosts: Rule = {
 
 function grownFinding(instance: Instance): Finding | undefined {
   for (const [key, what] of Object.entries(tables)) {
-    const found = growthIn(instance, { key, least: leastRise, perConnection: 1 })
+    const found = growthIn(instance, { key, ...thresholds.gossip })
     if (found !== undefined) return ghostsIn(instance, found, `${what} of gossipsub`)
   }
   return undefined
@@ -41,7 +40,7 @@ function topicsFinding(instance: Instance): Finding | undefined {
     atMs,
     value: Math.max(0, value - valueAt(most ?? [], atMs) * valueAt(peers ?? [], atMs)),
   }))
-  const found = growthOfPoints(instance, unsubscribed, { least: leastRise, perConnection: 0 })
+  const found = growthOfPoints(instance, unsubscribed, { ...thresholds.gossip, perConnection: 0 })
   return found && ghostsIn(instance, found, 'topics without a subscriber')
 }
 

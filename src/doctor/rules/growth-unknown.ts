@@ -3,43 +3,48 @@ import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import type { Finding } from '../finding.ts'
 import { grownCollections } from '../judgement/application-counts.ts'
-import { type Count, type CountedGrowth, growthFinding, growthIn, growthOfPoints } from '../judgement/counted-growth.ts'
+import {
+  type CountedGrowth,
+  growthFinding,
+  growthIn,
+  growthOfPoints,
+  type Limits,
+} from '../judgement/counted-growth.ts'
 import { type ProtocolGrowth, protocolGrowths } from '../judgement/grown-streams.ts'
 import { churnOf, judgeGrowth, partOf, pointsOf, valueAt } from '../judgement/growth.ts'
+import { isOfLoad } from '../judgement/load.ts'
 import { memoryFinding } from '../judgement/memory-finding.ts'
-import { judgeMemory, memoryOf } from '../judgement/memory-floors.ts'
+import { judgeMemory, memoryOf, slowsDown } from '../judgement/memory-floors.ts'
 import { growingPoints, meshRegistriesOf, sizesAlone } from '../judgement/registry-counts.ts'
 import { grownSockets } from '../judgement/socket-counts.ts'
 import { brokenSinceMs, type Statement, statementsOf } from '../judgement/statements.ts'
 import { growthUntilLimit } from '../judgement/stream-limits.ts'
+import { residentBounds, thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
-type Limits = Pick<Count, 'least' | 'perConnection' | 'load'>
-
-/** For a count without limits of its own. */
-const usual: Limits = { least: 48, perConnection: 8 }
-/** Counts of which even a few more are none of the load. */
-const steady: Limits = { least: 12, perConnection: 1 }
+const { steady, usual } = thresholds
+/** The same as of the rules that judge these counts. */
 const limitsByKey: Readonly<Record<string, Limits>> = {
   'mesh.audit.handlers': steady,
   'mesh.audit.topologies': steady,
-  'mesh.audit.listeners': steady,
-  'mesh.audit.descriptors_file': steady,
-  'mesh.audit.descriptors_pipe': steady,
-  'mesh.audit.descriptors_other': steady,
-  'mesh.audit.gossip.subscriptions': steady,
-  'mesh.audit.gossip.other_subscriptions': steady,
-  'mesh.audit.gossip_peers': steady,
-  'mesh.audit.gossip.streams_in': steady,
-  'mesh.audit.gossip.streams_out': steady,
+  'mesh.audit.listeners': thresholds.listeners,
+  'mesh.audit.listeners_signals': thresholds.signals,
+  'mesh.audit.descriptors_file': thresholds.descriptors,
+  'mesh.audit.descriptors_pipe': thresholds.descriptors,
+  'mesh.audit.descriptors_other': thresholds.descriptors,
+  'mesh.audit.gossip.subscriptions': thresholds.topics,
+  'mesh.audit.gossip.other_subscriptions': thresholds.topics,
+  'mesh.audit.gossip_peers': thresholds.gossip,
+  'mesh.audit.gossip.streams_in': thresholds.gossip,
+  'mesh.audit.gossip.streams_out': thresholds.gossip,
   'mesh.audit.unsettled': steady,
   'mesh.audit.draining': steady,
   'mesh.audit.closing': steady,
   'mesh.audit.suspects': steady,
-  'mesh.audit.timers': { least: 100, perConnection: 6 },
-  'mesh.audit.timers_unref': { least: 150, perConnection: 6 },
-  'mesh.audit.listeners_connections': { least: 200, perConnection: 10, load: 'mesh.audit.streams' },
-  'mesh.telemetry.queued': { least: 1_000, perConnection: 0 },
+  'mesh.audit.timers': thresholds.timers,
+  'mesh.audit.timers_unref': thresholds.timers,
+  'mesh.audit.listeners_connections': thresholds.connectionListeners,
+  'mesh.telemetry.queued': thresholds.queue,
 }
 
 /** The load itself, what only rises by design, other units, and what is counted of neighbours or in another number too. */
@@ -74,9 +79,6 @@ function isOtherEnd({ key, mesh }: Instance, growths: readonly ProtocolGrowth[])
   return owners.some((owner) => owner.mesh === mesh) && !owners.some((owner) => owner.key === key)
 }
 
-/** Bytes: a clean process rises by 30 MiB in its first minutes. */
-const leastResident = 96 * 1_048_576
-
 interface UnknownGrowth {
   readonly name: string
   readonly found: CountedGrowth
@@ -85,7 +87,9 @@ interface UnknownGrowth {
 function findingOf(instance: Instance, isOtherEnd: boolean): Finding | undefined {
   const statement = invariants.flatMap((invariant) => statementsOf(instance, invariant))[0]
   if (statement !== undefined) return statedFinding(statement)
-  const collections = grownCollections(instance).map(({ name, found }) => ({ name: `collection ${name}`, found }))
+  const collections = grownCollections(instance)
+    .filter(({ doubt }) => doubt === undefined)
+    .map(({ name, found }) => ({ name: `collection ${name}`, found }))
   const sockets = grownSockets(instance).map(({ kind, found }) => ({ name: `sockets_${kind}`, found }))
   const grown = [...grownCounts(instance, isOtherEnd), ...grownRegistries(instance), ...collections, ...sockets].sort(
     (a, b) => riseIn(b) - riseIn(a),
@@ -107,7 +111,9 @@ function memoryFindingOf(instance: Instance): Finding | undefined {
     bounds: heap.bounds,
   }
   const resident = pointsOf(instance, 'process.memory.usage')
-  const inAll = judgeGrowth(resident, leastResident)
+  const all = judgeGrowth(resident, residentBounds.least)
+  const isLoad = all.is !== 'level' && isOfLoad(instance, resident, all.rise, residentBounds.loads)
+  const inAll = isLoad || (all.is !== 'level' && slowsDown(resident, all.rise)) ? ({ is: 'level' } as const) : all
   const text = { disease: 'growth-unknown', part: memoryPart, what: 'memory of the process' } as const
   const ofFloors = memoryFinding(instance, both.floors, judgeMemory(instance, both), text)
   return [...ofFloors, ...memoryFinding(instance, resident, inAll, text)].find(

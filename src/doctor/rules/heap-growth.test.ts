@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evidenceOf, mib, type ProcessStory, processWith } from '../../testing/doctor/process-story.ts'
+import { cleanCounts, evidenceOf, mib, type ProcessStory, processWith } from '../../testing/doctor/process-story.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { heapGrowth } from './heap-growth.ts'
 
@@ -41,4 +41,37 @@ test('a rise over three floors: not enough evidence, and what is missing', () =>
   const [finding] = find(withFloors((s) => 38 + s, 2.2))
   assert.equal(finding?.certainty, 'insufficient')
   assert.match(finding?.missing ?? '', /longer window/)
+})
+
+const scaledOut = (kibibytesEach: number) =>
+  processWith((s) => {
+    const connections = 4 + Math.round(s / 6)
+    const bytes = 37 * mib + connections * kibibytesEach * 1_024
+    return { ...cleanCounts({ connections }), 'mesh.memory.heap_floor': bytes }
+  }, 20)
+
+test('a mesh that scales out from 4 to 200 peers, each with its part of the heap: nothing', () => {
+  assert.deepEqual(find(scaledOut(41)), [])
+  assert.deepEqual(find(scaledOut(200)), [])
+})
+
+test('the same with far more for each peer than any needs: likely', () => {
+  assert.deepEqual(
+    find(scaledOut(1_500)).map(({ certainty }) => certainty),
+    ['likely'],
+  )
+})
+
+test('messages that come faster and faster, which gossipsub remembers: nothing, and likely where their number stays', () => {
+  const withSeen = (seenAt: (seconds: number) => number) =>
+    processWith(
+      (s) => ({ 'mesh.memory.heap_floor': Math.round((38 + s / 60) * mib), 'mesh.audit.gossip.seen': seenAt(s) }),
+      20,
+    )
+  assert.deepEqual(find(withSeen((s) => 1_000 + 10 * s)), [])
+  assert.equal(find(withSeen(() => 13_000)).length, 1)
+})
+
+test('a cache that fills ever more slowly: nothing', () => {
+  assert.deepEqual(find(withFloors((s) => 40 + 50 * (1 - Math.exp(-s / 360)), 15)), [])
 })

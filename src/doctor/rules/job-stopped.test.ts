@@ -21,8 +21,10 @@ test('sweeps that stand still while censuses come: certain, since they are count
   )
 })
 
-test('sweeps that never ran: certain, too', () => {
-  assert.equal(find(processWith(() => ({ 'mesh.audit.sweeps': 0 }), 3)).length, 1)
+test('sweeps that never ran, where one is due every five seconds: certain, too', () => {
+  const story = processWith(() => ({ 'mesh.audit.sweeps': 0 }), 3)
+  const [finding] = find(story.span('mesh.node.started', 0, { 'mesh.node.sweep_ms': 5_000 }))
+  assert.equal(finding?.certainty, 'certain')
 })
 
 test('windows that no longer come while censuses do: the finding names them', () => {
@@ -89,4 +91,26 @@ test('all jobs run until the stop: nothing', () => {
     ),
     [],
   )
+})
+
+const sweptEvery = (everyS: number, untilS = 600) =>
+  processWith((s) => ({ 'mesh.audit.sweeps': Math.floor(Math.min(s, untilS) / everyS) }), 30)
+const stated = { 'mesh.node.sweep_ms': 600_000 }
+
+test('sweeps that are set to one in ten minutes: nothing, and certain where one of them is missing', () => {
+  assert.deepEqual(find(sweptEvery(600, 1_800).span('mesh.node.started', 0, stated)), [])
+  const stopped = processWith(() => ({ 'mesh.audit.sweeps': 0 }), 40).span('mesh.node.started', 0, stated)
+  assert.deepEqual(
+    find(stopped).map(({ certainty }) => certainty),
+    ['certain'],
+  )
+})
+
+test('a slow sweep of a process whose start was not read: nothing, since its count shows the interval', () => {
+  assert.deepEqual(find(sweptEvery(120, 1_800)), [])
+  assert.equal(find(sweptEvery(120)).length, 1)
+})
+
+test('sweeps that never ran, of a process that does not say how often it sweeps: likely', () => {
+  assert.equal(find(processWith(() => ({ 'mesh.audit.sweeps': 0 }), 3))[0]?.certainty, 'likely')
 })

@@ -3,18 +3,21 @@ import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { everyCensus, partOf, pointsOf } from '../judgement/growth.ts'
+import { settingsOf } from '../judgement/settings.ts'
 import type { Rule } from '../rule.ts'
 
-/** Sweeps run every 5 s. */
-const sweeplessMs = 55_000
+/** Two censuses without a sweep, and periods without one. */
+const [sweeplessMs, sweeplessPeriods] = [55_000, 3]
 /** Periods without a span, after at least as many with one. */
 const missedPeriods = 4
 /** Jobs with a span at every run, by their interval in milliseconds. */
-const jobs: Readonly<Partial<Record<SpanName, number>>> = {
-  'mesh.window': 60_000,
-  'mesh.audit': 30_000,
-  'mesh.staleness.pruned': 5_000,
-  'mesh.peerstore.swept': 120_000,
+function jobsOf(instance: Instance): Readonly<Partial<Record<SpanName, number>>> {
+  return {
+    'mesh.window': 60_000,
+    'mesh.audit': 30_000,
+    'mesh.staleness.pruned': settingsOf(instance).sweepMs,
+    'mesh.peerstore.swept': 120_000,
+  }
 }
 const leastGapMs = 120_000
 
@@ -32,11 +35,13 @@ function sweepFinding(instance: Instance): Finding | undefined {
   if (last === undefined) return undefined
   const still = sweeps.slice(sweeps.findLastIndex(({ value }) => value !== last.value) + 1)
   const [first] = still
-  if (first === undefined || last.atMs - first.atMs < sweeplessMs) return undefined
+  const { sweepMs, isSweepKnown } = settingsOf(instance)
+  const leastMs = Math.max(sweeplessMs, sweeplessPeriods * sweepMs)
+  if (first === undefined || last.atMs - first.atMs < leastMs) return undefined
   return {
     disease: 'job-stopped',
     owner: partOf(instance, 'sweep of the members (mesh.staleness.pruned)'),
-    certainty: 'certain',
+    certainty: isSweepKnown ? 'certain' : 'likely',
     sinceMs: first.atMs,
     summary: `${last.value} sweeps at ${still.length} censuses over ${Math.round((last.atMs - first.atMs) / 1_000)} s`,
     proof: instance.censuses,
@@ -48,7 +53,11 @@ function missingFinding({ complete }: Evidence, instance: Instance): Finding | u
   const isSampled = (pointsOf(instance, 'mesh.telemetry.sampled_out').at(-1)?.value ?? 0) > 0
   if (!complete || isSampled || instance.seqs.missing > 0) return undefined
   const untilMs = Math.min(instance.lastMs, instance.stopMs)
-  const runs = Object.entries(jobs).map(([name, periodMs]) => ({ name, periodMs, times: timesOf(instance, name) }))
+  const runs = Object.entries(jobsOf(instance)).map(([name, periodMs]) => ({
+    name,
+    periodMs,
+    times: timesOf(instance, name),
+  }))
   for (const { name, periodMs, times } of runs) {
     const lastMs = times.at(-1)
     if (lastMs === undefined || times.length < missedPeriods) continue

@@ -43,3 +43,11 @@ test('as many over some minutes, or a refusal long after: nothing', () => {
 test('another limit: nothing', () => {
   assert.deepEqual(findIn(joinStorm, [full(103, 'framesPerSecond'), ...joining(12, 1)]), [])
 })
+
+test('the storm names who joined in it, and who dials its node in vain', () => {
+  const seed = '/ip4/10.0.0.1/udp/4001/quic-v1/p2p/peer-seed'
+  const late = new Life('late').failing(0, seed, 4)
+  const [finding] = findIn(joinStorm, [full(112), ...joining(12, 1), late, new Life('other').censuses(0, 300, 3)])
+  assert.equal(finding?.alsoAt?.length, 13)
+  assert.ok(finding?.alsoAt?.includes('late'))
+})

@@ -3,6 +3,7 @@ import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { partOf } from '../judgement/growth.ts'
+import { seedHistories } from '../judgement/seed-history.ts'
 import type { Rule } from '../rule.ts'
 
 /** Guess: fewer peers in a minute are a roll-out. */
@@ -31,6 +32,7 @@ function findingOf(instance: Instance, { instances }: Evidence): Finding | undef
   if (burst === undefined) return undefined
   const during = refusals.filter(({ startMs }) => startMs >= burst.fromMs)
   const [first] = during
+  const alsoAt = joinedBetween(instance, instances, burst.fromMs)
   return {
     disease: 'join-storm',
     owner: partOf(instance, `limit ${[...new Set(during.map(nameOf))].join(', ')}`),
@@ -39,6 +41,7 @@ function findingOf(instance: Instance, { instances }: Evidence): Finding | undef
     lastMs: during.at(-1)?.startMs,
     summary: `${burst.joining} peers joined within a minute, and ${during.at(-1)?.attributes['mesh.limit.total']} of their connections were refused at ${first && nameOf(first)} = ${first?.attributes['mesh.limit.value']}`,
     proof: during.slice(0, 8).map(witnessOf),
+    ...(alsoAt.length > 0 && { alsoAt }),
   }
 }
 
@@ -49,6 +52,24 @@ function arrivals(instance: Instance): number[] {
   const own = new Set(dialled.map(({ attributes }) => attributes['mesh.peer.id']))
   const byPeer = Map.groupBy(spans, ({ attributes }) => attributes['mesh.peer.id'])
   return [...byPeer].filter(([peer]) => !own.has(peer)).map(([, all]) => Math.min(...all.map(({ startMs }) => startMs)))
+}
+
+/** Other nodes that the storm is of: those that started or reached the node in it, and those that dial it in vain. */
+function joinedBetween(instance: Instance, instances: readonly Instance[], fromMs: number): readonly string[] {
+  const isIn = (atMs: number) => atMs >= fromMs && atMs - fromMs <= burstMs
+  const arrived = connectionSpans
+    .flatMap((name) => instance.spans(name))
+    .filter(({ startMs }) => isIn(startMs))
+    .map(({ attributes }) => attributes['mesh.peer.id'])
+  const joining = instances.filter(
+    (one) =>
+      one.mesh === instance.mesh &&
+      one !== instance &&
+      ((one.countOf('mesh.node.started') > 0 && isIn(one.firstMs)) ||
+        arrived.includes(one.peer) ||
+        seedHistories(one).some(({ address, unresolved }) => unresolved.length > 0 && address.endsWith(instance.peer))),
+  )
+  return [...new Set(joining.map(({ node }) => node))].filter((node) => node !== instance.node).sort()
 }
 
 function isOutbound({ attributes }: TraceSpan): boolean {

@@ -140,3 +140,12 @@ test('the same, and the spans that say so are missing: not enough evidence, unti
   assert.equal(linkLeftOpen.find(evidence(counts))[0]?.certainty, 'insufficient')
   assert.equal(linkLeftOpen.find(evidence(suspect(counts, 'closing-open', 'older', 605)))[0]?.certainty, 'certain')
 })
+
+test('a link that the other end closed minutes ago, of a node that is set to wait for longer: nothing', () => {
+  const [open, closed] = [story('node-1'), story('node-2')]
+  link(open, 'mesh.hello.received', 20)
+  link(closed, 'mesh.hello.received', 20)
+  link(closed, 'mesh.connection.closed', 100)
+  open.span('mesh.node.started', 0, { 'mesh.node.staleness_ms': 600_000 })
+  assert.deepEqual(find(open, closed), [])
+})

@@ -111,6 +111,8 @@ function suspectFinding(evidence: Evidence, instance: Instance): Finding | undef
   // Others may have come at each census, and the spans that say that each has gone may be missing.
   const isOld = suspects.some(({ attributes }) => attributes['mesh.suspect.change'] === 'older')
   const missing = isOld ? undefined : missingSpans(evidence, instance)
+  const peers = suspects.map(({ attributes }) => processOf(evidence, String(attributes['mesh.peer.id'] ?? ''))?.node)
+  const alsoAt = [...new Set(peers.filter((node) => node !== undefined))].filter((node) => node !== instance.node)
   return {
     disease: 'link-left-open',
     owner: partOf(instance, 'connections that should be closed'),
@@ -118,6 +120,7 @@ function suspectFinding(evidence: Evidence, instance: Instance): Finding | undef
     sinceMs: latest[0]?.atMs,
     summary: `${latest.at(-1)?.value} connections that should be closed are open, for ${latest.length} censuses by now`,
     proof: suspects.slice(0, 8).map(witnessOf),
+    ...(alsoAt.length > 0 && { alsoAt }),
     ...(missing !== undefined && { missing }),
   }
 }

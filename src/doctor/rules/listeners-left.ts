@@ -1,32 +1,28 @@
 import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { type Count, growthFinding, growthIn } from '../judgement/counted-growth.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
 /**
- * Listeners on targets that outlive a call. Those on libp2p’s own events and signals are as many as its parts; those on
- * connections are some nine for each stream.
+ * Listeners on targets that outlive a call.
  */
 const counts: readonly (Count & { readonly part: string; readonly what: string })[] = [
   {
     key: 'mesh.audit.listeners',
-    least: 8,
-    perConnection: 1,
+    ...thresholds.listeners,
     part: 'listeners on libp2p',
     what: 'listeners on events of libp2p, gossipsub and the listening sockets',
   },
   {
     key: 'mesh.audit.listeners_signals',
-    least: 16,
-    perConnection: 2,
+    ...thresholds.signals,
     part: 'listeners on signals',
     what: 'listeners on abort signals that live as long as their owners',
   },
   {
     key: 'mesh.audit.listeners_connections',
-    least: 128,
-    perConnection: 10,
-    load: 'mesh.audit.streams',
+    ...thresholds.connectionListeners,
     part: 'listeners on connections',
     what: 'listeners on connections and their streams',
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { evidenceOf, mib, type ProcessStory, processWith } from '../../testing/doctor/process-story.ts'
+import { cleanCounts, evidenceOf, mib, type ProcessStory, processWith } from '../../testing/doctor/process-story.ts'
 import { leakCheck } from '../../testing/leak-check.ts'
 import { nativeGrowth } from './native-growth.ts'
 
@@ -29,4 +29,12 @@ test('pages that malloc retains, as in a clean node: nothing', () => {
 
 test('256 MiB at once: nothing', () => {
   assert.deepEqual(find(withMemory((s) => (s < 300 ? 136 : 392))), [])
+})
+
+test('a mesh that scales out to 200 peers, each with its part of the memory: nothing', () => {
+  const story = processWith((s) => {
+    const connections = 4 + Math.round(s / 6)
+    return { ...cleanCounts({ connections }), 'process.memory.usage': Math.round((136 + 0.6 * connections) * mib) }
+  }, 20)
+  assert.deepEqual(find(story), [])
 })

@@ -1,13 +1,11 @@
 import type { Instance } from '../evidence/instance.ts'
 import type { Point } from '../evidence/series.ts'
 import { judgeGrowth, pointsOf, valueAt } from '../judgement/growth.ts'
+import { isOfLoad } from '../judgement/load.ts'
 import { eachProcess, memoryFinding } from '../judgement/memory-finding.ts'
-import { warmUpMs } from '../judgement/memory-floors.ts'
+import { slowsDown, warmUpMs } from '../judgement/memory-floors.ts'
+import { nativeBounds as bounds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
-
-const mib = 1_048_576
-/** Clean nodes rise by up to 30 MiB in five minutes, most of it in the first two: pages that V8 and malloc retain. */
-const leastRise = { warm: 64 * mib, anytime: 80 * mib }
 
 /** Resident memory that neither the heap in use nor the buffers explain. */
 export const nativeGrowth: Rule = {
@@ -15,8 +13,9 @@ export const nativeGrowth: Rule = {
   find: eachProcess((instance) => {
     const points = nativeOf(instance)
     const warm = points.filter(({ atMs }) => atMs >= instance.firstMs + warmUpMs)
-    const judgement = [judgeGrowth(warm, leastRise.warm), judgeGrowth(points, leastRise.anytime)].find(
-      ({ is }) => is === 'rises',
+    const judgement = [judgeGrowth(warm, bounds.warm), judgeGrowth(points, bounds.anytime)].find(
+      (one) =>
+        one.is === 'rises' && !slowsDown(points, one.rise) && !isOfLoad(instance, points, one.rise, bounds.loads),
     )
     return memoryFinding(instance, points, judgement ?? { is: 'level' }, {
       disease: 'native-growth',

@@ -3,12 +3,10 @@ import type { Finding } from '../finding.ts'
 import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
 import { partOf } from '../judgement/growth.ts'
 import { brokenSinceMs, statementsOf } from '../judgement/statements.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
 const list = 'mesh.audit.owned '
-/** Dials and connections that a burst of joins begins at once. */
-const leastRise = 16
-const perConnection = 4
 
 /** What owners adopted and did not release, by owner and kind; and counts of owners that do not add up. */
 export const ownedLeft: Rule = {
@@ -32,7 +30,7 @@ function statedFindings(instance: Instance): Finding[] {
 
 function grownFindings(instance: Instance): Finding[] {
   return instance.seriesOf(list).flatMap(([key]): Finding[] => {
-    const found = growthIn(instance, { key, isLine: true, least: leastRise, perConnection })
+    const found = growthIn(instance, { key, isLine: true, ...thresholds.owned })
     if (found === undefined) return []
     const words = key.slice(list.length, -' held'.length).split(' ')
     const [owner, kind] = [words.slice(0, -1).join(' '), words.at(-1)]

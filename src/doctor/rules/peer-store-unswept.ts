@@ -3,12 +3,9 @@ import type { Finding } from '../finding.ts'
 import { growthFinding, growthOfPoints } from '../judgement/counted-growth.ts'
 import { beyondLoad, churnOf, partOf, pointsOf, valueAt } from '../judgement/growth.ts'
 import { brokenSinceMs, numberOf, statementsOf } from '../judgement/statements.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
-/** Records that peers leave until the next sweep, besides those of the churn itself. */
-const leastRise = 16
-/** A peer that comes may bring the address of another one. */
-const recordsPerPeer = 2
 /** Two sweeps, one every two minutes: what the first one had to spare is gone with the second. */
 const twoSweepsMs = 270_000
 
@@ -39,11 +36,12 @@ function statedFinding(instance: Instance): Finding | undefined {
 function grownFinding(instance: Instance): Finding | undefined {
   // The sweep keeps the records of the DHT’s table.
   const records = beyondLoad(instance, pointsOf(instance, 'mesh.audit.peer_store'), 1, 'mesh.audit.dht_rt')
-  const found = growthOfPoints(instance, records, { least: leastRise, perConnection: recordsPerPeer })
+  const found = growthOfPoints(instance, records, thresholds.records)
   if (found === undefined) return undefined
   const { points, rise } = found
   const more = valueAt(points, rise.last.atMs) - valueAt(points, rise.since.atMs)
-  const explained = recordsPerPeer * churnOf(instance, rise) + leastRise
+  const { least, perConnection } = thresholds.records
+  const explained = perConnection * churnOf(instance, rise) + least
   if (more <= explained && rise.last.atMs - rise.since.atMs < twoSweepsMs) return undefined
   return growthFinding(instance, found, {
     disease: 'peer-store-unswept',

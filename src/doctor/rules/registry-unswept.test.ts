@@ -94,3 +94,8 @@ test('a node whose spans of registries are dropped by sampling: the size of the 
     ['registry requests'],
   )
 })
+
+test('members that stay for the hour that their node is set to wait: nothing', () => {
+  const story = withRegistry('members', insertOnly(30))
+  assert.deepEqual(find(story.span('mesh.node.started', 0, { 'mesh.node.staleness_ms': 3_600_000 })), [])
+})

@@ -8,17 +8,15 @@ import {
   growingPoints,
   meshRegistriesOf,
   type Registry,
-  retentionMs,
+  retentionMsOf,
   riseOf,
   sizesAlone,
 } from '../judgement/registry-counts.ts'
+import { settingsOf } from '../judgement/settings.ts'
 import { brokenSinceMs, statementsOf } from '../judgement/statements.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
-/** Entries that a few peers add at once. */
-const leastRise = 16
-/** A peer has a record, and two connections for a while. */
-const perConnection = 2
 /** Of how many processes a registry grows before one cause is assumed, and part of all. */
 const [leastEverywhere, partEverywhere] = [3, 0.6]
 
@@ -62,11 +60,12 @@ interface RegistryFinding {
 
 function grownFinding(registry: Registry): RegistryFinding[] {
   const { instance, name, owner } = registry
-  const keptMs = retentionMs[name]
-  const found = growthOfPoints(instance, growingPoints(registry), {
-    least: leastRise,
-    perConnection: name === 'members' ? 0 : perConnection,
-  })
+  const keptMs = retentionMsOf(name, settingsOf(instance))
+  const found = growthOfPoints(
+    instance,
+    growingPoints(registry),
+    name === 'members' ? thresholds.members : thresholds.registry,
+  )
   if (found === undefined) return fullFinding(registry)
   const finding = growthFinding(instance, found, {
     disease: 'registry-unswept',
@@ -87,7 +86,7 @@ function grownFinding(registry: Registry): RegistryFinding[] {
 /** Where sampling drops the spans of registries, the census has their sizes, and no owner. */
 function sizeFindings(instance: Instance): Finding[] {
   return sizesAlone(instance).flatMap(({ name, points }): Finding[] => {
-    const found = growthOfPoints(instance, points, { least: leastRise, perConnection })
+    const found = growthOfPoints(instance, points, thresholds.registry)
     if (found === undefined) return []
     const text = {
       disease: 'registry-unswept',
@@ -110,7 +109,7 @@ function fullFinding(registry: Registry): RegistryFinding[] {
   const others = ['removed', 'expired', 'replaced'].reduce((sum, reason) => sum + riseOf(registry, reason), 0)
   const evicted = riseOf(registry, 'evicted')
   if (makesRoom.includes(name) || size === undefined || capacity === undefined) return []
-  if (size.value < capacity.value || evicted < leastRise || others > 0) return []
+  if (size.value < capacity.value || evicted < thresholds.registry.least || others > 0) return []
   const finding: Finding = {
     disease: 'registry-unswept',
     owner: partOf(instance, `registry ${name} of ${owner}`),

@@ -1,5 +1,6 @@
 import type { Evidence } from '../evidence/evidence.ts'
 import { witnessOf } from '../evidence/instance.ts'
+import { severalSeeds } from '../explanation.ts'
 import type { Finding } from '../finding.ts'
 import { type FailingSeed, failingSeeds, stagesOf } from '../judgement/failing-seeds.ts'
 import { partOf } from '../judgement/growth.ts'
@@ -66,7 +67,7 @@ function commonFinding(outages: readonly Outage[], { instances }: Evidence): Fin
     const addresses = [...new Set(seeds.map(({ history }) => history.address))]
     return {
       disease: 'retry-storm',
-      owner: { mesh, node: '', instance: '', part: addresses.length === 1 ? `seed ${addresses[0]}` : 'seeds' },
+      owner: { mesh, node: '', instance: '', part: addresses.length === 1 ? `seed ${addresses[0]}` : severalSeeds },
       certainty: 'certain',
       sinceMs: fromMs,
       summary: `${nodes.length} of ${running.length} running nodes retried ${addresses.length === 1 ? addresses[0] : `${addresses.length} seeds`} at once: ${stagesOf(seeds)}`,

@@ -5,7 +5,7 @@ import { missingSpans } from '../judgement/absence.ts'
 import { growthFinding } from '../judgement/counted-growth.ts'
 import { type GrownStreams, type ProtocolGrowth, protocolGrowths, protocolList } from '../judgement/grown-streams.ts'
 import { everyCensus, partOf, pointsOf } from '../judgement/growth.ts'
-import { leastStreams } from '../judgement/stream-limits.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
 /** Both ends count at times that differ by up to an interval. */
@@ -62,7 +62,9 @@ function otherEnds(instances: readonly Instance[], owners: readonly GrownStreams
       const key = `${protocolList}${owner.protocol} ${owner.direction === 'in' ? 'out' : 'in'}`
       const last = pointsOf(instance, key, 'none').at(-1)?.value ?? 0
       return (
-        instance !== owner.instance && instance.mesh === owner.instance.mesh && last >= Math.max(leastStreams, most / 4)
+        instance !== owner.instance &&
+        instance.mesh === owner.instance.mesh &&
+        last >= Math.max(thresholds.streams.least, most / 4)
       )
     }),
   )

@@ -1,15 +1,13 @@
 import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
-
-/** Spans that a busy node has in its queue between two exports. */
-const leastRise = 1_000
 
 /** The export queue grows although spans arrive: the node produces more than its receiver accepts. */
 export const telemetryGrowth: Rule = {
   name: 'telemetry-growth',
   find: ({ instances }) =>
     instances.flatMap((instance) => {
-      const found = growthIn(instance, { key: 'mesh.telemetry.queued', least: leastRise, perConnection: 0 })
+      const found = growthIn(instance, { key: 'mesh.telemetry.queued', ...thresholds.queue })
       if (found === undefined) return []
       const text = { disease: 'telemetry-growth', part: 'export queue', what: 'queued spans', unit: 'spans' } as const
       return [growthFinding(instance, found, text)]

@@ -2,11 +2,8 @@ import type { Instance } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { growthFinding, growthOfPoints } from '../judgement/counted-growth.ts'
 import { pointsOf, valueAt } from '../judgement/growth.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
-
-/** Timers of dials, streams and QUIC come and go with the churn: up to 80 of them, measured. */
-const leastRise = 120
-const perConnection = 6
 
 /** Timers of the process, those that keep it alive and those that do not, beyond what its connections need. */
 export const timersLeft: Rule = {
@@ -20,7 +17,7 @@ function findingOf(instance: Instance): Finding | undefined {
     atMs,
     value: value + valueAt(unreferenced, atMs),
   }))
-  const found = growthOfPoints(instance, points, { least: leastRise, perConnection })
+  const found = growthOfPoints(instance, points, thresholds.timers)
   if (found === undefined) return undefined
   const text = { disease: 'timers-left', part: 'timers', what: 'timers of the process', unit: 'timers' } as const
   return growthFinding(instance, found, text)

@@ -4,10 +4,9 @@ import type { Finding } from '../finding.ts'
 import { growthFinding, growthIn } from '../judgement/counted-growth.ts'
 import { partOf } from '../judgement/growth.ts'
 import { processOf } from '../judgement/statements.ts'
+import { thresholds } from '../judgement/thresholds.ts'
 import type { Rule } from '../rule.ts'
 
-/** More than an application of some parts subscribes to while it starts. */
-const leastRise = 8
 const counts = [
   { key: 'mesh.audit.gossip.other_subscriptions', what: 'topics that it subscribes to past the mesh' },
   { key: 'mesh.audit.gossip.subscriptions', what: 'topics that it subscribes to' },
@@ -30,12 +29,12 @@ export const topicsLeft: Rule = {
 /** Topics that a connected peer has: those without any are gossipsub’s own fault. */
 function isAffected(instance: Instance): boolean {
   const keys = ['mesh.audit.gossip.topics', 'mesh.audit.gossip.most_topics']
-  return keys.every((key) => growthIn(instance, { key, least: leastRise, perConnection: 0 })?.isShort === false)
+  return keys.every((key) => growthIn(instance, { key, ...thresholds.topics })?.isShort === false)
 }
 
 function guiltyFinding(instance: Instance, affected: readonly Instance[]): Finding | undefined {
   for (const { key, what } of counts) {
-    const found = growthIn(instance, { key, least: leastRise, perConnection: 0 })
+    const found = growthIn(instance, { key, ...thresholds.topics })
     if (found === undefined) continue
     const neighbours = affected.filter((one) => one !== instance && mostTopicsPeer(one) === instance.peer)
     const alsoAt = [...new Set(neighbours.map(({ node }) => node))]
@@ -56,7 +55,7 @@ function guiltyFinding(instance: Instance, affected: readonly Instance[]): Findi
 function ownersOf(evidence: Evidence, affected: readonly Instance[]): Finding[] {
   const byPeer = Map.groupBy(affected, mostTopicsPeer)
   return [...byPeer].flatMap(([peer, [witness, ...others]]): Finding[] => {
-    const found = witness && growthIn(witness, { key: 'mesh.audit.gossip.topics', least: leastRise, perConnection: 0 })
+    const found = witness && growthIn(witness, { key: 'mesh.audit.gossip.topics', ...thresholds.topics })
     if (found === undefined || witness === undefined || peer === '') return []
     const guilty = processOf(evidence, peer)
     const text = {

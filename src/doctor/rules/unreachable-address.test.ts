@@ -76,3 +76,8 @@ test('three nodes that dial it in vain, each of which it reaches then: likely, i
   ])
   assert.deepEqual(findIn(unreachableAddress, [target(), ...diallers()]), [])
 })
+
+test('a member that its mesh is set to wait for longer than it was dialled: nothing', () => {
+  const slow = target().span('mesh.node.started', 0, { 'mesh.node.staleness_ms': 600_000 })
+  assert.deepEqual(findIn(unreachableAddress, [slow, dialler('b', 20, 60, 200), dialler('c', 30, 150)]), [])
+})

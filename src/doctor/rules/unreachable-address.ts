@@ -3,13 +3,14 @@ import type { Evidence } from '../evidence/evidence.ts'
 import { type Instance, witnessOf } from '../evidence/instance.ts'
 import type { Finding } from '../finding.ts'
 import { partOf } from '../judgement/growth.ts'
+import { settingsOf } from '../judgement/settings.ts'
 import type { Rule } from '../rule.ts'
 
 /**
  * A member that died expires sooner than it is dialled over this time, and after a partition it is reached again. One
  * node alone may have a blocked path.
  */
-const leastFailingMs = 120_000
+const [leastFailingMs, failingWindows] = [120_000, 4]
 const leastFailures = 4
 const leastInRow = 10
 const leastDiallers = 2
@@ -54,7 +55,8 @@ function findingOf(target: Instance, { instances }: Evidence): Finding | undefin
 function isLong(failed: readonly TraceSpan[], target: Instance): boolean {
   const [first, last] = [failed[0]?.startMs ?? 0, failed.at(-1)?.startMs ?? 0]
   const inRow = failed.map(({ attributes }) => Number(attributes['mesh.dial.failures'] ?? 1))
-  if (last - first >= leastFailingMs || Math.max(...inRow) >= leastInRow) return true
+  const windowsMs = failingWindows * settingsOf(target).stalenessMs
+  if (last - first >= Math.max(leastFailingMs, windowsMs) || Math.max(...inRow) >= leastInRow) return true
   const diallers = new Set(failed.map(({ resource }) => resource['mesh.node.name']))
   const reachesOthers = target
     .spans('mesh.connection.opened')

@@ -109,7 +109,17 @@ function problemTexts(partial: readonly string[]): readonly string[] {
 
 /** How small a leak would have been seen. */
 export function resolutionText({ resolution }: Pick<Report, 'resolution'>): string {
-  const { heap, external, processesWith, processesWithout } = resolution
+  return [memoryResolution(resolution), countResolution(resolution)].filter((text) => text !== '').join('; ')
+}
+
+function countResolution({ counts }: Report['resolution']): string {
+  if (counts === undefined) return ''
+  const { entries, perHour, perEvent, node } = counts
+  const each = perEvent === undefined ? '' : `, ${perEvent} per connection`
+  return `one of something counted from ${entries} entries on (${perHour} per hour${each}, at ${node})`
+}
+
+function memoryResolution({ heap, external, processesWith, processesWithout }: Report['resolution']): string {
   if (processesWith === 0)
     return 'no process has four floors after major collections: a leak that nothing counts would not show in so short a time'
   const limits = [heap && `${smallestText(heap)} of heap`, external && `${smallestText(external)} of buffers`]

@@ -10,6 +10,32 @@ export const cleanStories: Readonly<Record<string, () => readonly ProcessStory[]
   'a mesh that others join all the time': () => [
     new ProcessStory('node-1').censuses(10, (s) => cleanCounts({ connections: 4 + Math.round(s / 6) })),
   ],
+  'a mesh that scales out, with all that its peers take': () => [
+    new ProcessStory('node-1').censuses(20, (s) => {
+      const connections = 4 + Math.round(s / 6)
+      return {
+        ...cleanCounts({ connections }),
+        'mesh.memory.heap_floor': 37 * mib + connections * 41_000,
+        'process.memory.usage': 136 * mib + connections * 240_000,
+        'mesh.audit.applications': [`offers ${5 * connections}`],
+      }
+    }),
+  ],
+  'messages that come faster and faster': () => [
+    new ProcessStory('node-1').censuses(20, (s) => ({
+      'mesh.memory.heap_floor': 37 * mib + 10_000 * s,
+      'mesh.audit.gossip.seen': 1_000 + 10 * s,
+      'mesh.audit.frames_in': s * s,
+    })),
+  ],
+  'a cache that fills ever more slowly': () => [
+    new ProcessStory('node-1').censuses(15, (s) => ({
+      'mesh.memory.heap_floor': Math.round((37 + 50 * (1 - Math.exp(-s / 360))) * mib),
+    })),
+  ],
+  'a mesh that is set to sweep every two minutes': () => [
+    new ProcessStory('node-1').censuses(20, (s) => ({ 'mesh.audit.sweeps': Math.floor(s / 120) })),
+  ],
   'a mesh that the others leave, one after the other': () => [
     new ProcessStory('node-1').censuses(10, (s) => cleanCounts({ connections: 64 - Math.round(s / 10) })),
   ],
