@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
+import { registries } from '../../catalogue/registries.ts'
 import { until } from '../../processes/waiting.ts'
 import { startStack } from '../../stack/bare.ts'
 import { startCluster } from '../../testing/cluster/cluster.ts'
@@ -23,8 +24,14 @@ const windowsMs = 135_000
 const suspectsMs = 120_000
 /** Censuses of a complete window. */
 const censuses = 2
-/** Children that only the window of a sick node has. */
-const expected = ['mesh.audit.suspect', 'mesh.leak.suspected', 'mesh.heap.site', 'mesh.limit.reached']
+/** Children that only the window of a sick node has; a census lists the registries that are not empty. */
+const expected: readonly string[] = [
+  ...registries.map((name) => `mesh.audit.${name}`),
+  'mesh.audit.suspect',
+  'mesh.leak.suspected',
+  'mesh.heap.site',
+  'mesh.limit.reached',
+]
 const viewport = { width: 1600, height: 1000 }
 const stepLimitMs = 30_000
 
