@@ -40,6 +40,8 @@ export interface MeshNodeOptions extends Pick<LinkProtocolOptions, 'admission' |
   /** Milliseconds of silence after which a member is stale. */
   readonly stalenessMs: number
   readonly sweepMs: number
+  /** Sweeps for stale members never run: an injected fault, of which the span of the start says nothing. */
+  readonly holdsSweep?: boolean
   readonly digestMs: number
   readonly gossipDigestMs: number
   /** Whether it checks that streams open on its connections; true by default. */
@@ -101,7 +103,8 @@ export class MeshNode implements Machine<NodeEvent, NodeEffect> {
     const { admission, credentials, findFlaw } = options
     const closed = { admission, credentials, findFlaw }
     this.ledger = new ConnectionLedger(owner, { self, hello, random, areRivals, ...places, ...closed })
-    this.view = new DigestView(owner, { self, stalenessMs, sweepMs, random, skewAllowedMs, limitSpans })
+    const viewSweepMs = options.holdsSweep === true ? Infinity : sweepMs
+    this.view = new DigestView(owner, { self, stalenessMs, sweepMs: viewSweepMs, random, skewAllowedMs, limitSpans })
     const memberIds = () => this.view.members().map(({ digest }) => digest.peer)
     this.seeds = new SeedDialler(options.seeds, { random, sampleJitter: () => rankAmong(self, memberIds(), random) })
     const reach = new ReachWatch(self, meshes, this.ledger, this.view)

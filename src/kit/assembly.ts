@@ -16,7 +16,7 @@ import { censusSources } from './census-sources.ts'
 import type { PubSub, TracemeshComponents } from './components.ts'
 import { AddressWatch } from './connections/address-watch.ts'
 import type { MeshAdmission } from './credentials/mesh-admission.ts'
-import { faultyNetwork, faultyProbe, faultySweepMs, startFaults, sweepsGossip } from './faults.ts'
+import { faultyNetwork, faultyProbe, holdsSweep, startFaults, sweepsGossip } from './faults.ts'
 import { channelTopics } from './gossip/gossip-channel.ts'
 import { GossipHealth } from './gossip/gossip-health.ts'
 import { gossipInternals, missingInternals, unknownTables } from './gossip/gossip-internals.ts'
@@ -280,7 +280,7 @@ export class Assembly {
       self: components.peerId.toString(),
       meshes,
       build: `tracemesh/${version}`,
-      sweepMs: faultySweepMs(config.sweepMs, config.faults),
+      holdsSweep: holdsSweep(config.faults),
     })
   }
 

@@ -20,7 +20,7 @@ import {
   faultyLimits,
   faultyNetwork,
   faultyProbe,
-  faultySweepMs,
+  holdsSweep,
   startFaults,
   sweepsGossip,
 } from './faults.ts'
@@ -38,7 +38,7 @@ describe('without a fault nothing changes', () => {
     assert.equal(faultyNetwork(network, others('keep-connections')), network)
     assert.equal(faultyClock(systemClock, others('skew-clock')), systemClock)
     assert.deepEqual(faultyLimits(others('lose-spans')), {})
-    assert.equal(faultySweepMs(5_000, others('hold-sweep')), 5_000)
+    assert.equal(holdsSweep(others('hold-sweep')), false)
     assert.equal(faultyProbe(others('no-descriptors')), undefined)
   })
 

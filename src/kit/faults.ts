@@ -43,9 +43,8 @@ const dialMs = 5_000
 const growMs = 2_000
 const maxEntries = 8_192
 
-/** Milliseconds between two sweeps; Infinity, which no configuration allows, means never. */
-export function faultySweepMs(sweepMs: number, faults: readonly Fault[]): number {
-  return faults.includes('hold-sweep') ? Infinity : sweepMs
+export function holdsSweep(faults: readonly Fault[]): boolean {
+  return faults.includes('hold-sweep')
 }
 
 export function faultyClock(clock: Clock, faults: readonly Fault[]): Clock {

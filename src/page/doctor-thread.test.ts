@@ -32,6 +32,7 @@ async function startStore(t: TestContext, answer: (url: URL) => Buffer | undefin
 }
 
 const services = Buffer.from(JSON.stringify({ services: ['mesh-a'] }))
+const operations = Buffer.from(JSON.stringify({ operations: [{ name: 'mesh.audit', spanKind: 'internal' }] }))
 
 /** A minute of ten busy nodes: 15,000 spans, 10 MB. */
 function busyMinute(minute: number): Buffer {
@@ -70,6 +71,7 @@ test('a diagnosis of 45,000 spans: the event loop is never busy for 100 ms, as i
   const minutes = [0, 1, 2].map(busyMinute)
   const url = await startStore(t, ({ pathname, searchParams }) => {
     if (pathname.endsWith('/services')) return services
+    if (pathname.endsWith('/operations')) return operations
     return minutes[(Date.parse(searchParams.get('query.startTimeMin') ?? '') - beginMs) / minuteMs]
   })
   const period = { fromMs: beginMs, toMs: beginMs + 3 * minuteMs }
@@ -79,7 +81,7 @@ test('a diagnosis of 45,000 spans: the event loop is never busy for 100 ms, as i
   const busyMs = await longestBusyMs(diagnosis)
   assert.ok(busyMs < 100, `${busyMs} ms`)
   const { evidence } = await diagnosis
-  assert.deepEqual([evidence.spans, evidence.nodes], [45_000, 10])
+  assert.deepEqual([evidence.spans, evidence.nodes, evidence.complete], [45_000, 10, true])
 })
 
 test('a store that is away or empty: the error keeps its code and its words', async (t) => {
