@@ -34,8 +34,6 @@ export const credentialCauses = [
   'expired',
   'revoked',
   'role',
-  'application',
-  'unencrypted',
 ] as const
 
 type SizeBand = (typeof sizeBands)[number]

@@ -280,10 +280,8 @@ export class LinkProtocol {
   #receiveHello(peer: string, link: Link, hello: Hello, proof: Proof | undefined, now: number): LinkProtocolEffect[] {
     if (link.hello !== undefined || !isActive(link)) return []
     const { admission } = this.#options
-    const ownMeshes = this.#options.hello.meshes
-    const isForeign = !hello.meshes.some((mesh) => ownMeshes.includes(mesh))
     // A closed mesh refuses before it says anything about itself.
-    const cause = admission?.refusalOf(isForeign ? { cause: 'other-mesh' } : proof)
+    const cause = admission?.refusalOf(proof)
     if (cause !== undefined) return this.refuse(peer, link, cause, now)
     link.hello = hello
     link.credentials = proof?.credentials ?? []
@@ -298,7 +296,8 @@ export class LinkProtocol {
       if (link.isOverLimit) return [...effects, ...this.endLink(peer, link, 'limit', now)]
       effects.push(...this.#sendHello(link))
     }
-    if (isForeign) {
+    const ownMeshes = this.#options.hello.meshes
+    if (!hello.meshes.some((mesh) => ownMeshes.includes(mesh))) {
       const why = `the peer is in ${hello.meshes.join(' and ')}, this node is in ${ownMeshes.join(' and ')}`
       effects.push(emitLinkRefused(peer, link, 'foreign-mesh', why))
       return [...effects, ...this.endLink(peer, link, 'foreign-mesh', now)]

@@ -20,7 +20,7 @@ import { faultyNetwork, faultyProbe, holdsSweep, startFaults, sweepsGossip } fro
 import { channelTopics } from './gossip/gossip-channel.ts'
 import { GossipHealth } from './gossip/gossip-health.ts'
 import { gossipInternals, missingInternals, unknownTables } from './gossip/gossip-internals.ts'
-import type { ResolvedOptions } from './init.ts'
+import { meshesOf, type ResolvedOptions } from './init.ts'
 import { Libp2pNetwork } from './libp2p-network.ts'
 import type { Admission } from './limits/admission.ts'
 import { QuicAccepts } from './limits/quic-accepts.ts'
@@ -89,7 +89,7 @@ export class Assembly {
     this.resources = this.#createResourceMonitor()
     const pubsub = findPubSub(components, config)
     this.dht = findDht(components, config)
-    const meshes = config.bridgeTo === undefined ? [config.mesh] : [config.mesh, config.bridgeTo]
+    const meshes = meshesOf(config)
     const network = this.#createNetwork(meshes, pubsub)
     this.network = network
     this.node = this.#createNode(meshes)

@@ -245,6 +245,11 @@ type Optional =
   | Exclude<keyof LimitOptions, 'connectionsHigh'>
   | 'timers'
 
+/** The meshes of a node: two for a bridge. */
+export function meshesOf({ mesh, bridgeTo }: Pick<ResolvedOptions, 'mesh' | 'bridgeTo'>): readonly string[] {
+  return bridgeTo === undefined ? [mesh] : [mesh, bridgeTo]
+}
+
 /**
  * @param peer Own peer id.
  * @param logger Used without the option `logger`.

@@ -21,7 +21,7 @@ import { type StreamInfo, streamsOf } from './connections/stream-views.ts'
 import type { MeshAdmission } from './credentials/mesh-admission.ts'
 import { faultyClock } from './faults.ts'
 import { nextIncarnation } from './incarnation.ts'
-import { type InternalInit, type ResolvedOptions, resolveOptions, validateInternalInit } from './init.ts'
+import { type InternalInit, meshesOf, type ResolvedOptions, resolveOptions, validateInternalInit } from './init.ts'
 import { libp2pLogger } from './libp2p-logger.ts'
 import type { NetworkCounts } from './libp2p-network.ts'
 import { Admission, type ResourceCaps } from './limits/admission.ts'
@@ -101,7 +101,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
 
   /** Before another service learns of a connection. */
   async beforeStart(): Promise<void> {
-    const { admission, name, mesh, bridgeTo, connectionsHigh, logger } = this.#config
+    const { admission, name, connectionsHigh, logger } = this.#config
     if (admission === undefined || admission.mode === 'open') return
     const { registrar, events } = this.#components
     const owner = new Owner(`${name}/admission`, this.#config.clock)
@@ -114,7 +114,7 @@ export class TracemeshService extends MeshEvents implements Tracemesh, Startable
       clock: this.#clock,
       registrar,
       events,
-      meshes: bridgeTo === undefined ? [mesh] : [mesh, bridgeTo],
+      meshes: meshesOf(this.#config),
       freeProtocols: [...identifyProtocols, linkProtocol],
       capacity: connectionsHigh + limits.relayedPeers,
       onChecked: (hasChanged) => this.#running?.driver.deliver({ type: 'trust.checked', hasChanged }),

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { errorCode, MeshError } from '../core/errors.ts'
-import { createPrivateFile, type PrivateFileFault, readPrivateFile, replacePrivateFile } from './private-file.ts'
+import { createPrivateFile, type PrivateFileFault, readPrivateFile, replaceFile } from './private-file.ts'
 
 export interface Identity {
   readonly privateKey: Ed25519PrivateKey
@@ -80,7 +80,7 @@ export async function nextIncarnation(keyFile: string, key: 'new' | 'existing', 
   // A file that outlived its key belongs to another identity, but a higher number does no harm.
   const next = previous !== undefined ? previous + 1 : key === 'new' ? 1 : Math.max(1, Math.floor(wallMs / 1_000))
   try {
-    await replacePrivateFile(file, Buffer.from(`${next}\n`))
+    await replaceFile(file, Buffer.from(`${next}\n`))
   } catch (error) {
     throw new MeshError('MESH_IDENTITY_COUNTER', { file, cause: errorCode(error) }, { cause: error })
   }

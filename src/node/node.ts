@@ -7,7 +7,7 @@ import { countHandles } from '../evidence/process-handles.ts'
 import { TimerReader } from '../evidence/timers.ts'
 import { systemClock } from '../kit/clock.ts'
 import { faultyLimits } from '../kit/faults.ts'
-import type { InternalInit } from '../kit/init.ts'
+import { type InternalInit, meshesOf } from '../kit/init.ts'
 import { libp2pSettings, meshGossip } from '../kit/libp2p-settings.ts'
 import { connectionCaps } from '../kit/limits/resource-caps.ts'
 import { serverLookup } from '../kit/multiaddrs.ts'
@@ -141,9 +141,9 @@ async function createNodeLibp2p(
 
 /** Undefined for an open mesh. */
 function admissionOf(config: NodeConfig, peer: string): InternalInit['admission'] {
-  const { admissionMode: mode, guests, mesh, bridgeTo, role } = config
+  const { admissionMode: mode, guests, role } = config
   if (mode === 'open') return undefined
-  const holder = { peer, meshes: bridgeTo === undefined ? [mesh] : [mesh, bridgeTo], role }
+  const holder = { peer, meshes: meshesOf(config), role }
   return { mode, guests, source: trustSource(config, holder, systemClock) }
 }
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { errorCode } from '../core/errors.ts'
 
 /** Mode of a file with a secret. */
-export const ownerOnly = 0o600
+const ownerOnly = 0o600
 
 export type PrivateFileFault =
   /** Other users can read it. */
@@ -47,19 +47,20 @@ export async function createPrivateFile(path: string, data: Uint8Array): Promise
   await writeViaTemporary(path, data, (temporary) => link(temporary, path))
 }
 
-/** Replaces such a file, whole or not at all. */
-export async function replacePrivateFile(path: string, data: Uint8Array): Promise<void> {
-  await writeViaTemporary(path, data, (temporary) => rename(temporary, path))
+/** Replaces a file, whole or not at all; by default only its owner can access it. */
+export async function replaceFile(path: string, data: Uint8Array, mode = ownerOnly): Promise<void> {
+  await writeViaTemporary(path, data, (temporary) => rename(temporary, path), mode)
 }
 
 async function writeViaTemporary(
   path: string,
   data: Uint8Array,
   moveInto: (from: string) => Promise<void>,
+  mode = ownerOnly,
 ): Promise<void> {
   const temporary = `${path}.${process.pid}.${performance.now()}.tmp`
   try {
-    const file = await open(temporary, 'wx', ownerOnly)
+    const file = await open(temporary, 'wx', mode)
     try {
       await file.writeFile(data)
       await file.sync()

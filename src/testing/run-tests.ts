@@ -11,8 +11,8 @@ const root = resolve(import.meta.dirname, '../..')
 const src = join(root, 'src')
 /** Tests with real processes, with a browser, or with Collector, Jaeger and Prometheus. They mostly wait. */
 const isReal = (file: string) => /\.(?:real|browser)\.test\.ts$/.test(file) || realProofs.includes(file)
-/** Test files that run at a time. Those of real processes mostly wait. */
-const concurrency = { unit: 3, real: 4 }
+/** Test files that run at a time. */
+const concurrency = 3
 const fileOf = (name: string) => relative(root, proofFile(name))
 /** Seconds of a quick proof that runs here too; `npm run e2e` runs all quick ones. */
 const maxSeconds = 8
@@ -61,8 +61,8 @@ function stepsOf(files: readonly string[]): Step[] {
   }
   const real = options.quick ? [] : files.filter(isReal)
   const unit = files.filter((file) => !isReal(file))
-  if (unit.length > 0) steps.push(testStep('tests', unit, concurrency.unit))
-  if (real.length > 0) steps.push(testStep('tests of real processes', real, concurrency.real))
+  if (unit.length > 0) steps.push(testStep('tests', unit))
+  if (real.length > 0) steps.push(testStep('tests of real processes', real))
   return steps
 }
 
@@ -70,13 +70,13 @@ function tool(path: string): string {
   return join(root, 'node_modules', path)
 }
 
-function testStep(name: string, files: readonly string[], atOnce: number): Step {
+function testStep(name: string, files: readonly string[]): Step {
   const record = join(records, `${name}.jsonl`)
   const reporters = [
     ['spec', 'stdout'],
     [join(import.meta.dirname, 'test-record.ts'), record],
   ].flatMap(([reporter, to]) => [`--test-reporter=${reporter}`, `--test-reporter-destination=${to}`])
-  const flags = [`--test-concurrency=${atOnce}`, `--test-timeout=${fileLimitMs}`, ...reporters]
+  const flags = [`--test-concurrency=${concurrency}`, `--test-timeout=${fileLimitMs}`, ...reporters]
   return { name, command: ['--test', ...flags, ...files], tests: { files, record } }
 }
 

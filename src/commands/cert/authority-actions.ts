@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { nextList, type RevocationList } from '../../core/credentials/revocations.ts'
 import { errorCode, MeshError } from '../../core/errors.ts'
 import type { SigningAuthority } from '../../kit/credentials/authority.ts'
@@ -8,6 +8,7 @@ import { createAuthority, openAuthority, publicFileOf } from '../../node/credent
 import { claimsOf, readTokens } from '../../node/credentials/credential-files.ts'
 import { newId } from '../../node/credentials/trust-files.ts'
 import type { FlagValues } from '../../node/flag-table.ts'
+import { replaceFile } from '../../node/private-file.ts'
 import { exitCodes, type Terminal } from '../command.ts'
 import { certFlags } from './flags.ts'
 import { readPassphrase } from './passphrase.ts'
@@ -19,6 +20,8 @@ type SignFlags = FlagValues<typeof certFlags.sign>
 type RevokeFlags = FlagValues<typeof certFlags.revoke>
 type AuthorityFlags = Pick<SignFlags, 'ca' | 'passphrase-file'>
 
+/** Mode of a file without a secret. */
+const readable = 0o644
 /** Begins a little in the past, for nodes whose clock is behind. */
 const backdateMs = 60_000
 
@@ -66,7 +69,7 @@ export async function revokeAll(files: readonly string[], flags: RevokeFlags, io
     })
   })
   const next = nextList(await readList(list, authority), new Map(added), Date.now())
-  await replace(list, `${await signRevocations(next, authority)}\n`)
+  await replaceFile(list, Buffer.from(`${await signRevocations(next, authority)}\n`), readable)
   io.out(`list ${next.number} of authority ${authority.id} with ${next.revoked.size} credentials: ${list}\n`)
   return exitCodes.ok
 }
@@ -103,13 +106,6 @@ async function readText(file: string): Promise<string> {
 async function write(tokens: readonly string[], file: string | undefined, io: Terminal): Promise<number> {
   const text = `${tokens.join('\n')}\n`
   if (file === undefined) io.out(text)
-  else await replace(file, text)
+  else await replaceFile(file, Buffer.from(text), readable)
   return exitCodes.ok
-}
-
-/** Whole or not at all: a node may read it at any moment. */
-async function replace(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`
-  await writeFile(temporary, text)
-  await rename(temporary, file)
 }

@@ -16,6 +16,7 @@ import type { InternalInit } from '../init.ts'
 import { encodeDigest } from '../wire.ts'
 import { authorityOfSecret, secretBytes } from './authority.ts'
 import { signCredential } from './credential-token.ts'
+import { signRevocations } from './revocation-token.ts'
 import type { Trust, TrustSource } from './trust.ts'
 
 collectNative()
@@ -183,8 +184,11 @@ test('a guest that says over gossip that it is a member: not believed without a 
   const digest = { ...about, ...lists, incarnation: 1, sequence: 1, sentAt: Date.now() }
   await pubsub.publish(topic, encodeDigest(digest))
   await until(() => (node.mesh.frames()?.gossipRefused ?? 0) > 0, waitMs, 'the refusal')
+  const elsewhere = { ...digest, meshes: ['mesh-b'], sequence: 2 }
+  await pubsub.publish(topic, encodeDigest(elsewhere))
+  await until(() => (node.mesh.frames()?.gossipRefused ?? 0) > 1, waitMs, 'the refusal of a digest of another mesh')
   const { credentials } = await proofOf(peer)
-  await pubsub.publish(topic, encodeDigest({ ...digest, sequence: 2, credentials }))
+  await pubsub.publish(topic, encodeDigest({ ...digest, sequence: 3, credentials }))
   await until(() => node.spansNamed('mesh.member.joined').length === 1, waitMs, 'the member')
 })
 
@@ -223,12 +227,29 @@ test('a secret that is exchanged, add, swap, remove: no link ends', async () => 
   assert.equal(areLinked(one, other), true)
 })
 
-test('a revoked credential: its link ends within seconds', async () => {
+test('a revoked credential: its link ends within seconds, and it joins no more', async () => {
   await using one = await startNode()
   await using other = await startNode()
   await one.dial(other)
   await linked(one, other)
-  // The same as a revocation to the machines: the authority counts no longer.
+  const authority = await authorityOfSecret(secret, mesh)
+  const expiresMs = Date.now() + 3_600_000
+  const list = { authority: authority.id, number: 1, revoked: new Map([['c-1', expiresMs]]) }
+  const trust = await trustOf({}, one.mesh.peer)
+  await one.change({ ...trust, revocations: await signRevocations(list, authority) })
+  await until(() => !areLinked(one, other), waitMs, 'the end of the link')
+  assert.deepEqual(one.refusals(), ['revoked'])
+  const before = one.spansNamed('mesh.connection.closed').length
+  await other.dial(one).catch(() => {})
+  await until(() => one.spansNamed('mesh.connection.closed').length > before, waitMs, 'the second refusal')
+  assert.equal(areLinked(one, other), false)
+})
+
+test('an authority that counts no longer: the links that it has admitted end', async () => {
+  await using one = await startNode()
+  await using other = await startNode()
+  await one.dial(other)
+  await linked(one, other)
   const trust = await trustOf({ secret: randomBytes(secretBytes) }, one.mesh.peer)
   await one.change(trust)
   await until(() => !areLinked(one, other), waitMs, 'the end of the link')

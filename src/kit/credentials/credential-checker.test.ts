@@ -85,6 +85,12 @@ test('a token shown again: from the cache, and expired or revoked all the same',
   )
 })
 
+test('no claim to a mesh of this node: nothing is proved, also without a credential', async () => {
+  const { checker, token } = setUp()
+  assert.deepEqual(await checker.check([], []), { cause: 'other-mesh' })
+  assert.deepEqual(await checker.check([], [await token('b', ['compute'])]), { cause: 'other-mesh' })
+})
+
 test('junk: not cached', async () => {
   const { checker, token, cached } = setUp()
   const [head, body] = (await token('a', ['compute'])).split('.')

@@ -58,10 +58,12 @@ export class CredentialChecker {
 
   /**
    * Whether the tokens prove all claims of a peer: for each, one of them must. The cause is that of the first claim
-   * without a proof, and of the token that comes nearest to one. Never rejects.
+   * without a proof, and of the token that comes nearest to one; without a claim to a mesh of this node nothing is proved.
+   * Never rejects.
    */
   async check(claims: readonly Claim[], tokens: readonly string[]): Promise<Proof> {
     const read = await Promise.all(tokens.slice(0, maxTokens).map((token) => this.#read(token)))
+    if (claims.length === 0) return { cause: 'other-mesh' }
     const credentials: Credential[] = []
     for (const claim of claims) {
       const proof = this.#prove(claim, read)

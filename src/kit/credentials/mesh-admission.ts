@@ -38,6 +38,8 @@ export class MeshAdmission {
   readonly #options: MeshAdmissionOptions
   readonly #gate: StreamGate
   #own: readonly string[] = []
+  /** The list of revocations that was read last. */
+  #list: string | undefined
   #lastError = ''
 
   constructor(options: MeshAdmissionOptions) {
@@ -112,8 +114,11 @@ export class MeshAdmission {
   /** Whether the own credentials have changed. */
   async #trust({ authorities, own, revocations }: Trust): Promise<boolean> {
     this.checker.trust(authorities)
-    const list = revocations === undefined ? undefined : await readRevocations(revocations, authorities)
-    if (list !== undefined) this.checker.revocations.accept(list)
+    if (revocations !== undefined && revocations !== this.#list) {
+      const list = await readRevocations(revocations, authorities)
+      if (list !== undefined) this.checker.revocations.accept(list)
+      this.#list = revocations
+    }
     const hasChanged = own.join(' ') !== this.#own.join(' ')
     this.#own = own
     return hasChanged

@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import type { Role } from '../../catalogue/roles.ts'
 import { errorCode } from '../../core/errors.ts'
-import { authorityOfSecret } from '../../kit/credentials/authority.ts'
-import { signCredential } from '../../kit/credentials/credential-token.ts'
+import { authorityOfSecret, type SigningAuthority } from '../../kit/credentials/authority.ts'
 import type { Trust } from '../../kit/credentials/trust.ts'
 import { readAuthorities } from './authority-files.ts'
 import { readTokens } from './credential-files.ts'
 import { parseSecrets, readSecretFile } from './mesh-secret.ts'
 
-/** The trust of a node, and when it has to sign its own credentials anew, in Unix milliseconds; Infinity for others. */
+/** What the files say. */
 export interface FileTrust extends Trust {
-  readonly renewAtMs: number
+  /** Authorities by which a node with a secret signs for itself, one per mesh. */
+  readonly signers: readonly { readonly mesh: string; readonly authority: SigningAuthority }[]
 }
 
 /** Where a node finds its trust: the files of an authority, or the secret of the mesh. */
@@ -23,16 +22,6 @@ export interface TrustSettings {
   readonly secretFile?: string | undefined
 }
 
-/** What a node that signs for itself says. */
-export interface Holder {
-  readonly peer: string
-  readonly meshes: readonly string[]
-  readonly role: Role
-}
-
-const dayMs = 86_400_000
-/** A clock may be behind that of the node which signs. */
-const backdateMs = 60_000
 /** Random bytes of the id of a credential. */
 const idBytes = 12
 
@@ -41,26 +30,20 @@ const idBytes = 12
  *
  * @throws MESH_AUTHORITY_UNUSABLE, MESH_CREDENTIAL_UNUSABLE or MESH_SECRET_UNUSABLE
  */
-export async function readTrust(settings: TrustSettings, holder: Holder, wallMs: number): Promise<FileTrust> {
+export async function readTrust(settings: TrustSettings, meshes: readonly string[]): Promise<FileTrust> {
   const { ca, cert, revocations } = settings
   const list = revocations === undefined ? undefined : await readOptional(revocations)
-  const ofFiles = { authorities: ca === undefined ? [] : await readAuthorities(ca), revocations: list }
+  const ofFiles = ca === undefined ? [] : await readAuthorities(ca)
+  const own = cert === undefined ? [] : await readTokens(cert)
   const secrets = await secretsOf(settings)
   const derived = await Promise.all(
-    holder.meshes.map((mesh) => Promise.all(secrets.map((secret) => authorityOfSecret(secret, mesh)))),
+    meshes.map((mesh) => Promise.all(secrets.map((secret) => authorityOfSecret(secret, mesh)))),
   )
-  const authorities = [...ofFiles.authorities, ...derived.flat()]
-  if (cert !== undefined) return { ...ofFiles, authorities, own: await readTokens(cert), renewAtMs: Infinity }
-  const times = { notBeforeMs: wallMs - backdateMs, expiresMs: wallMs + dayMs }
-  const own = await Promise.all(
-    holder.meshes.flatMap((mesh, index) => {
-      const signer = derived[index]?.[0]
-      if (signer === undefined) return []
-      const content = { peer: holder.peer, mesh, roles: [holder.role], ...times, id: newId() }
-      return [signCredential(content, signer)]
-    }),
-  )
-  return { ...ofFiles, authorities, own, renewAtMs: own.length === 0 ? Infinity : wallMs + dayMs / 2 }
+  const signers = meshes.flatMap((mesh, index) => {
+    const authority = cert === undefined ? derived[index]?.[0] : undefined
+    return authority === undefined ? [] : [{ mesh, authority }]
+  })
+  return { authorities: [...ofFiles, ...derived.flat()], own, signers, revocations: list }
 }
 
 async function secretsOf({ secret, secretFile }: TrustSettings): Promise<readonly Uint8Array[]> {
